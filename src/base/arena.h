@@ -1,0 +1,28 @@
+/*
+ * arena: memory of one unit of work (a request, a plan). Allocated piece by piece, freed at once.
+ * Not for use by two threads at a time.
+ */
+#ifndef BALER_BASE_ARENA_H
+#define BALER_BASE_ARENA_H
+
+#include "base/buf.h"
+
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *chunk; /* newest first */
+	size_t used_bytes;         /* sum of what was handed out, for limits */
+};
+
+#define ARENA_INIT ((struct arena){0})
+
+/* Zeroed, aligned for any type; never NULL. */
+void *arena_alloc(struct arena *a, size_t n);
+void *arena_array(struct arena *a, size_t n, size_t size);
+/* Terminated copies. */
+char *arena_strdup(struct arena *a, struct slice s);
+struct slice arena_slice(struct arena *a, struct slice s);
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void arena_release(struct arena *a);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * file: whole reads and writes, and what makes them last. All paths are C strings; all calls block.
+ */
+#ifndef BALER_BASE_FILE_H
+#define BALER_BASE_FILE_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* The whole file, at most b->max bytes (RC_REFUSED if longer). RC_ABSENT, RC_FATAL. Appends to b. */
+enum rc file_read(const char *path, struct buf *b, struct err *err);
+/* All n bytes or an error; EINTR is handled. */
+enum rc file_write_all(int fd, const void *p, size_t n, struct err *err);
+enum rc file_pread_all(int fd, void *p, size_t n, off_t offset, struct err *err); /* RC_CORRUPT when the file ends early */
+/* Written beside, fsynced, renamed, folder fsynced: the old or the new, never half. */
+enum rc file_replace(const char *path, struct slice bytes, mode_t mode, struct err *err);
+enum rc file_sync_dir(const char *path, struct err *err);
+/* As mkdir -p. */
+enum rc file_make_dirs(const char *path, mode_t mode, struct err *err);
+/* Everything below and the folder itself; used on folders of our own only; follows no links. */
+enum rc file_remove_tree(const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * json: the one door to jansson, with bounds, and the writing of small documents by hand.
+ */
+#ifndef BALER_BASE_JSON_H
+#define BALER_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Parses one whole document. RC_REFUSED: longer than max_bytes, not JSON, not UTF-8, deeper than jansson's 2,048
+ * levels, a member named twice. The caller decrefs *ret_root. */
+enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struct err *err);
+
+/* A member as a slice (borrowed from root), empty with p == NULL when absent or not a string. */
+struct slice json_member_str(const json_t *object, const char *name);
+
+/* Appends "…" with RFC 8259 escapes. Invalid UTF-8 becomes U+FFFD. */
+bool json_add_string(struct buf *out, struct slice text);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * object_headers: what is stored beside an object's bytes and given back with them: Content-Type, Cache-Control …,
+ * x-amz-meta-*, x-amz-checksum-*. As text, one "name:value\n" a line, names in lower case, in the order they were added:
+ * the same text in every adapter's records.
+ */
+#ifndef BALER_MODEL_OBJECT_HEADERS_H
+#define BALER_MODEL_OBJECT_HEADERS_H
+
+#include "base/buf.h"
+
+#define OBJECT_HEADERS_MAX 16384 /* bytes of the whole text; S3 allows 2 KB of x-amz-meta- and 8 KB of headers */
+
+/* Lower-cases name. false: empty or non-token name, a CR, LF or NUL in the value, or no room. */
+bool object_headers_add(struct buf *text, struct slice name, struct slice value);
+/* The first value of name (lower case), or p == NULL. */
+struct slice object_headers_get(struct slice text, const char *name);
+/* Walks the lines: start with *pos = 0; false at the end. */
+bool object_headers_next(struct slice text, size_t *pos, struct slice *ret_name, struct slice *ret_value);
+
+#endif

@@ -1,0 +1,114 @@
+#include "obs/log.h"
+
+#include <stdio.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/json.h"
+
+#define LINE_MAX_BYTES 8192
+
+static const struct {
+	enum log_level level;
+	const char *name, *meaning;
+} events[] = {
+#define X(id, level, name, meaning) [id] = {level, name, meaning},
+#include "obs/log_events.h"
+#undef X
+};
+
+static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+
+static enum log_level least = LOG_INFO;
+static bool as_json;
+static bool decided;
+
+void log_configure(enum log_level min_level, enum log_format format)
+{
+	least = min_level;
+	as_json = format == LOG_FORMAT_AUTO ? !isatty(STDERR_FILENO) : format == LOG_FORMAT_JSON;
+	decided = true;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level >= least;
+}
+
+bool log_level_parse(const char *name, enum log_level *ret_level)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
+		if (strcasecmp(name, level_names[i]) == 0) {
+			*ret_level = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+static void add_time(struct buf *line)
+{
+	struct timespec now;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_addf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
+}
+
+static void add_json(struct buf *line, enum log_event ev, const struct log_field *f)
+{
+	buf_add_str(line, "{\"time\":\"");
+	add_time(line);
+	buf_addf(line, "\",\"level\":\"%s\",\"event\":\"%s\",\"message\":", level_names[events[ev].level],
+		events[ev].name);
+	json_add_string(line, slice_str(events[ev].meaning));
+	for (; f->name; f++) {
+		buf_addf(line, ",\"%s\":", f->name);
+		if (f->kind == LOG_FIELD_STR)
+			json_add_string(line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
+		else
+			buf_addf(line, "%llu", (unsigned long long)f->u64);
+	}
+	buf_add_str(line, "}\n");
+}
+
+static void add_text(struct buf *line, enum log_event ev, const struct log_field *f)
+{
+	add_time(line);
+	buf_addf(line, " %-8s %s", level_names[events[ev].level], events[ev].name);
+	for (; f->name; f++) {
+		buf_addf(line, " %s=", f->name);
+		if (f->kind == LOG_FIELD_STR)
+			json_add_string(line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
+		else
+			buf_addf(line, "%llu", (unsigned long long)f->u64);
+	}
+	buf_add_char(line, '\n');
+}
+
+void log_write(enum log_event ev, const struct log_field *fields)
+{
+	struct buf line;
+
+	if (events[ev].level < least)
+		return;
+	if (!decided)
+		log_configure(least, LOG_FORMAT_AUTO);
+	buf_init(&line, LINE_MAX_BYTES);
+	if (as_json)
+		add_json(&line, ev, fields);
+	else
+		add_text(&line, ev, fields);
+	if (line.overflow) { /* too much to say: the event's name matters most */
+		buf_reset(&line);
+		buf_addf(&line, "{\"level\":\"%s\",\"event\":\"%s\",\"cut\":true}\n",
+			level_names[events[ev].level], events[ev].name);
+	}
+	if (write(STDERR_FILENO, line.p, line.n) < 0) {
+		/* nowhere left to say it */
+	}
+	buf_release(&line);
+}

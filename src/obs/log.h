@@ -1,0 +1,47 @@
+/*
+ * log: one structured line per event, to stderr: JSON to a pipe or a file, readable to a terminal.
+ *
+ * Every event is declared once, in obs/log_events.h, with its level and what it means. Libraries return errors;
+ * whoever decides logs, once. Never file contents, never secrets; control characters are escaped.
+ * Thread-safe; one write(2) per line.
+ */
+#ifndef BALER_OBS_LOG_H
+#define BALER_OBS_LOG_H
+
+#include "base/buf.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL };
+
+enum log_event {
+#define X(id, level, name, meaning) id,
+#include "obs/log_events.h"
+#undef X
+	LOG_EVENT_COUNT
+};
+
+struct log_field {
+	const char *name;
+	enum { LOG_FIELD_STR, LOG_FIELD_U64, LOG_FIELD_MS } kind;
+	struct slice str;
+	uint64_t u64;
+};
+
+#define LF_STR(name_, cstr) ((struct log_field){name_, LOG_FIELD_STR, slice_str(cstr), 0})
+#define LF_SLICE(name_, s) ((struct log_field){name_, LOG_FIELD_STR, (s), 0})
+#define LF_U64(name_, v) ((struct log_field){name_, LOG_FIELD_U64, {0}, (uint64_t)(v)})
+
+/* log_event(EV_SERVE_READY, LF_STR("address", a), LF_U64("port", p)); */
+#define log_event(ev, ...)                                                                        \
+	log_write(ev, (struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+
+/* fields end with one whose name is NULL. */
+void log_write(enum log_event ev, const struct log_field *fields);
+
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
+/* Below min_level nothing is written. At start LOG_INFO, AUTO (text when stderr is a terminal). */
+void log_configure(enum log_level min_level, enum log_format format);
+bool log_enabled(enum log_level level);
+/* DEBUG, INFO, WARNING, ERROR, CRITICAL, any case. */
+bool log_level_parse(const char *name, enum log_level *ret_level);
+
+#endif
