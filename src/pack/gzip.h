@@ -1,0 +1,57 @@
+/*
+ * gzip: a compressing sink, and the one door to libdeflate and to ISA-L's deflate.
+ *
+ * The stream is cut at fixed offsets into blocks of GZIP_BLOCK_BYTES; each becomes a gzip
+ * member of its own (RFC 1952, 2.2: a file is a series of members; to every reader it is plain
+ * gzip). So blocks are compressed several at once on a pool, and the bytes depend on the mode
+ * and the input only: not on the number of threads, not on how writes are sliced, not on time
+ * (MTIME 0, OS 255, no name). Another version of a library may compress to other bytes.
+ *
+ * Memory: at most 2 blocks in flight per thread of the pool (1 without a pool), each
+ * GZIP_BLOCK_BYTES in and a little more out, and one compressor per thread. A write waits for
+ * the oldest block when all are taken.
+ *
+ * Threads: one caller at a time, which must not be a thread of the pool. Output goes to the
+ * callback on the caller's thread, in order, from inside gzip_write and gzip_finish.
+ */
+#ifndef BALER_PACK_GZIP_H
+#define BALER_PACK_GZIP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/sync.h"
+
+#define GZIP_BLOCK_BYTES ((size_t)1 << 20)
+
+enum gzip_mode {
+	GZIP_BALANCED, /* libdeflate 6 */
+	GZIP_FAST,     /* ISA-L 1 */
+	GZIP_BEST,     /* libdeflate 12 */
+	GZIP_NONE,     /* stored: still a gzip file */
+};
+
+#define GZIP_MODES 4
+
+/* "balanced", "fast", "best", "none". */
+const char *gzip_mode_name(enum gzip_mode mode);
+/* false when text is none of the names; case matters. */
+bool gzip_mode_parse(struct slice text, enum gzip_mode *ret_mode);
+
+/* Takes compressed bytes, borrowed until it returns. Any code but RC_OK ends the stream. */
+typedef enum rc (*gzip_write_fn)(void *arg, struct slice bytes, struct err *err);
+
+struct gzip;
+
+/* pool may be NULL (blocks are compressed inside gzip_write); it must outlive the gzip. Never
+ * NULL. */
+struct gzip *gzip_new(
+	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg);
+/* Copies bytes in. Returns what the callback returned when it failed; from then on every call
+ * fails so. */
+enum rc gzip_write(struct gzip *z, struct slice bytes, struct err *err);
+/* Compresses and gives out what is left; once. An empty stream is one empty member. */
+enum rc gzip_finish(struct gzip *z, struct err *err);
+/* Waits for blocks in flight and drops them. NULL is fine. */
+void gzip_free(struct gzip *z);
+
+#endif
