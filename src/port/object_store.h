@@ -1,0 +1,151 @@
+/*
+ * object_store: buckets of versioned objects, as the aggregator and its judge use them. S3's terms.
+ *
+ * [OS-1] put makes an object readable with exactly its bytes and headers, or changes nothing a reader can see.
+ * [OS-2] get_many gives each object's exact version, in the order asked for, all bytes of one before any of the next:
+ *        begin, data…, end(RC_OK). One that cannot be begun has end alone: RC_ABSENT for gone (no such key, no such version,
+ *        a delete marker, no such bucket), RC_REFUSED for denied. One that breaks after begin has end with RC_AGAIN or RC_CORRUPT.
+ * [OS-3] An object's failure does not stop the others; a sink's own error stops the call, which returns it.
+ * [OS-4] Memory is bounded whatever the sizes: the adapter's stated window, not the object.
+ * [OS-5] A stage is visible to no reader of the bucket. stage_finish returns a record that, with the same bucket and key, is all
+ *        publish needs, also in another process and after a crash.
+ * [OS-6] publish makes the staged bytes the newest version of the key, once: repeating it is RC_OK and makes no second version,
+ *        also when a consumer has deleted the object meanwhile.
+ * [OS-7] publish of what was discarded, or never staged, is RC_ABSENT and shows nothing.
+ * [OS-8] discard removes every unpublished stage of the key; nothing there is RC_OK; what is published stays.
+ * [OS-9] list gives keys (or, with versions, versions) in byte order of keys, newest version first; pages of at most max; resuming
+ *        at the token loses and repeats nothing that was there all along.
+ * [OS-10] delete_many of a key that is not there is RC_OK. Each key has its own result.
+ * [OS-11] In a versioned bucket a put over a key leaves earlier versions readable by their versionId.
+ *
+ * Calls block and may be made from any thread; one stage is one thread's.
+ */
+#ifndef BALER_PORT_OBJECT_STORE_H
+#define BALER_PORT_OBJECT_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/object_id.h"
+
+#define OS_LIST_MAX 1000 /* entries a page */
+#define OS_REGION_MAX 64
+
+struct os_object {
+	struct slice key;
+	struct slice version; /* empty where the bucket never was versioned */
+	struct slice etag;    /* no quotes; lower-case hex MD5 for a plain put, "…-N" for multipart */
+	struct slice headers; /* model/object_headers.h; only from head and begin */
+	uint64_t size;        /* bytes */
+	uint64_t modified_wall_ms;
+	bool is_latest;
+	bool is_delete_marker;
+};
+
+struct os_sink {
+	/* A result other than RC_OK stops get_many. Slices live until the call returns. i: index into objects. */
+	enum rc (*begin)(void *arg, size_t i, const struct os_object *info, struct err *err);
+	enum rc (*data)(void *arg, size_t i, struct slice bytes, struct err *err);
+	enum rc (*end)(void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err);
+	void *arg;
+};
+
+/* Gives the next piece of a body: up to max bytes to out, *ret_n of them; 0 only at the end. */
+struct os_source {
+	enum rc (*read)(void *arg, void *out, size_t max, size_t *ret_n, struct err *err);
+	void *arg;
+};
+
+struct os_list_query {
+	struct slice bucket;
+	struct slice prefix;
+	struct slice token; /* empty, or ret_next of the page before */
+	size_t max;         /* 1 … OS_LIST_MAX */
+	bool versions;      /* all versions and delete markers, not only the latest objects */
+};
+
+struct os_list_page {
+	struct os_object *objects;
+	size_t n;
+	struct slice next; /* empty at the end */
+};
+
+struct object_store;
+struct os_stage;
+
+struct object_store_ops {
+	/* RC_ABSENT no such bucket; RC_REFUSED. size: the body's exact length. */
+	enum rc (*put)(struct object_store *os, struct slice bucket, struct slice key, struct slice headers,
+		uint64_t size, const struct os_source *body, struct arena *a, struct os_object *ret_info,
+		struct err *err);
+	/* An empty version, "null" or "seq:…" asks for the latest. */
+	enum rc (*get_many)(struct object_store *os, const struct object_id *objects, size_t n,
+		const struct os_sink *sink, struct err *err);
+	enum rc (*head)(struct object_store *os, const struct object_id *object, struct arena *a,
+		struct os_object *ret_info, struct err *err);
+	enum rc (*list)(struct object_store *os, const struct os_list_query *query, struct arena *a,
+		struct os_list_page *ret_page, struct err *err);
+	/* The latest of each key (a delete marker in a versioned bucket), or the versions named. */
+	enum rc (*delete_many)(struct object_store *os, struct slice bucket, const struct object_id *objects,
+		size_t n, enum rc *results, struct err *err);
+	/* RC_ABSENT; the region in ret_region. */
+	enum rc (*bucket_region)(struct object_store *os, struct slice bucket, char ret_region[OS_REGION_MAX],
+		struct err *err);
+
+	enum rc (*stage_begin)(struct object_store *os, struct slice bucket, struct slice key,
+		struct os_stage **ret_stage, struct err *err);
+	enum rc (*stage_write)(struct os_stage *stage, struct slice bytes, struct err *err);
+	/* Durable and invisible when it returns RC_OK; appends the record to ret_staged. */
+	enum rc (*stage_finish)(struct os_stage *stage, struct slice headers, struct buf *ret_staged,
+		struct err *err);
+	/* Frees the handle only; discard removes what it made. */
+	void (*stage_free)(struct os_stage *stage);
+	enum rc (*publish)(struct object_store *os, struct slice bucket, struct slice key,
+		struct slice staged, struct err *err);
+	enum rc (*discard)(struct object_store *os, struct slice bucket, struct slice key, struct err *err);
+	void (*close)(struct object_store *os);
+};
+
+struct object_store {
+	const struct object_store_ops *ops;
+};
+
+/* What every adapter's stage begins with. */
+struct os_stage {
+	const struct object_store_ops *ops;
+};
+
+/* One-line dispatch. */
+#define os_put(os, ...) ((os)->ops->put((os), __VA_ARGS__))
+#define os_get_many(os, ...) ((os)->ops->get_many((os), __VA_ARGS__))
+#define os_head(os, ...) ((os)->ops->head((os), __VA_ARGS__))
+#define os_list(os, ...) ((os)->ops->list((os), __VA_ARGS__))
+#define os_delete_many(os, ...) ((os)->ops->delete_many((os), __VA_ARGS__))
+#define os_bucket_region(os, ...) ((os)->ops->bucket_region((os), __VA_ARGS__))
+#define os_stage_begin(os, ...) ((os)->ops->stage_begin((os), __VA_ARGS__))
+#define os_publish(os, ...) ((os)->ops->publish((os), __VA_ARGS__))
+#define os_discard(os, ...) ((os)->ops->discard((os), __VA_ARGS__))
+
+static inline enum rc os_stage_write(struct os_stage *stage, struct slice bytes, struct err *err)
+{
+	return stage->ops->stage_write(stage, bytes, err);
+}
+
+static inline enum rc os_stage_finish(struct os_stage *stage, struct slice headers,
+	struct buf *ret_staged, struct err *err)
+{
+	return stage->ops->stage_finish(stage, headers, ret_staged, err);
+}
+
+static inline void os_stage_free(struct os_stage *stage)
+{
+	if (stage)
+		stage->ops->stage_free(stage);
+}
+
+static inline void os_close(struct object_store *os)
+{
+	if (os)
+		os->ops->close(os);
+}
+
+#endif
