@@ -1,0 +1,30 @@
+# Aliases; the work is in script/ and meson.build.
+.PHONY: all run check bench asan tsan fuzz format clean
+
+all:
+	script/install build
+	script/build
+run:
+	script/demo
+check:
+	script/test
+bench:
+	script/install build bench
+	script/build build-release --buildtype=release
+	tests/bench/run
+asan: # every C test under AddressSanitizer and UndefinedBehaviorSanitizer
+	script/install build
+	script/build build-asan -Db_sanitize=address,undefined -Db_lundef=false
+	meson test -C build-asan --no-rebuild --print-errorlogs
+tsan: # and under ThreadSanitizer
+	script/install build
+	script/build build-tsan -Db_sanitize=thread -Db_lundef=false
+	meson test -C build-tsan --no-rebuild --print-errorlogs
+fuzz: # each parser's fuzz target for a while
+	script/install build test
+	CC=clang script/build build-fuzz -Db_sanitize=address,undefined -Db_lundef=false
+	meson test -C build-fuzz --no-rebuild --suite fuzz --print-errorlogs
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+clean:
+	rm -rf build build-* .venv tests/clients/node_modules
