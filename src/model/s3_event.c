@@ -1,0 +1,213 @@
+#include "model/s3_event.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/json.h"
+
+static int hex_pair(const unsigned char *p)
+{
+	unsigned char v;
+
+	return hex_decode(slice_of(p, 2), &v, 1) ? v : -1;
+}
+
+/* application/x-www-form-urlencoded: '+' is a space; a malformed escape stays as it is. */
+static struct slice form_decode(struct arena *a, struct slice s)
+{
+	unsigned char *out = arena_alloc(a, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		int v = s.p[i] == '%' && i + 2 < s.n ? hex_pair(s.p + i + 1) : -1;
+
+		if (v >= 0) {
+			out[n++] = (unsigned char)v;
+			i += 2;
+		} else {
+			out[n++] = s.p[i] == '+' ? ' ' : s.p[i];
+		}
+	}
+	return slice_of(out, n);
+}
+
+static bool form_encode(struct buf *out, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = s.p[i];
+
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			(c && strchr("-._*/", c)))
+			buf_add_char(out, (char)c);
+		else if (c == ' ')
+			buf_add_char(out, '+');
+		else
+			buf_addf(out, "%%%02X", c);
+	}
+	return !out->overflow;
+}
+
+static uint64_t parse_time(struct slice s)
+{
+	unsigned year, month, day, hour, minute, second, ms = 0;
+	char text[40];
+	struct tm tm = {0};
+
+	if (s.n == 0 || s.n >= sizeof(text))
+		return 0;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	if (sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u.%3u", &year, &month, &day, &hour, &minute,
+		    &second, &ms) < 6)
+		return 0;
+	tm.tm_year = (int)year - 1900;
+	tm.tm_mon = (int)month - 1;
+	tm.tm_mday = (int)day;
+	tm.tm_hour = (int)hour;
+	tm.tm_min = (int)minute;
+	tm.tm_sec = (int)second;
+	return (uint64_t)timegm(&tm) * 1000 + ms;
+}
+
+/* A JSON number, or a string of digits (Ceph's documentation shows one). */
+static bool read_size(const json_t *v, uint64_t *ret_size)
+{
+	if (json_is_integer(v) && json_integer_value(v) >= 0) {
+		*ret_size = (uint64_t)json_integer_value(v);
+		return true;
+	}
+	return json_is_string(v) &&
+	       slice_to_u64(slice_of(json_string_value(v), json_string_length(v)), ret_size);
+}
+
+static struct slice version_of(struct arena *a, struct slice version, struct slice sequencer)
+{
+	if (version.n)
+		return arena_slice(a, version);
+	if (sequencer.n)
+		return slice_str(arena_printf(a, "seq:" SLICE_FMT, SLICE_ARG(sequencer)));
+	return slice_str("null");
+}
+
+static enum rc read_record(
+	struct arena *a, const json_t *json, struct s3_event_record *r, struct err *err)
+{
+	const json_t *s3 = json_object_get(json, "s3");
+	const json_t *object = json_object_get(s3, "object");
+	struct slice bucket = json_member_str(json_object_get(s3, "bucket"), "name");
+	struct slice key = json_member_str(object, "key");
+	struct slice version = json_member_str(object, "versionId");
+	struct slice name = json_member_str(json, "eventName");
+
+	if (bucket.n == 0 || key.n == 0)
+		return err_code(err, RC_REFUSED, "not-an-event",
+			"a record has no s3.bucket.name or no s3.object.key");
+	if (version.n > VERSION_ID_MAX)
+		return err_code(
+			err, RC_REFUSED, "not-an-event", "a versionId of %zu bytes", version.n);
+	if (slice_has_prefix(name, slice_str("s3:")))
+		name = slice_of(name.p + 3, name.n - 3);
+	r->object.bucket = arena_slice(a, bucket);
+	/* Ceph writes the key as it is; everyone else form-encodes it */
+	r->object.key = slice_eq_str(json_member_str(json, "eventSource"), "ceph:s3")
+				? arena_slice(a, key)
+				: form_decode(a, key);
+	r->event_name = arena_slice(a, name);
+	r->etag = arena_slice(a, json_member_str(object, "eTag"));
+	r->sequencer = arena_slice(a, json_member_str(object, "sequencer"));
+	r->object.version = version_of(a, version, r->sequencer);
+	r->has_size = read_size(json_object_get(object, "size"), &r->size);
+	r->time_wall_ms = parse_time(json_member_str(json, "eventTime"));
+	return RC_OK;
+}
+
+static enum rc read_records(
+	struct arena *a, const json_t *records, struct s3_event *e, struct err *err)
+{
+	size_t n = json_array_size(records);
+
+	if (n > S3_EVENT_RECORDS_MAX)
+		return err_code(err, RC_REFUSED, "not-an-event", "%zu records in one message", n);
+	e->records = arena_array(a, n, sizeof(*e->records));
+	for (size_t i = 0; i < n; i++) {
+		enum rc rc = read_record(a, json_array_get(records, i), &e->records[i], err);
+
+		if (rc != RC_OK)
+			return err_ctx(err, rc, "record %zu", i);
+	}
+	e->n_records = n;
+	return RC_OK;
+}
+
+enum rc s3_event_parse(
+	struct arena *a, struct slice text, struct s3_event *ret_event, struct err *err)
+{
+	struct s3_event e = {0};
+	json_t *root = NULL;
+	struct err why = {0};
+	enum rc rc = RC_OK;
+
+	if (json_parse(text, S3_EVENT_MAX_BYTES, &root, &why) != RC_OK)
+		return err_code(err, RC_REFUSED, "not-json", "%s", why.text);
+	if (json_is_array(json_object_get(root, "Records")))
+		rc = read_records(a, json_object_get(root, "Records"), &e, err);
+	else if (slice_eq_str(json_member_str(root, "Event"), "s3:TestEvent"))
+		e.is_test = true;
+	else
+		rc = err_code(err, RC_REFUSED, "not-an-event", "no Records, and not s3:TestEvent");
+	json_decref(root);
+	if (rc == RC_OK)
+		*ret_event = e;
+	return rc;
+}
+
+static void add_time(struct buf *out, uint64_t wall_ms)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm tm;
+	char text[32];
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_addf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
+}
+
+static void add_object(struct buf *out, const struct s3_event_record *r)
+{
+	buf_add_str(out, "\"object\":{\"key\":\"");
+	form_encode(out, r->object.key);
+	buf_addf(out, "\",\"size\":%llu,\"eTag\":", (unsigned long long)r->size);
+	json_add_string(out, r->etag);
+	if (r->object.version.n) {
+		buf_add_str(out, ",\"versionId\":");
+		json_add_string(out, r->object.version);
+	}
+	buf_add_str(out, ",\"sequencer\":");
+	json_add_string(out, r->sequencer);
+	buf_add_str(out, "}");
+}
+
+bool s3_event_write(struct buf *out, const struct s3_event_record *r, const char *region,
+	const char *request_id)
+{
+	buf_addf(out,
+		"{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\","
+		"\"awsRegion\":\"%s\",\"eventTime\":",
+		region);
+	add_time(out, r->time_wall_ms);
+	buf_add_str(out, ",\"eventName\":");
+	json_add_string(out, r->event_name);
+	buf_addf(out,
+		",\"userIdentity\":{\"principalId\":\"baler\"},\"requestParameters\":{"
+		"\"sourceIPAddress\":\"-\"}"
+		",\"responseElements\":{\"x-amz-request-id\":\"%s\"},\"s3\":{"
+		"\"s3SchemaVersion\":\"1.0\""
+		",\"configurationId\":\"baler\",\"bucket\":{\"name\":",
+		request_id);
+	json_add_string(out, r->object.bucket);
+	buf_add_str(out, ",\"ownerIdentity\":{\"principalId\":\"baler\"},\"arn\":\"arn:aws:s3:::");
+	buf_add_slice(out, r->object.bucket);
+	buf_add_str(out, "\"},");
+	add_object(out, r);
+	return buf_add_str(out, "}}]}") && !out->overflow;
+}
