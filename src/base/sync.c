@@ -61,6 +61,11 @@ struct work_pool *work_pool_new(unsigned n_threads, const char *name)
 	return pool;
 }
 
+unsigned work_pool_threads(const struct work_pool *pool)
+{
+	return pool->n_threads;
+}
+
 void work_pool_submit(struct work_pool *pool, struct work *w)
 {
 	w->next = NULL;

@@ -16,6 +16,7 @@ struct work_pool;
 
 /* n_threads ≥ 1; name is shown by ps -L (15 bytes). */
 struct work_pool *work_pool_new(unsigned n_threads, const char *name);
+unsigned work_pool_threads(const struct work_pool *pool);
 /* w stays the caller's and must live until its run has returned. First in, first started. Never blocks. */
 void work_pool_submit(struct work_pool *pool, struct work *w);
 /* Runs what was submitted, then ends the threads. */

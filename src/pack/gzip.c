@@ -1,0 +1,222 @@
+#include "pack/gzip.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "pack/gzip_encoder.h"
+
+#define BLOCKS_PER_THREAD                                                                      \
+	2 /* one being compressed, one waiting for the thread or for the writer */
+
+struct block {
+	struct work work; /* must be first */
+	struct gzip *z;
+	unsigned char *in, *out; /* allocated on first use */
+	size_t n_in, n_out;
+	bool done; /* under z->lock while in flight */
+};
+
+struct gzip {
+	enum gzip_mode mode;
+	struct work_pool *pool;
+	gzip_write_fn write;
+	void *arg;
+	enum rc failed;
+	struct err why;
+	bool finished;
+
+	/* A ring: n_flying blocks from oldest on are with the pool, the next one is being
+	 * filled. */
+	unsigned n_blocks, oldest, n_flying;
+	uint64_t n_started; /* blocks given to the pool so far */
+
+	struct {
+		pthread_mutex_t mutex;
+		pthread_cond_t done;
+		struct gzip_encoder **spare; /* as many as threads have needed at once */
+		unsigned n_spare;
+	} lock;
+
+	struct block blocks[];
+};
+
+static const char *const mode_names[GZIP_MODES] = {
+	[GZIP_BALANCED] = "balanced",
+	[GZIP_FAST] = "fast",
+	[GZIP_BEST] = "best",
+	[GZIP_NONE] = "none",
+};
+
+const char *gzip_mode_name(enum gzip_mode mode)
+{
+	assert((unsigned)mode < GZIP_MODES);
+	return mode_names[mode];
+}
+
+bool gzip_mode_parse(struct slice text, enum gzip_mode *ret_mode)
+{
+	for (unsigned i = 0; i < GZIP_MODES; i++) {
+		if (!slice_eq_str(text, mode_names[i]))
+			continue;
+		*ret_mode = (enum gzip_mode)i;
+		return true;
+	}
+	return false;
+}
+
+struct gzip *gzip_new(
+	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
+{
+	unsigned n = pool ? BLOCKS_PER_THREAD * work_pool_threads(pool) : 1;
+	struct gzip *z = xcalloc(1, sizeof(*z) + n * sizeof(z->blocks[0]));
+
+	assert((unsigned)mode < GZIP_MODES);
+	z->mode = mode;
+	z->pool = pool;
+	z->write = write;
+	z->arg = arg;
+	z->n_blocks = n;
+	pthread_mutex_init(&z->lock.mutex, NULL);
+	pthread_cond_init(&z->lock.done, NULL);
+	z->lock.spare = xcalloc(n, sizeof(z->lock.spare[0]));
+	for (unsigned i = 0; i < n; i++)
+		z->blocks[i].z = z;
+	return z;
+}
+
+static struct gzip_encoder *take_encoder(struct gzip *z)
+{
+	struct gzip_encoder *e = NULL;
+
+	pthread_mutex_lock(&z->lock.mutex);
+	if (z->lock.n_spare > 0)
+		e = z->lock.spare[--z->lock.n_spare];
+	pthread_mutex_unlock(&z->lock.mutex);
+	return e ? e : gzip_encoder_new(z->mode);
+}
+
+/* On a thread of the pool, or the caller's without one. */
+static void compress_block(struct work *w)
+{
+	struct block *b = (struct block *)w;
+	struct gzip *z = b->z;
+	struct gzip_encoder *e = take_encoder(z);
+
+	b->n_out = gzip_encoder_run(e, slice_of(b->in, b->n_in), b->out);
+	pthread_mutex_lock(&z->lock.mutex);
+	z->lock.spare[z->lock.n_spare++] = e;
+	b->done = true;
+	pthread_cond_signal(&z->lock.done);
+	pthread_mutex_unlock(&z->lock.mutex);
+}
+
+static struct block *wait_oldest(struct gzip *z)
+{
+	struct block *b = &z->blocks[z->oldest];
+
+	assert(z->n_flying > 0);
+	pthread_mutex_lock(&z->lock.mutex);
+	while (!b->done)
+		pthread_cond_wait(&z->lock.done, &z->lock.mutex);
+	pthread_mutex_unlock(&z->lock.mutex);
+	z->oldest = (z->oldest + 1) % z->n_blocks;
+	z->n_flying--;
+	return b;
+}
+
+static enum rc write_oldest(struct gzip *z)
+{
+	struct block *b = wait_oldest(z);
+
+	z->failed = z->write(z->arg, slice_of(b->out, b->n_out), &z->why);
+	return z->failed;
+}
+
+static struct block *filling(struct gzip *z)
+{
+	struct block *b = &z->blocks[(z->oldest + z->n_flying) % z->n_blocks];
+
+	assert(z->n_flying < z->n_blocks);
+	if (!b->in) {
+		b->in = xmalloc(GZIP_BLOCK_BYTES);
+		b->out = xmalloc(gzip_encoder_bound(GZIP_BLOCK_BYTES));
+	}
+	return b;
+}
+
+/* Starts the block being filled; makes sure that another can be filled. */
+static enum rc start_block(struct gzip *z, struct block *b)
+{
+	b->done = false;
+	z->n_flying++;
+	z->n_started++;
+	if (z->pool)
+		work_pool_submit(z->pool, &b->work);
+	else
+		compress_block(&b->work);
+	if (z->n_flying < z->n_blocks)
+		return RC_OK;
+	return write_oldest(z);
+}
+
+static enum rc next_block(struct gzip *z)
+{
+	enum rc rc = start_block(z, filling(z));
+
+	if (rc == RC_OK)
+		filling(z)->n_in = 0;
+	return rc;
+}
+
+static enum rc report(const struct gzip *z, struct err *err)
+{
+	if (z->failed != RC_OK && err)
+		*err = z->why;
+	return z->failed;
+}
+
+enum rc gzip_write(struct gzip *z, struct slice bytes, struct err *err)
+{
+	assert(!z->finished);
+	while (bytes.n > 0 && z->failed == RC_OK) {
+		struct block *b = filling(z);
+		size_t room = GZIP_BLOCK_BYTES - b->n_in;
+		size_t n = bytes.n < room ? bytes.n : room;
+
+		memcpy(b->in + b->n_in, bytes.p, n);
+		b->n_in += n;
+		bytes = slice_of(bytes.p + n, bytes.n - n);
+		if (b->n_in == GZIP_BLOCK_BYTES)
+			(void)next_block(z);
+	}
+	return report(z, err);
+}
+
+enum rc gzip_finish(struct gzip *z, struct err *err)
+{
+	assert(!z->finished);
+	z->finished = true;
+	if (z->failed == RC_OK && (filling(z)->n_in > 0 || z->n_started == 0))
+		(void)start_block(z, filling(z));
+	while (z->failed == RC_OK && z->n_flying > 0)
+		(void)write_oldest(z);
+	return report(z, err);
+}
+
+void gzip_free(struct gzip *z)
+{
+	if (!z)
+		return;
+	while (z->n_flying > 0)
+		(void)wait_oldest(z);
+	for (unsigned i = 0; i < z->n_blocks; i++) {
+		free(z->blocks[i].in);
+		free(z->blocks[i].out);
+	}
+	for (unsigned i = 0; i < z->lock.n_spare; i++)
+		gzip_encoder_free(z->lock.spare[i]);
+	free(z->lock.spare);
+	pthread_cond_destroy(&z->lock.done);
+	pthread_mutex_destroy(&z->lock.mutex);
+	free(z);
+}
