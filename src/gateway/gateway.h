@@ -1,0 +1,67 @@
+/*
+ * gateway: the S3 endpoint over a bucket_store.
+ *
+ * Every request passes one verifier (SigV4) before anything of it is done; the only answer
+ * without a signature is "ok" to GET /-/health. Nothing of a body is committed before its
+ * signature, length, hash and checksums are right. A full disk is answered 507
+ * InsufficientStorage: SDKs retry 5xx, and unlike 503 it says what is wrong.
+ *
+ * Threads: a pool of the HTTP server's plus two for large copies. No server thread waits for a
+ * disk's fsync: a connection with a write in hand is suspended until the store calls back.
+ * The store, the clock, the key lookup and the strings of the config must outlive the gateway.
+ */
+#ifndef BALER_GATEWAY_GATEWAY_H
+#define BALER_GATEWAY_GATEWAY_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "port/bucket_store.h"
+
+#define GATEWAY_OBJECT_MAX_BYTES (5ull << 30) /* of one PUT, part or copy; the S3 user guide   \
+					       */
+#define GATEWAY_METADATA_MAX_BYTES 2048       /* x-amz-meta-*: names and values */
+
+/* Who may ask: the secret of an access key, empty when it is unknown. Called on server threads,
+ * must not block; the slice stays valid for as long as the gateway runs. */
+struct gateway_keys {
+	struct slice (*secret)(void *arg, const char *access_key);
+	void *arg;
+};
+
+/* 0 in a number: its default. */
+struct gateway_config {
+	struct bucket_store *store;
+	struct gateway_keys keys;
+	struct clock *clock;     /* NULL: the machine's */
+	const char *listen_host; /* NULL: "127.0.0.1" */
+	uint16_t port;           /* 0: a free one, see gateway_port */
+	const char *region;      /* NULL: "us-east-1" */
+	const char *const
+		*base_domains;    /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
+	unsigned threads;         /* default min(CPUs, 4) */
+	unsigned connections_max; /* default 1,000; above it, new ones are closed */
+	unsigned connections_per_ip_max; /* default: no limit of its own */
+	unsigned idle_timeout_s;         /* default 60; a silent connection is closed */
+	size_t connection_memory_bytes;  /* default 128 KiB; half of it bounds the headers */
+};
+
+struct gateway;
+
+/* Listens and serves. RC_REFUSED: the address is in use (code "EADDRINUSE"), unknown or not
+ * ours; RC_FATAL: no socket or thread to be had. */
+enum rc gateway_start(
+	const struct gateway_config *config, struct gateway **ret_gateway, struct err *err);
+
+/* The port listened on. */
+uint16_t gateway_port(const struct gateway *gw);
+
+/* Requests answered so far, and those of them answered 5xx. */
+void gateway_counts(const struct gateway *gw, uint64_t *ret_requests, uint64_t *ret_failures);
+
+/* Stops accepting, answers what is in hand for at most deadline_ms, closes every connection and
+ * frees gw. New requests on open connections get 503. Writes given to the store are always
+ * waited for. */
+void gateway_stop(struct gateway *gw, uint64_t deadline_ms);
+
+#endif
