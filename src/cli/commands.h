@@ -1,0 +1,34 @@
+/* commands: what 'baler NAME' runs. Each gets its own name as argv[0], talks on stderr, gives results on stdout and returns the
+ * exit code: 0 done, 1 failed, 2 could not be set up or used wrongly. */
+#ifndef BALER_CLI_COMMANDS_H
+#define BALER_CLI_COMMANDS_H
+
+#include "cli/settings.h"
+
+#define EXIT_OK 0
+#define EXIT_FAILED 1
+#define EXIT_USAGE 2
+
+int cmd_serve(int argc, char **argv);
+int cmd_e2e(int argc, char **argv);
+
+/* For 'baler help NAME' and 'baler NAME --help'. */
+extern const struct setting serve_settings[], e2e_settings[];
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *synopsis;             /* behind "baler " */
+	const char *summary;              /* one line */
+	const char *text;                 /* what it does, what it prints, exit codes */
+	const struct setting *settings;
+};
+
+/* NULL if there is none of that name. */
+const struct command *command_find(const char *name);
+void command_help(const struct command *c, FILE *out);
+
+/* settings_load for a command: prints help or the error; returns -1 to go on, else the exit code. */
+int command_begin(struct command_line *line, void *values, struct arena *a, int argc, char **argv);
+
+#endif

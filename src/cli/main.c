@@ -1,0 +1,132 @@
+/* baler: the command line. */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "cli/commands.h"
+
+static const struct command commands[] = {
+	{"serve", cmd_serve, "serve [OPTION…]",
+		"S3 endpoint, queue, ledger and bundler in one process",
+		"Takes objects over S3 into the landing bucket and ties those below the event "
+		"prefix into verified\n"
+		"tar.gz bundles in the distribution bucket, each version exactly once.\n"
+		"\n"
+		"Prints 'listening on http://HOST:PORT' on stdout when it accepts requests. The "
+		"root key comes from\n"
+		"BALER_ROOT_ACCESS_KEY and BALER_ROOT_SECRET_KEY; without them one is made at "
+		"random on the first start,\n"
+		"kept in the data folder and shown once.\n"
+		"\n"
+		"SIGTERM and SIGINT stop it: no new requests, what is in hand is finished. Exit "
+		"code 0 after that,\n"
+		"1 for a failure, 2 for a wrong setting or a data folder that cannot be used.",
+		serve_settings},
+	{"e2e", cmd_e2e, "e2e -c FILE [OPTION…]",
+		"run an end-to-end scenario against an S3 endpoint and judge it",
+		"Makes the files of a scenario, puts them into the landing bucket, waits for "
+		"bundles and compares every\n"
+		"byte. Credentials and region come from the AWS_* variables and profiles.\n"
+		"\n"
+		"Exit code 0 passed, 1 failed, 2 could not be set up.",
+		e2e_settings},
+	{NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+void command_help(const struct command *c, FILE *out)
+{
+	fprintf(out, "usage: baler %s\n\n%s\n\noptions:\n", c->synopsis, c->text);
+	settings_print(c->settings, out);
+}
+
+static void print_usage(FILE *out)
+{
+	fputs("usage: baler COMMAND [OPTION…]\n\n"
+	      "Ties a stream of many small objects into a few verified bundles, exactly "
+	      "once.\n\ncommands:\n",
+		out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "  %-10s %s\n", c->name, c->summary);
+	fputs("  help       'baler help COMMAND' explains a command and its options\n"
+	      "  version    the version of this program\n"
+	      "\nA first try:\n"
+	      "  baler serve            # then paste the lines it shows into another shell\n"
+	      "  aws s3 cp FILE s3://data-aggregator-landing-dev/data/\n"
+	      "  aws s3 ls --recursive s3://data-aggregator-distribution-dev/\n",
+		out);
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[] = {"serve", "e2e", "help", "version", NULL};
+	const char *near = nearest_word(name, names);
+
+	if (near)
+		fprintf(stderr, "baler: unknown command '%s'; did you mean '%s'?\n", name, near);
+	else
+		fprintf(stderr, "baler: unknown command '%s'; 'baler help' lists them\n", name);
+	return EXIT_USAGE;
+}
+
+static int help(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 3) {
+		print_usage(stdout);
+		return EXIT_OK;
+	}
+	c = command_find(argv[2]);
+	if (!c)
+		return unknown_command(argv[2]);
+	command_help(c, stdout);
+	return EXIT_OK;
+}
+
+int command_begin(struct command_line *line, void *values, struct arena *a, int argc, char **argv)
+{
+	struct err err = {0};
+
+	if (settings_load(line, values, a, argc, argv, &err) != RC_OK) {
+		fprintf(stderr, "baler %s: %s\n", line->command, err.text);
+		return EXIT_USAGE;
+	}
+	if (line->help) {
+		command_help(command_find(line->command), stdout);
+		return EXIT_OK;
+	}
+	return -1;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (is_one_of(argv[1], "help", "--help", "-h"))
+		return help(argc, argv);
+	if (is_one_of(argv[1], "version", "--version", "-V")) {
+		printf("baler %s\n", BALER_VERSION);
+		return EXIT_OK;
+	}
+	c = command_find(argv[1]);
+	if (!c)
+		return unknown_command(argv[1]);
+	return c->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,81 @@
+#include "cli/serve_options.h"
+
+#include "cli/commands.h"
+
+#define MIB (1ull << 20)
+#define SECOND 1000ull
+#define HOUR (3600 * SECOND)
+#define FIELD(name) offsetof(struct serve_options, name)
+
+const struct setting serve_settings[] = {
+	{"config", 'c', "FILE", SETTING_TEXT, FIELD(config), NULL, .flag_only = true,
+		.help = "settings file: YAML, one 'name: value' a line, names as here without "
+			"'--'\n"
+			"(BALER_CONFIG names it too)"},
+	{"data", 0, "DIR", SETTING_TEXT, FIELD(data), "./baler-data",
+		.help = "data folder: database, large objects, root key; made when missing"},
+	{"listen", 0, "HOST:PORT", SETTING_TEXT, FIELD(listen), "127.0.0.1:9000",
+		.help = "where to accept requests; port 0 takes a free one"},
+	{"batch-window", 0, "TIME", SETTING_DURATION, FIELD(batch_window_ms), "15s", 100, 12 * HOUR,
+		.help = "a bundle is closed when its oldest object has waited this long"},
+	{"batch-max-objects", 0, "N", SETTING_COUNT, FIELD(batch_max_objects), "10000", 1, 100000,
+		.help = "a bundle holds at most this many objects"},
+	{"batch-max-bytes", 0, "SIZE", SETTING_BYTES, FIELD(batch_max_bytes), "400MiB", MIB,
+		1024 * 1024 * MIB, .variable = "MAX_BUNDLE_ON_DISK_MB", .variable_unit = MIB,
+		.help = "a bundle holds at most this much, each object rounded up to 512 bytes; a "
+			"larger\n"
+			"object gets a bundle of its own"},
+	{"compression", 0, "MODE", SETTING_CHOICE, FIELD(compression), "balanced",
+		.choices = "balanced|fast|best|none",
+		.help = "how hard to squeeze: fast is about five times as quick as balanced, and "
+			"larger"},
+	{"log-level", 0, "LEVEL", SETTING_CHOICE, FIELD(log_level), "INFO",
+		.choices = "DEBUG|INFO|WARNING|ERROR|CRITICAL", .variable = "LOG_LEVEL",
+		.help = "the least level that is logged to stderr"},
+	{"log-format", 0, "FORMAT", SETTING_CHOICE, FIELD(log_format), "auto",
+		.choices = "auto|json|text", .help = "auto: text on a terminal, JSON elsewhere"},
+	{"landing-bucket", 0, "NAME", SETTING_TEXT, FIELD(landing_bucket),
+		"data-aggregator-landing-dev", .help = "bucket whose objects are bundled"},
+	{"distribution-bucket", 0, "NAME", SETTING_TEXT, FIELD(distribution_bucket),
+		"data-aggregator-distribution-dev", .variable = "DISTRIBUTION_BUCKET_NAME",
+		.help = "bucket the bundles appear in"},
+	{"archive-bucket", 0, "NAME", SETTING_TEXT, FIELD(archive_bucket),
+		"data-aggregator-archive-dev", .help = "bucket kept for the archive"},
+	{"event-prefix", 0, "PREFIX", SETTING_TEXT, FIELD(event_prefix), "data/",
+		.help = "only keys that start with this are bundled"},
+	{"region", 0, "NAME", SETTING_TEXT, FIELD(region), "us-east-1",
+		.help = "the region the endpoint says it is in"},
+	{"visibility-timeout", 0, "TIME", SETTING_DURATION, FIELD(visibility_timeout_ms), "200s",
+		10 * SECOND, 12 * HOUR,
+		.help = "how long a message taken from the queue is hidden from other workers"},
+	{"max-receives", 0, "N", SETTING_COUNT, FIELD(max_receives), "5", 1, 1000,
+		.help = "failed deliveries after which a message becomes a dead letter"},
+	{NULL},
+};
+
+enum rc serve_listen_parse(
+	const char *text, struct arena *a, char **ret_host, uint16_t *ret_port, struct err *err)
+{
+	const char *colon = strrchr(text, ':'), *end = colon;
+	uint64_t port = 9000;
+
+	if (text[0] == '[') { /* [IPv6] or [IPv6]:port */
+		const char *bracket = strchr(text, ']');
+
+		if (!bracket || (bracket[1] != '\0' && bracket[1] != ':'))
+			return err_set(err, RC_REFUSED, "'--listen': '%s' is not HOST:PORT", text);
+		colon = bracket[1] ? bracket + 1 : NULL;
+		end = bracket;
+		text++;
+	}
+	if (colon && (!slice_to_u64(slice_str(colon + 1), &port) || port > 65535))
+		return err_set(
+			err, RC_REFUSED, "'--listen': '%s' is not a port, 0 to 65535", colon + 1);
+	*ret_host = arena_strdup(a, slice_of(text, end ? (size_t)(end - text) : strlen(text)));
+	if (**ret_host == '\0')
+		return err_set(err, RC_REFUSED,
+			"'--listen': no host before ':%llu'; 127.0.0.1 is this machine only",
+			(unsigned long long)port);
+	*ret_port = (uint16_t)port;
+	return RC_OK;
+}

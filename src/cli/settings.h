@@ -1,0 +1,65 @@
+/*
+ * settings: one table declares each setting of a command once; flags, environment, the settings file, ranges, defaults and
+ * help all come from it.
+ *
+ * A value is taken from the first of: the flag --NAME, the variable BALER_NAME, the table's own older variable, the
+ * settings file (--config), the default. Every refusal names the setting as the user wrote it and says what is allowed.
+ */
+#ifndef BALER_CLI_SETTINGS_H
+#define BALER_CLI_SETTINGS_H
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum setting_kind {
+	SETTING_TEXT,     /* char *; NULL when there is no default */
+	SETTING_CHOICE,   /* unsigned: which of choices */
+	SETTING_COUNT,    /* uint64_t */
+	SETTING_DURATION, /* uint64_t, milliseconds; written 500ms, 15s, 3m, 2h, 7d */
+	SETTING_BYTES,    /* uint64_t; written 4096, 64KiB, 400MiB, 2GiB */
+	SETTING_SWITCH,   /* bool; no value on the command line */
+};
+
+struct setting {
+	const char *name;     /* "batch-window" */
+	char letter;          /* 'c' for -c, or 0 */
+	const char *value;    /* what help calls the value: "DIR" */
+	enum setting_kind kind;
+	size_t offset;        /* of the field in the command's struct */
+	const char *fallback; /* the default, written as a user would; NULL: none */
+	uint64_t min, max;    /* COUNT, DURATION, BYTES */
+	const char *choices;  /* "balanced|fast|best|none" */
+	const char *variable; /* another environment variable that is honoured, or NULL */
+	uint64_t variable_unit; /* what 1 means in that variable (ms, bytes); 0: written as the flag is */
+	bool flag_only;       /* neither variable nor file */
+	const char *help;     /* one or two lines */
+};
+
+struct command_line {
+	const char *command;           /* "serve" */
+	const struct setting *settings; /* ends with name == NULL */
+	char **operands;               /* what stood there beside the flags; filled by settings_load */
+	size_t n_operands;
+	bool help;                     /* --help was there; nothing else was looked at */
+};
+
+/* values: the command's struct; texts are in a. RC_REFUSED: err->text is a whole sentence for the user. */
+enum rc settings_load(struct command_line *line, void *values, struct arena *a, int argc, char **argv,
+	struct err *err);
+
+/* The options of a command, with default, range and variable. */
+void settings_print(const struct setting *settings, FILE *out);
+
+/* The words of table that is nearest to word, or NULL when none is near. names ends with NULL. */
+const char *nearest_word(const char *word, const char *const *names);
+
+/* One value as a user wrote it; where says which setting, for the error ("'--batch-window'"). */
+enum rc setting_parse(const struct setting *s, const char *where, const char *text, uint64_t unit, void *values,
+	struct arena *a, struct err *err);
+/* The settings file: a flat YAML mapping of names to values. */
+enum rc settings_file(const struct setting *settings, const char *path, void *values, bool *is_set, struct arena *a,
+	struct err *err);
+
+#endif
