@@ -9,6 +9,7 @@
 #define BALER_ADAPTER_LOCAL_COMMITTER_H
 
 #include "adapter/local/db.h"
+#include "base/clock.h"
 
 struct commit_op {
 	/* Decides first, writes then: when it returns anything but RC_OK it must have written nothing, unless the code is RC_AGAIN or
@@ -25,7 +26,8 @@ struct commit_op {
 
 struct committer;
 
-struct committer *committer_new(struct db *db);
+/* clock: where the sequence's milliseconds come from. */
+struct committer *committer_new(struct db *db, struct clock *clock);
 /* Runs what was submitted, checkpoints, ends the thread. */
 void committer_free(struct committer *c);
 

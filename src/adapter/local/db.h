@@ -22,7 +22,7 @@ enum rc db_open(const char *folder, struct db **ret_db, struct err *err);
 void db_close(struct db *db);
 const char *db_folder(const struct db *db);
 
-/* A reading connection, taken from a pool (made when there is none); give it back. Inside one connection,
+/* A reading connection, taken from a pool of at most 32; give it back, and hold no two. Inside one connection,
  * db_read_begin … db_read_end is one snapshot. */
 struct db_conn *db_reader(struct db *db);
 void db_reader_return(struct db *db, struct db_conn *conn);
@@ -36,10 +36,15 @@ sqlite3 *db_handle(struct db_conn *conn);
 struct db_conn *db_writer(struct db *db);
 
 void db_bind_slice(sqlite3_stmt *st, int i, struct slice bytes); /* as BLOB, not copied: lives until the reset */
+void db_bind_text(sqlite3_stmt *st, int i, const char *s);        /* likewise */
 void db_bind_u64(sqlite3_stmt *st, int i, uint64_t v);
 struct slice db_column_slice(sqlite3_stmt *st, int i);           /* lives until the next step or reset */
 struct slice db_column_copy(sqlite3_stmt *st, int i, struct arena *a);
 uint64_t db_column_u64(sqlite3_stmt *st, int i);
+
+/* SQLite answers SQLITE_ROW or an error; the statement is reset by the next db_stmt of its text, or by db_done, which ends
+ * the implicit read transaction of a connection that is outside db_read_begin … db_read_end. */
+void db_done(sqlite3_stmt *st);
 
 /* Steps a statement that gives no rows; SQLite's code → rc: FULL is RC_AGAIN with the code "ENOSPC", BUSY RC_AGAIN,
  * CORRUPT RC_CORRUPT, a failed fsync ends the process, anything else RC_FATAL. */

@@ -1,0 +1,371 @@
+#include "adapter/local/committer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "adapter/local/schema.sql.h"
+
+#define GROUP_OPS_MAX 2000
+#define GROUP_BYTES_MAX (16u << 20)
+#define IDLE_MS 50 /* without work before an idle checkpoint */
+#define LOG_PAGES_MAX ((64 << 20) / SCHEMA_PAGE_BYTES)
+#define LOG_PAGES_MORE ((16 << 20) / SCHEMA_PAGE_BYTES) /* when a reader holds a checkpoint up, before the next try */
+#define SEQ_SHIFT 20 /* a million numbers a millisecond */
+#define SEQ_AHEAD ((uint64_t)1000 << SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
+
+struct committer {
+	struct db_conn *conn;
+	struct clock *clock;
+	pthread_t thread;
+
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct commit_op *head, **tail; /* under lock */
+	bool closing;                   /* under lock */
+	struct committer_stat stat;     /* under lock */
+
+	/* the thread's own */
+	uint64_t seq, seq_limit;
+	int log_pages;         /* in the log now */
+	int checkpoint_at;     /* pages that make the next checkpoint due */
+	bool is_checkpointed;  /* nothing was written since */
+};
+
+uint64_t committer_next_seq(struct committer *c)
+{
+	uint64_t now = clock_wall_ms(c->clock) << SEQ_SHIFT;
+
+	c->seq = now > c->seq ? now : c->seq + 1;
+	return c->seq;
+}
+
+/* Inside the transaction that uses the numbers, so that a restart never sees one without the limit above it. */
+static enum rc save_seq(struct committer *c, uint64_t limit, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(c->conn, "INSERT OR REPLACE INTO meta(name, value) VALUES('seq_limit', ?)");
+
+	db_bind_u64(st, 1, limit);
+	return db_run(st, err);
+}
+
+static void load_seq(struct committer *c)
+{
+	sqlite3_stmt *st = db_stmt(c->conn, "SELECT value FROM meta WHERE name = 'seq_limit'");
+	struct err err;
+	bool row;
+
+	if (db_step(st, &row, &err) != RC_OK)
+		die("%s", err.text);
+	c->seq = c->seq_limit = row ? db_column_u64(st, 0) : 0;
+	db_done(st);
+}
+
+/* Whether a result leaves the transaction as it was: the operation has decided, not failed. */
+static bool is_decided(enum rc rc)
+{
+	return rc == RC_OK || rc == RC_ABSENT || rc == RC_CONFLICT || rc == RC_REFUSED;
+}
+
+static enum rc begin(struct committer *c, struct err *err)
+{
+	return db_run(db_stmt(c->conn, "BEGIN IMMEDIATE"), err);
+}
+
+static void rollback(struct committer *c)
+{
+	struct err err;
+
+	/* Some errors have rolled back already. */
+	if (!sqlite3_get_autocommit(db_handle(c->conn)))
+		if (db_run(db_stmt(c->conn, "ROLLBACK"), &err) != RC_OK)
+			die("%s", err.text);
+}
+
+static enum rc commit(struct committer *c, struct err *err)
+{
+	uint64_t limit = c->seq_limit;
+	enum rc rc = RC_OK;
+
+	if (c->seq >= limit) {
+		limit = c->seq + SEQ_AHEAD;
+		rc = save_seq(c, limit, err);
+	}
+	if (rc == RC_OK)
+		rc = db_run(db_stmt(c->conn, "COMMIT"), err);
+	if (rc != RC_OK)
+		return rc;
+	c->seq_limit = limit;
+	c->is_checkpointed = false;
+	return RC_OK;
+}
+
+/* RC_OK: committed, each op has its result. Else nothing was. */
+static enum rc run_group(struct committer *c, struct commit_op *group, struct err *err)
+{
+	enum rc rc = begin(c, err);
+
+	for (struct commit_op *op = group; op && rc == RC_OK; op = op->next) {
+		memset(&op->err, 0, sizeof(op->err));
+		op->rc = op->apply(op, c->conn, &op->err);
+		if (!is_decided(op->rc)) {
+			rc = op->rc;
+			*err = op->err;
+		}
+	}
+	if (rc == RC_OK)
+		rc = commit(c, err);
+	if (rc != RC_OK)
+		rollback(c);
+	return rc;
+}
+
+static void run_alone(struct committer *c, struct commit_op *op)
+{
+	struct err err;
+	enum rc rc;
+
+	op->next = NULL;
+	memset(&err, 0, sizeof(err));
+	rc = run_group(c, op, &err);
+	if (rc != RC_OK) {
+		op->rc = rc;
+		op->err = err;
+	}
+	op->done(op, op->rc, &op->err);
+}
+
+static void run(struct committer *c, struct commit_op *group)
+{
+	struct commit_op *op = group, *next;
+	uint64_t commits = 0, n = 0;
+	struct err err;
+	bool together;
+
+	memset(&err, 0, sizeof(err));
+	together = run_group(c, group, &err) == RC_OK;
+	for (; op; op = next, n++) {
+		next = op->next;
+		if (together) {
+			op->done(op, op->rc, &op->err);
+		} else {
+			run_alone(c, op);
+			commits++;
+		}
+	}
+	pthread_mutex_lock(&c->lock);
+	c->stat.commits += together ? 1 : commits;
+	c->stat.operations += n;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* PASSIVE waits for nobody. What readers held up stays for the next time. */
+static void checkpoint(struct committer *c)
+{
+	int in_log = 0, moved = 0;
+	struct err err;
+	int code = sqlite3_wal_checkpoint_v2(
+		db_handle(c->conn), NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+
+	/* No room for it is no harm: the log keeps everything. A failed fsync ends the process in db_error. */
+	if (code != SQLITE_OK)
+		db_error(db_handle(c->conn), code, &err);
+	c->is_checkpointed = true;
+	c->checkpoint_at = moved >= in_log && code == SQLITE_OK ? LOG_PAGES_MAX : in_log + LOG_PAGES_MORE;
+}
+
+static int note_log_pages(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+	struct committer *c = arg;
+
+	(void)handle;
+	(void)name;
+	if (pages < c->log_pages) /* started again from its beginning */
+		c->checkpoint_at = LOG_PAGES_MAX;
+	c->log_pages = pages;
+	return SQLITE_OK;
+}
+
+static void wait_ms_locked(struct committer *c, int ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ms * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_cond_timedwait(&c->more, &c->lock, &until);
+}
+
+static struct commit_op *take_group_locked(struct committer *c)
+{
+	struct commit_op *group = c->head, *last = group;
+	size_t n = 1, bytes;
+
+	if (!group)
+		return NULL;
+	for (bytes = group->bytes; last->next && n < GROUP_OPS_MAX; n++) {
+		bytes += last->next->bytes;
+		if (bytes > GROUP_BYTES_MAX)
+			break;
+		last = last->next;
+	}
+	c->head = last->next;
+	if (!c->head)
+		c->tail = &c->head;
+	last->next = NULL;
+	return group;
+}
+
+/* The next group; NULL with nothing to do for a while, or at the end (*ret_end). */
+static struct commit_op *take_group(struct committer *c, bool *ret_end)
+{
+	struct commit_op *group;
+
+	pthread_mutex_lock(&c->lock);
+	if (!c->head && !c->closing && !c->is_checkpointed)
+		wait_ms_locked(c, IDLE_MS);
+	while (!c->head && !c->closing && c->is_checkpointed)
+		pthread_cond_wait(&c->more, &c->lock);
+	group = take_group_locked(c);
+	*ret_end = !group && c->closing;
+	pthread_mutex_unlock(&c->lock);
+	return group;
+}
+
+static void *committer_thread(void *arg)
+{
+	struct committer *c = arg;
+	struct commit_op *group;
+	bool end = false;
+
+	while (!end) {
+		group = take_group(c, &end);
+		if (group)
+			run(c, group);
+		if ((!group && !c->is_checkpointed) || c->log_pages > c->checkpoint_at)
+			checkpoint(c);
+	}
+	return NULL;
+}
+
+struct committer *committer_new(struct db *db, struct clock *clock)
+{
+	struct committer *c = xcalloc(1, sizeof(*c));
+	pthread_condattr_t attr;
+
+	c->conn = db_writer(db);
+	c->clock = clock;
+	c->tail = &c->head;
+	c->checkpoint_at = LOG_PAGES_MAX;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->more, &attr);
+	pthread_condattr_destroy(&attr);
+	sqlite3_wal_hook(db_handle(c->conn), note_log_pages, c);
+	load_seq(c);
+	if (pthread_create(&c->thread, NULL, committer_thread, c) != 0)
+		die("cannot start the committer's thread");
+	pthread_setname_np(c->thread, "committer");
+	return c;
+}
+
+/* The limit becomes exact, so that a clean restart does not run ahead of the clock. */
+static void save_exact_seq(struct committer *c)
+{
+	struct err err;
+
+	if (c->seq + 1 >= c->seq_limit || begin(c, &err) != RC_OK)
+		return;
+	if (save_seq(c, c->seq + 1, &err) != RC_OK || db_run(db_stmt(c->conn, "COMMIT"), &err) != RC_OK)
+		rollback(c);
+}
+
+void committer_free(struct committer *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->closing = true;
+	pthread_cond_signal(&c->more);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(c->thread, NULL);
+	save_exact_seq(c);
+	sqlite3_wal_hook(db_handle(c->conn), NULL, NULL);
+	pthread_cond_destroy(&c->more);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+void committer_submit(struct committer *c, struct commit_op *op)
+{
+	op->next = NULL;
+	pthread_mutex_lock(&c->lock);
+	*c->tail = op;
+	c->tail = &op->next;
+	pthread_cond_signal(&c->more);
+	pthread_mutex_unlock(&c->lock);
+}
+
+struct committer_stat committer_stat(struct committer *c)
+{
+	struct committer_stat stat;
+
+	pthread_mutex_lock(&c->lock);
+	stat = c->stat;
+	pthread_mutex_unlock(&c->lock);
+	return stat;
+}
+
+/* committer_run stands another operation before the caller's, because done is not the caller's here. */
+struct waiting_op {
+	struct commit_op op;
+	struct commit_op *inner;
+	pthread_mutex_t lock;
+	pthread_cond_t end;
+	bool ended; /* under lock */
+	enum rc rc;
+	struct err err;
+};
+
+static enum rc waiting_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
+{
+	struct waiting_op *w = (struct waiting_op *)op;
+
+	return w->inner->apply(w->inner, conn, err);
+}
+
+static void waiting_done(struct commit_op *op, enum rc rc, const struct err *err)
+{
+	struct waiting_op *w = (struct waiting_op *)op;
+
+	pthread_mutex_lock(&w->lock);
+	w->rc = rc;
+	w->err = *err;
+	w->ended = true;
+	pthread_cond_signal(&w->end);
+	pthread_mutex_unlock(&w->lock);
+}
+
+enum rc committer_run(struct committer *c, struct commit_op *op, struct err *err)
+{
+	struct waiting_op w = {
+		.op = {.apply = waiting_apply, .done = waiting_done, .bytes = op->bytes}, .inner = op};
+
+	pthread_mutex_init(&w.lock, NULL);
+	pthread_cond_init(&w.end, NULL);
+	committer_submit(c, &w.op);
+	pthread_mutex_lock(&w.lock);
+	while (!w.ended)
+		pthread_cond_wait(&w.end, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	pthread_cond_destroy(&w.end);
+	pthread_mutex_destroy(&w.lock);
+	if (w.rc != RC_OK && err)
+		*err = w.err;
+	return w.rc;
+}

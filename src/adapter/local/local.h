@@ -1,0 +1,58 @@
+/*
+ * local: the embedded default. One data folder is the bucket store, the event queue, the ledger and the aggregator's object store:
+ * a put and its event, claims, seal and publish share SQLite's transactions (docs/decisions: durability by group commit).
+ *
+ * Threads: one committer writes, one or two blob threads fsync and unlink files, readers are the callers' own. The stores are borrowed
+ * from struct local and live as long as it does; their close does nothing. Any thread may call them.
+ *
+ * Memory: 16 MiB of the writer's cache, at most 32 readers of 1 MiB, a group of writes of at most 16 MiB, and for each put in hand
+ * at most BS_INLINE_MAX + OBJECT_HEADERS_MAX bytes (so 146 KiB times the caller's connections).
+ */
+#ifndef BALER_ADAPTER_LOCAL_LOCAL_H
+#define BALER_ADAPTER_LOCAL_LOCAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+struct bucket_store;
+struct object_store;
+struct event_queue;
+struct ledger;
+struct local;
+
+/* A put of a key below one of the prefixes in this bucket makes an event [BS-2]. No bucket: no events. */
+struct local_notify {
+	const char *bucket;
+	const char *const *prefixes; /* "" is every key */
+	size_t n_prefixes;
+};
+
+struct local_config {
+	const char *folder;
+	struct clock *clock;
+	const char *region; /* in events, and bucket_region's answer */
+	struct local_notify notify;
+	uint32_t max_receives; /* [EQ-7]; ≥ 1 */
+};
+
+/* Opens or makes the folder; everything in cfg is copied but the clock. Sweeps what a crash left. What else the program keeps in the
+ * folder (keys) it writes after this. RC_REFUSED: as db_open; RC_FATAL. */
+enum rc local_open(const struct local_config *cfg, struct local **ret_local, struct err *err);
+/* After every done and every call. */
+void local_close(struct local *local);
+
+struct bucket_store *local_bucket_store(struct local *local);
+struct object_store *local_object_store(struct local *local);
+struct event_queue *local_event_queue(struct local *local);
+struct ledger *local_ledger(struct local *local);
+
+/* Since start, for metrics and benches. */
+struct local_stat {
+	uint64_t commits, operations;
+};
+struct local_stat local_stat(struct local *local);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * local_internal: what the files of this folder share. Nobody else includes it.
+ */
+#ifndef BALER_ADAPTER_LOCAL_LOCAL_INTERNAL_H
+#define BALER_ADAPTER_LOCAL_LOCAL_INTERNAL_H
+
+#include "adapter/local/blobs.h"
+#include "adapter/local/committer.h"
+#include "adapter/local/local.h"
+#include "base/prng.h"
+#include "port/bucket_store.h"
+
+struct local {
+	struct db *db;
+	struct committer *committer;
+	struct blobs *blobs;
+	struct clock *clock;
+	struct prng prng; /* the system's: any thread */
+	char *region;
+	char *notify_bucket; /* NULL: no events */
+	char **notify_prefixes;
+	size_t n_notify_prefixes;
+	uint32_t max_receives;
+
+	struct bucket_store bucket_store;
+	/* Each made at its first asking, by its own file; freed by local_close through its ops->close. */
+	struct object_store *object_store;
+	struct event_queue *event_queue;
+	struct ledger *ledger;
+	/* Set by the event queue; NULL: nobody waits. Wakes receivers after a commit that made messages; must not block. */
+	void (*queue_wake)(struct event_queue *q);
+};
+
+/* Inserts a message that is visible at once. Inside apply; then call local_queue_wake in done. */
+enum rc local_queue_insert(
+	struct local *local, struct db_conn *conn, uint64_t seq, struct slice body, struct err *err);
+
+static inline void local_queue_wake(struct local *local)
+{
+	if (local->queue_wake)
+		local->queue_wake(local->event_queue);
+}
+
+extern const struct bucket_store_ops local_bucket_store_ops;
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * schema.sql.h: every table of a data folder, in one place. Change it with SCHEMA_VERSION and a migration in db.c.
+ *
+ * Keys are bytes (BLOB: compared as memcmp does, which is S3's order). Numbers called seq come from committer_next_seq, so rows that
+ * are written together lie together: an insert of a body, a message or a file touches the last page, not a random one.
+ *
+ * INVARIANTS: a body row, and a blob row (a file below blobs/), has exactly one owner among version, segment, part and stage;
+ * the transaction that removes the owner removes it. A file without a blob row is rubbish of a crash and swept at open.
+ */
+#ifndef BALER_ADAPTER_LOCAL_SCHEMA_SQL_H
+#define BALER_ADAPTER_LOCAL_SCHEMA_SQL_H
+
+#define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
+#define SCHEMA_VERSION 1
+#define SCHEMA_PAGE_BYTES 8192 /* measured: tests/bench/bench_commit.c */
+
+/* committer: seq_limit, no number at or above it has been given out. */
+#define SCHEMA_META "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+/*
+ * bucket_store. The latest version of a key is its first row. kind: 0 no bytes (a delete marker, an empty object), 1 the body row
+ * whose id is the version's seq, 2 segments in order of idx. The listing reads version alone and never drags bodies along.
+ * A multipart object is the list of its parts' bytes: completing copies nothing.
+ * completed remembers finished uploads for a week, so that completing again gives the same answer [BS-6].
+ */
+#define SCHEMA_BUCKETS                                                                                      \
+	"CREATE TABLE bucket("                                                                              \
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"                                \
+	"  created INTEGER NOT NULL," /* wall ms */                                                         \
+	"  versioning INTEGER NOT NULL) STRICT;"                                                            \
+	"CREATE TABLE version("                                                                             \
+	"  bucket INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL,"                               \
+	"  nonce INTEGER NOT NULL," /* the second half of the versionId */                                  \
+	"  is_null INTEGER NOT NULL, is_marker INTEGER NOT NULL, kind INTEGER NOT NULL,"                    \
+	"  size INTEGER NOT NULL, modified INTEGER NOT NULL, n_parts INTEGER NOT NULL,"                     \
+	"  etag TEXT NOT NULL, headers BLOB NOT NULL,"                                                      \
+	"  PRIMARY KEY(bucket, key, seq DESC)) STRICT, WITHOUT ROWID;"                                      \
+	"CREATE UNIQUE INDEX version_null ON version(bucket, key) WHERE is_null;"                           \
+	"CREATE TABLE body(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"                             \
+	"CREATE TABLE blob(id BLOB PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;"              \
+	"CREATE TABLE segment("                                                                             \
+	"  version INTEGER NOT NULL, idx INTEGER NOT NULL, size INTEGER NOT NULL,"                          \
+	"  blob BLOB, body INTEGER," /* one of the two; neither when size is 0 */                           \
+	"  PRIMARY KEY(version, idx)) STRICT, WITHOUT ROWID;"                                               \
+	"CREATE TABLE upload("                                                                              \
+	"  bucket INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL, nonce INTEGER NOT NULL,"       \
+	"  created INTEGER NOT NULL, headers BLOB NOT NULL,"                                                \
+	"  PRIMARY KEY(bucket, key, seq)) STRICT, WITHOUT ROWID;"                                           \
+	"CREATE TABLE part("                                                                                \
+	"  upload INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL,"                        \
+	"  modified INTEGER NOT NULL, etag TEXT NOT NULL, headers BLOB NOT NULL, blob BLOB, body INTEGER,"  \
+	"  PRIMARY KEY(upload, number)) STRICT, WITHOUT ROWID;"                                             \
+	"CREATE TABLE completed("                                                                           \
+	"  upload INTEGER PRIMARY KEY, nonce INTEGER NOT NULL, bucket INTEGER NOT NULL, key BLOB NOT NULL," \
+	"  parts BLOB NOT NULL," /* SHA-256 of the numbers and etags */                                     \
+	"  seq INTEGER NOT NULL, version_nonce INTEGER NOT NULL, is_null INTEGER NOT NULL,"                 \
+	"  size INTEGER NOT NULL, modified INTEGER NOT NULL, n_parts INTEGER NOT NULL, etag TEXT NOT NULL," \
+	"  headers BLOB NOT NULL) STRICT;"
+
+/*
+ * event_queue. id is a seq: order of sending. Times are wall ms, since they must outlive the process. nonce changes with every delivery
+ * and makes receipts of earlier ones stale [EQ-4].
+ */
+#define SCHEMA_QUEUE                                                                                      \
+	"CREATE TABLE message("                                                                           \
+	"  id INTEGER PRIMARY KEY, visible_at INTEGER NOT NULL, receive_count INTEGER NOT NULL,"          \
+	"  nonce INTEGER NOT NULL, sent INTEGER NOT NULL, body BLOB NOT NULL) STRICT;"                    \
+	"CREATE INDEX message_visible ON message(visible_at);"                                            \
+	"CREATE TABLE dead_letter("                                                                       \
+	"  id INTEGER PRIMARY KEY, receive_count INTEGER NOT NULL, sent INTEGER NOT NULL,"                \
+	"  died INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL) STRICT;"
+
+/* ledger: docs/protocol.md section 1. */
+#define SCHEMA_LEDGER                                                                                    \
+	"CREATE TABLE plan("                                                                             \
+	"  id BLOB PRIMARY KEY, state INTEGER NOT NULL, heartbeat INTEGER NOT NULL,"                     \
+	"  nonce BLOB NOT NULL, owner BLOB NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"           \
+	"  opened INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0, seal BLOB) STRICT, WITHOUT ROWID;" \
+	"CREATE INDEX plan_state ON plan(state, id) WHERE state <> 4 AND NOT discarded;"                 \
+	"CREATE TABLE claim("                                                                            \
+	"  bucket BLOB NOT NULL, key BLOB NOT NULL, version BLOB NOT NULL,"                              \
+	"  state INTEGER NOT NULL, plan BLOB NOT NULL, slot INTEGER NOT NULL,"                           \
+	"  attempts INTEGER NOT NULL, reason BLOB,"                                                      \
+	"  PRIMARY KEY(bucket, key, version)) STRICT, WITHOUT ROWID;"
+
+/* object_store: bundles that are durable and not yet visible; publishing moves the blob to a version. */
+#define SCHEMA_STAGE                                                                             \
+	"CREATE TABLE stage("                                                                    \
+	"  id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, key BLOB NOT NULL,"                  \
+	"  blob BLOB, body INTEGER, size INTEGER NOT NULL, etag TEXT NOT NULL,"                  \
+	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0) STRICT;"                 \
+	"CREATE INDEX stage_key ON stage(bucket, key);"
+
+#define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE
+
+#endif
