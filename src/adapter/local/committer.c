@@ -11,9 +11,12 @@
 #define GROUP_BYTES_MAX (16u << 20)
 #define IDLE_MS 50 /* without work before an idle checkpoint */
 #define LOG_PAGES_MAX ((64 << 20) / SCHEMA_PAGE_BYTES)
-#define LOG_PAGES_MORE ((16 << 20) / SCHEMA_PAGE_BYTES) /* when a reader holds a checkpoint up, before the next try */
-#define SEQ_SHIFT 20 /* a million numbers a millisecond */
-#define SEQ_AHEAD ((uint64_t)1000 << SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
+#define LOG_PAGES_MORE                                                                             \
+	((16 << 20) /                                                                              \
+		SCHEMA_PAGE_BYTES) /* when a reader holds a checkpoint up, before the next try */
+#define SEQ_SHIFT 20               /* a million numbers a millisecond */
+#define SEQ_AHEAD                                                                                  \
+	((uint64_t)1000 << SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
 
 struct committer {
 	struct db_conn *conn;
@@ -28,9 +31,9 @@ struct committer {
 
 	/* the thread's own */
 	uint64_t seq, seq_limit;
-	int log_pages;         /* in the log now */
-	int checkpoint_at;     /* pages that make the next checkpoint due */
-	bool is_checkpointed;  /* nothing was written since */
+	int log_pages;        /* in the log now */
+	int checkpoint_at;    /* pages that make the next checkpoint due */
+	bool is_checkpointed; /* nothing was written since */
 };
 
 uint64_t committer_next_seq(struct committer *c)
@@ -44,7 +47,8 @@ uint64_t committer_next_seq(struct committer *c)
 /* Inside the transaction that uses the numbers, so that a restart never sees one without the limit above it. */
 static enum rc save_seq(struct committer *c, uint64_t limit, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(c->conn, "INSERT OR REPLACE INTO meta(name, value) VALUES('seq_limit', ?)");
+	sqlite3_stmt *st =
+		db_stmt(c->conn, "INSERT OR REPLACE INTO meta(name, value) VALUES('seq_limit', ?)");
 
 	db_bind_u64(st, 1, limit);
 	return db_run(st, err);
@@ -121,6 +125,14 @@ static enum rc run_group(struct committer *c, struct commit_op *group, struct er
 	return rc;
 }
 
+static void count(struct committer *c, uint64_t operations)
+{
+	pthread_mutex_lock(&c->lock);
+	c->stat.commits++;
+	c->stat.operations += operations;
+	pthread_mutex_unlock(&c->lock);
+}
+
 static void run_alone(struct committer *c, struct commit_op *op)
 {
 	struct err err;
@@ -133,31 +145,27 @@ static void run_alone(struct committer *c, struct commit_op *op)
 		op->rc = rc;
 		op->err = err;
 	}
+	count(c, 1);
 	op->done(op, op->rc, &op->err);
 }
 
-static void run(struct committer *c, struct commit_op *group)
+static void run(struct committer *c, struct commit_op *group, uint64_t n)
 {
-	struct commit_op *op = group, *next;
-	uint64_t commits = 0, n = 0;
+	struct commit_op *next;
 	struct err err;
 	bool together;
 
 	memset(&err, 0, sizeof(err));
 	together = run_group(c, group, &err) == RC_OK;
-	for (; op; op = next, n++) {
-		next = op->next;
-		if (together) {
+	if (together)
+		count(c, n);
+	for (struct commit_op *op = group; op; op = next) {
+		next = op->next; /* done may free op */
+		if (together)
 			op->done(op, op->rc, &op->err);
-		} else {
+		else
 			run_alone(c, op);
-			commits++;
-		}
 	}
-	pthread_mutex_lock(&c->lock);
-	c->stat.commits += together ? 1 : commits;
-	c->stat.operations += n;
-	pthread_mutex_unlock(&c->lock);
 }
 
 /* PASSIVE waits for nobody. What readers held up stays for the next time. */
@@ -172,7 +180,8 @@ static void checkpoint(struct committer *c)
 	if (code != SQLITE_OK)
 		db_error(db_handle(c->conn), code, &err);
 	c->is_checkpointed = true;
-	c->checkpoint_at = moved >= in_log && code == SQLITE_OK ? LOG_PAGES_MAX : in_log + LOG_PAGES_MORE;
+	c->checkpoint_at =
+		moved >= in_log && code == SQLITE_OK ? LOG_PAGES_MAX : in_log + LOG_PAGES_MORE;
 }
 
 static int note_log_pages(void *arg, sqlite3 *handle, const char *name, int pages)
@@ -200,10 +209,10 @@ static void wait_ms_locked(struct committer *c, int ms)
 	pthread_cond_timedwait(&c->more, &c->lock, &until);
 }
 
-static struct commit_op *take_group_locked(struct committer *c)
+static struct commit_op *take_group_locked(struct committer *c, uint64_t *ret_n)
 {
 	struct commit_op *group = c->head, *last = group;
-	size_t n = 1, bytes;
+	uint64_t n = 1, bytes;
 
 	if (!group)
 		return NULL;
@@ -217,11 +226,12 @@ static struct commit_op *take_group_locked(struct committer *c)
 	if (!c->head)
 		c->tail = &c->head;
 	last->next = NULL;
+	*ret_n = n;
 	return group;
 }
 
 /* The next group; NULL with nothing to do for a while, or at the end (*ret_end). */
-static struct commit_op *take_group(struct committer *c, bool *ret_end)
+static struct commit_op *take_group(struct committer *c, uint64_t *ret_n, bool *ret_end)
 {
 	struct commit_op *group;
 
@@ -230,7 +240,7 @@ static struct commit_op *take_group(struct committer *c, bool *ret_end)
 		wait_ms_locked(c, IDLE_MS);
 	while (!c->head && !c->closing && c->is_checkpointed)
 		pthread_cond_wait(&c->more, &c->lock);
-	group = take_group_locked(c);
+	group = take_group_locked(c, ret_n);
 	*ret_end = !group && c->closing;
 	pthread_mutex_unlock(&c->lock);
 	return group;
@@ -241,11 +251,12 @@ static void *committer_thread(void *arg)
 	struct committer *c = arg;
 	struct commit_op *group;
 	bool end = false;
+	uint64_t n = 0;
 
 	while (!end) {
-		group = take_group(c, &end);
+		group = take_group(c, &n, &end);
 		if (group)
-			run(c, group);
+			run(c, group, n);
 		if ((!group && !c->is_checkpointed) || c->log_pages > c->checkpoint_at)
 			checkpoint(c);
 	}
@@ -281,7 +292,8 @@ static void save_exact_seq(struct committer *c)
 
 	if (c->seq + 1 >= c->seq_limit || begin(c, &err) != RC_OK)
 		return;
-	if (save_seq(c, c->seq + 1, &err) != RC_OK || db_run(db_stmt(c->conn, "COMMIT"), &err) != RC_OK)
+	if (save_seq(c, c->seq + 1, &err) != RC_OK ||
+		db_run(db_stmt(c->conn, "COMMIT"), &err) != RC_OK)
 		rollback(c);
 }
 
@@ -354,7 +366,8 @@ static void waiting_done(struct commit_op *op, enum rc rc, const struct err *err
 enum rc committer_run(struct committer *c, struct commit_op *op, struct err *err)
 {
 	struct waiting_op w = {
-		.op = {.apply = waiting_apply, .done = waiting_done, .bytes = op->bytes}, .inner = op};
+		.op = {.apply = waiting_apply, .done = waiting_done, .bytes = op->bytes},
+		.inner = op};
 
 	pthread_mutex_init(&w.lock, NULL);
 	pthread_cond_init(&w.end, NULL);

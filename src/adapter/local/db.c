@@ -11,7 +11,8 @@
 #include "adapter/local/schema.sql.h"
 #include "base/file.h"
 
-#define STATEMENTS_MAX 256 /* distinct texts of one connection; a power of two, about three times what there is */
+#define STATEMENTS_MAX                                                                             \
+	256 /* distinct texts of one connection; a power of two, about three times what there is */
 #define WRITER_CACHE_KIB 16384 /* the leaves a burst of random keys comes back to */
 #define READER_CACHE_KIB 1024
 #define READERS_MAX 32 /* then db_reader waits: 1 MiB of cache and three descriptors each */
@@ -67,7 +68,8 @@ enum rc db_error(sqlite3 *handle, int code, struct err *err)
 	case SQLITE_NOTADB:
 		return err_set(err, RC_REFUSED, "database: %s", text);
 	default:
-		return err_set(err, RC_FATAL, "database: %s (%d, errno %d)", text, extended, os_error);
+		return err_set(
+			err, RC_FATAL, "database: %s (%d, errno %d)", text, extended, os_error);
 	}
 }
 
@@ -78,7 +80,8 @@ static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)
 	return code == SQLITE_OK ? RC_OK : db_error(conn->handle, code, err);
 }
 
-static enum rc pragma_int(struct db_conn *conn, const char *sql, int64_t *ret_value, struct err *err)
+static enum rc pragma_int(
+	struct db_conn *conn, const char *sql, int64_t *ret_value, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
 	int code = sqlite3_prepare_v2(conn->handle, sql, -1, &st, NULL);
@@ -105,7 +108,8 @@ static void conn_close(struct db_conn *conn)
 	free(conn);
 }
 
-static enum rc conn_open(const char *folder, bool writes, struct db_conn **ret_conn, struct err *err)
+static enum rc conn_open(
+	const char *folder, bool writes, struct db_conn **ret_conn, struct err *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 	struct db_conn *conn = xcalloc(1, sizeof(*conn));
@@ -119,20 +123,27 @@ static enum rc conn_open(const char *folder, bool writes, struct db_conn **ret_c
 		return err_errno(err, errno, "resolve '%s'", folder);
 	}
 	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 16, real, FOLDER_DB);
-	code = sqlite3_open_v2(path, &conn->handle, flags | (writes ? SQLITE_OPEN_CREATE : 0), NULL);
+	code = sqlite3_open_v2(
+		path, &conn->handle, flags | (writes ? SQLITE_OPEN_CREATE : 0), NULL);
 	if (code != SQLITE_OK)
 		rc = db_error(conn->handle, code, err);
 	if (rc == RC_OK) {
 		sqlite3_extended_result_codes(conn->handle, 1);
 		sqlite3_busy_timeout(conn->handle, BUSY_MS);
 		snprintf(pragmas, sizeof(pragmas),
-			"PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; %s",
-			writes ? WRITER_CACHE_KIB : READER_CACHE_KIB, writes ? "" : "PRAGMA query_only=ON;");
+			"PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA "
+			"temp_store=MEMORY; %s",
+			writes ? WRITER_CACHE_KIB : READER_CACHE_KIB,
+			writes ? "" : "PRAGMA query_only=ON;");
 		rc = exec(conn, pragmas, err);
 	}
+	if (rc == RC_REFUSED)
+		err_set(err, rc, "'%s/%s' is not a database of baler", folder, FOLDER_DB);
+	else if (rc != RC_OK)
+		err_ctx(err, rc, "'%s/%s'", folder, FOLDER_DB);
 	if (rc != RC_OK) {
 		conn_close(conn);
-		return err_ctx(err, rc, "'%s/%s'", folder, FOLDER_DB);
+		return rc;
 	}
 	*ret_conn = conn;
 	return RC_OK;
@@ -163,11 +174,12 @@ static enum rc check_schema(struct db_conn *conn, const char *folder, struct err
 		return rc == RC_OK ? exec(conn, "COMMIT", err) : rc;
 	}
 	if (id != SCHEMA_APPLICATION_ID)
-		return err_set(err, RC_REFUSED, "'%s/%s' is not a database of baler", folder, FOLDER_DB);
+		return err_set(
+			err, RC_REFUSED, "'%s/%s' is not a database of baler", folder, FOLDER_DB);
 	if (version > SCHEMA_VERSION)
 		return err_set(err, RC_REFUSED,
-			"'%s/%s' was written by a newer baler (schema %lld, this one knows %d)", folder,
-			FOLDER_DB, (long long)version, SCHEMA_VERSION);
+			"'%s/%s' was written by a newer baler (schema %lld, this one knows %d)",
+			folder, FOLDER_DB, (long long)version, SCHEMA_VERSION);
 	return RC_OK;
 }
 
@@ -341,7 +353,8 @@ sqlite3_stmt *db_stmt(struct db_conn *conn, const char *sql)
 		sqlite3_clear_bindings(s->st);
 		return s->st;
 	}
-	if (sqlite3_prepare_v3(conn->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v3(conn->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL) !=
+		SQLITE_OK)
 		die("database: %s: %s", sqlite3_errmsg(conn->handle), sql);
 	s->sql = sql;
 	return s->st;

@@ -25,7 +25,8 @@ static bool is_expected(const char *name)
 }
 
 /* Whether there is a database, and whether there is nothing at all. */
-static enum rc look_inside(const char *path, bool *ret_has_db, char stranger[NAME_MAX + 1], struct err *err)
+static enum rc look_inside(
+	const char *path, bool *ret_has_db, char stranger[NAME_MAX + 1], struct err *err)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -69,16 +70,19 @@ static enum rc check(const char *path, struct err *err)
 	if (!S_ISDIR(st.st_mode))
 		return err_set(err, RC_REFUSED, "'%s' is not a folder", path);
 	if (st.st_uid != geteuid())
-		return err_set(err, RC_REFUSED, "data folder '%s' belongs to user %u, not to user %u", path,
+		return err_set(err, RC_REFUSED,
+			"data folder '%s' belongs to user %u, not to user %u", path,
 			(unsigned)st.st_uid, (unsigned)geteuid());
 	rc = look_inside(path, &has_db, stranger, err);
 	if (rc != RC_OK)
 		return rc;
 	if (!has_db && stranger[0])
 		return err_set(err, RC_REFUSED,
-			"'%s' is not a data folder of baler: it has no " FOLDER_DB ", but '%s'", path, stranger);
+			"'%s' is not a data folder of baler: it has no " FOLDER_DB ", but '%s'",
+			path, stranger);
 	if (has_db && (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return err_set(err, RC_REFUSED, "data folder '%s' can be written by others: chmod 700 it", path);
+		return err_set(err, RC_REFUSED,
+			"data folder '%s' can be written by others: chmod 700 it", path);
 	return has_db ? check_db_file(path, err) : RC_OK;
 }
 
@@ -89,7 +93,8 @@ static enum rc refuse_in_use(int fd, const char *path, struct err *err)
 
 	pid[n > 0 ? n : 0] = '\0';
 	pid[strcspn(pid, "\n")] = '\0';
-	return err_set(err, RC_REFUSED, "data folder '%s' is in use by process %s", path, pid[0] ? pid : "unknown");
+	return err_set(err, RC_REFUSED, "data folder '%s' is in use by process %s", path,
+		pid[0] ? pid : "unknown");
 }
 
 static enum rc take_lock(const char *path, int *ret_fd, struct err *err)

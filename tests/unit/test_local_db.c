@@ -1,0 +1,259 @@
+/* The data folder and its database: who may open what. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "adapter/local/db.h"
+#include "adapter/local/schema.sql.h"
+#include "base/file.h"
+
+struct fixture {
+	char folder[64];
+	char path[128]; /* of path_in */
+	struct err err;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	snprintf(f->folder, sizeof(f->folder), "/tmp/baler-db-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(file_remove_tree(f->folder, &f->err), RC_OK);
+	free(f);
+	return 0;
+}
+
+static const char *path_in(struct fixture *f, const char *name)
+{
+	snprintf(f->path, sizeof(f->path), "%s/%s", f->folder, name);
+	return f->path;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	struct err err;
+
+	assert_int_equal(file_replace(path, slice_str(text), 0600, &err), RC_OK);
+}
+
+static void open_ok(struct fixture *f)
+{
+	struct db *db = NULL;
+
+	if (db_open(f->folder, &db, &f->err) != RC_OK)
+		fail_msg("%s", f->err.text);
+	db_close(db);
+}
+
+static void open_refused(struct fixture *f, const char *why)
+{
+	struct db *db = NULL;
+
+	assert_int_equal(db_open(f->folder, &db, &f->err), RC_REFUSED);
+	assert_null(db);
+	if (!strstr(f->err.text, why))
+		fail_msg("'%s' does not say '%s'", f->err.text, why);
+}
+
+static void a_new_folder_is_made_private(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	snprintf(f->folder + strlen(f->folder), 8, "/a/b");
+	open_ok(f);
+	assert_int_equal(stat(f->folder, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	f->folder[strlen(f->folder) - 4] = '\0';
+}
+
+static void an_existing_database_opens_again(void **state)
+{
+	open_ok(*state);
+	open_ok(*state);
+}
+
+static void a_second_process_is_refused_with_the_holders_number(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+	char say[64];
+
+	assert_int_equal(db_open(f->folder, &db, &f->err), RC_OK);
+	snprintf(say, sizeof(say), "in use by process %ld", (long)getpid());
+	open_refused(f, say);
+	db_close(db);
+	open_ok(f);
+}
+
+static void a_lock_of_a_dead_process_does_not_hold(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		_exit(db_open(f->folder, &db, &f->err) == RC_OK ? 0 : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	open_ok(f);
+}
+
+static void a_foreign_folder_is_refused_and_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(path_in(f, "holiday.jpg"), "not ours");
+	open_refused(f, "holiday.jpg");
+	assert_int_equal(access(path_in(f, "lock"), F_OK), -1);
+	assert_int_equal(access(path_in(f, "baler.db"), F_OK), -1);
+}
+
+static void a_file_that_is_no_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char junk[10000];
+
+	memset(junk, 'x', sizeof(junk) - 1);
+	junk[sizeof(junk) - 1] = '\0';
+	write_file(path_in(f, "baler.db"), junk);
+	open_refused(f, "is not a database of baler");
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *handle;
+
+	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+}
+
+static void a_database_of_another_program_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	run_sql(path_in(f, "baler.db"), "CREATE TABLE t(a); PRAGMA application_id=77;");
+	open_refused(f, "is not a database of baler");
+}
+
+static void a_newer_schema_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	open_ok(f);
+	run_sql(path_in(f, "baler.db"), "PRAGMA user_version=999;");
+	open_refused(f, "newer baler (schema 999");
+}
+
+static void an_empty_file_of_a_first_start_that_died_is_used(void **state)
+{
+	struct fixture *f = *state;
+
+	write_file(path_in(f, "baler.db"), "");
+	open_ok(f);
+	open_ok(f);
+}
+
+static void a_linked_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char to[128];
+
+	snprintf(to, sizeof(to), "%s/elsewhere.db", f->folder);
+	assert_int_equal(symlink(to, path_in(f, "baler.db")), 0);
+	open_refused(f, "is not a plain file");
+	assert_int_equal(access(to, F_OK), -1);
+}
+
+static void a_folder_others_can_write_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	open_ok(f);
+	assert_int_equal(chmod(f->folder, 0777), 0);
+	open_refused(f, "can be written by others");
+}
+
+static void a_path_that_is_a_file_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+
+	write_file(path_in(f, "file"), "x");
+	assert_int_equal(db_open(f->path, &db, &f->err), RC_REFUSED);
+	assert_non_null(strstr(f->err.text, "is not a folder"));
+}
+
+static void readers_see_one_snapshot(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+	struct db_conn *r;
+	sqlite3_stmt *st;
+	bool row;
+
+	assert_int_equal(db_open(f->folder, &db, &f->err), RC_OK);
+	r = db_reader(db);
+	for (int i = 0; i < 2; i++) {
+		if (i == 0)
+			db_read_begin(r);
+		st = db_stmt(r, "SELECT count(*) FROM bucket");
+		assert_int_equal(db_step(st, &row, &f->err), RC_OK);
+		assert_true(row);
+		assert_int_equal(db_column_u64(st, 0), 0);
+		if (i == 0)
+			assert_int_equal(
+				db_run(db_stmt(db_writer(db), "INSERT INTO bucket(name, created, "
+							      "versioning) VALUES('b', 1, 1)"),
+					&f->err),
+				RC_OK);
+	}
+	db_read_end(r);
+	db_reader_return(db, r);
+	db_close(db);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_new_folder_is_made_private, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_existing_database_opens_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_second_process_is_refused_with_the_holders_number, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_lock_of_a_dead_process_does_not_hold, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_foreign_folder_is_refused_and_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_file_that_is_no_database_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_database_of_another_program_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_empty_file_of_a_first_start_that_died_is_used, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_linked_database_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_folder_others_can_write_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_path_that_is_a_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(readers_see_one_snapshot, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
