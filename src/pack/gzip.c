@@ -64,26 +64,6 @@ bool gzip_mode_parse(struct slice text, enum gzip_mode *ret_mode)
 	return false;
 }
 
-struct gzip *gzip_new(
-	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
-{
-	unsigned n = pool ? BLOCKS_PER_THREAD * work_pool_threads(pool) : 1;
-	struct gzip *z = xcalloc(1, sizeof(*z) + n * sizeof(z->blocks[0]));
-
-	assert((unsigned)mode < GZIP_MODES);
-	z->mode = mode;
-	z->pool = pool;
-	z->write = write;
-	z->arg = arg;
-	z->n_blocks = n;
-	pthread_mutex_init(&z->lock.mutex, NULL);
-	pthread_cond_init(&z->lock.done, NULL);
-	z->lock.spare = xcalloc(n, sizeof(z->lock.spare[0]));
-	for (unsigned i = 0; i < n; i++)
-		z->blocks[i].z = z;
-	return z;
-}
-
 static struct gzip_encoder *take_encoder(struct gzip *z)
 {
 	struct gzip_encoder *e = NULL;
@@ -108,6 +88,28 @@ static void compress_block(struct work *w)
 	b->done = true;
 	pthread_cond_signal(&z->lock.done);
 	pthread_mutex_unlock(&z->lock.mutex);
+}
+
+struct gzip *gzip_new(
+	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
+{
+	unsigned n = pool ? BLOCKS_PER_THREAD * work_pool_threads(pool) : 1;
+	struct gzip *z = xcalloc(1, sizeof(*z) + n * sizeof(z->blocks[0]));
+
+	assert((unsigned)mode < GZIP_MODES);
+	z->mode = mode;
+	z->pool = pool;
+	z->write = write;
+	z->arg = arg;
+	z->n_blocks = n;
+	pthread_mutex_init(&z->lock.mutex, NULL);
+	pthread_cond_init(&z->lock.done, NULL);
+	z->lock.spare = xcalloc(n, sizeof(z->lock.spare[0]));
+	for (unsigned i = 0; i < n; i++) {
+		z->blocks[i].z = z;
+		z->blocks[i].work.run = compress_block;
+	}
+	return z;
 }
 
 static struct block *wait_oldest(struct gzip *z)
