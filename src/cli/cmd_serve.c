@@ -1,0 +1,126 @@
+/* baler serve: from settings to a running server, and back on a signal. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/compose.h"
+#include "obs/log.h"
+
+#define STOP_DEADLINE_MS 6000 /* requests in hand; the promise is 10 s for everything */
+
+/* No core files with secrets in them, no privileges by exec, no group or world access, as many sockets as we may. */
+static void harden(void)
+{
+	struct rlimit files, none = {0, 0};
+
+	umask(077);
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* Blocked in every thread to come, so that only wait_for_signal sees them. */
+static sigset_t block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return set;
+}
+
+static const char *wait_for_signal(const sigset_t *set)
+{
+	int number;
+
+	while (sigwait(set, &number) != 0)
+		;
+	/* a second signal ends the process at once, for whoever is in a hurry: everything acknowledged is on disk */
+	pthread_sigmask(SIG_UNBLOCK, set, NULL);
+	return number == SIGTERM ? "SIGTERM" : "SIGINT";
+}
+
+static void announce(const char *host, uint16_t port, const struct serve_options *o, const struct root_key *key)
+{
+	bool is_ipv6 = strchr(host, ':') != NULL;
+	char url[300];
+
+	snprintf(url, sizeof(url), "http://%s%s%s:%u", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
+	printf("listening on %s\n", url);
+	if (key->is_new)
+		printf("\n# a new root key, shown this once and kept in %s/root-key; paste into a shell:\n"
+		       "export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n"
+		       "export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
+			o->data, url, key->access, key->secret, o->region, o->region);
+	fflush(stdout);
+	log_event(EV_SERVE_READY, LF_STR("address", url), LF_STR("data", o->data));
+}
+
+static int complain(const struct err *err, enum rc rc)
+{
+	fprintf(stderr, "baler serve: %s\n", err->text);
+	return rc == RC_REFUSED ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static int serve(const struct serve_options *o, struct arena *a)
+{
+	sigset_t signals = block_signals();
+	struct composition *c = NULL;
+	struct root_key key = {0};
+	struct err err = {0};
+	uint16_t port;
+	char *host;
+	enum rc rc;
+	int status = EXIT_OK;
+
+	rc = serve_listen_parse(o->listen, a, &host, &port, &err);
+	if (rc == RC_OK)
+		rc = compose_open(o, &c, &err);
+	if (rc == RC_OK)
+		rc = root_key_load(o->data, &key, &err);
+	if (rc == RC_OK)
+		rc = compose_listen(c, host, port, &key, &port, &err);
+	if (rc == RC_OK) {
+		compose_bundle(c);
+		announce(host, port, o, &key);
+		log_event(EV_SERVE_STOPPING, LF_STR("signal", wait_for_signal(&signals)));
+	} else {
+		status = complain(&err, rc);
+	}
+	compose_close(c, STOP_DEADLINE_MS);
+	if (rc == RC_OK)
+		log_event(EV_SERVE_STOPPED);
+	explicit_bzero(&key, sizeof(key));
+	return status;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct command_line line = {.command = "serve", .settings = serve_settings};
+	struct serve_options options = {0};
+	struct arena a = ARENA_INIT;
+	int status;
+
+	status = command_begin(&line, &options, &a, argc, argv);
+	if (status < 0 && line.n_operands) {
+		fprintf(stderr, "baler serve: takes no operand such as '%s'\n", line.operands[0]);
+		status = EXIT_USAGE;
+	}
+	if (status < 0) {
+		harden();
+		log_configure((enum log_level)options.log_level, (enum log_format)options.log_format);
+		status = serve(&options, &a);
+	}
+	arena_release(&a);
+	return status;
+}

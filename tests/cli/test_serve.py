@@ -1,0 +1,230 @@
+"""`baler` as a user meets it: help, mistakes, signals, a full disk."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+from server import ROOT, Server  # noqa: E402
+
+BINARY = os.environ.get("BALER_BIN", str(ROOT / "build/src/cli/baler"))
+LANDING, DISTRIBUTION = "data-aggregator-landing-dev", "data-aggregator-distribution-dev"
+
+
+def baler(*words, environment=None, timeout=20):
+    return subprocess.run([BINARY, *words], env=dict(os.environ, **(environment or {})), capture_output=True, text=True,
+                          timeout=timeout, check=False)
+
+
+def client(endpoint, access_key, secret_key):
+    return boto3.client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key, config=Config(retries={"max_attempts": 1, "mode": "standard"}))
+
+
+@pytest.fixture
+def server(tmp_path):
+    running = Server("--batch-window", "500ms", data=str(tmp_path / "s"))
+    yield running
+    if running.process.poll() is None:
+        assert running.stop() == 0, running.log_tail()
+
+
+def test_help_lists_the_commands():
+    answer = baler("--help")
+    assert answer.returncode == 0
+    for word in ("serve", "e2e", "baler help COMMAND"):
+        assert word in answer.stdout
+
+
+@pytest.mark.parametrize("words", [("help", "serve"), ("serve", "--help"), ("serve", "-h")])
+def test_help_of_a_command_names_each_setting_with_default_and_variable(words):
+    answer = baler(*words)
+    assert answer.returncode == 0
+    for word in ("--batch-window TIME", "default 15s", "variable BALER_BATCH_WINDOW", "127.0.0.1:9000", "./baler-data"):
+        assert word in answer.stdout
+
+
+def test_version():
+    answer = baler("--version")
+    assert answer.returncode == 0 and answer.stdout.startswith("baler ")
+
+
+def test_no_command_prints_usage_and_is_an_error():
+    answer = baler()
+    assert answer.returncode == 2 and "usage: baler COMMAND" in answer.stderr
+
+
+@pytest.mark.parametrize("words, says", [
+    (("serv",), "did you mean 'serve'?"),
+    (("help", "serv"), "did you mean 'serve'?"),
+    (("serve", "--batch-windw", "3s"), "did you mean '--batch-window'?"),
+    (("serve", "--batch-window", "0s"), "'--batch-window': '0s' is out of range, 100ms to 12h"),
+    (("serve", "--compression", "zip"), "one of balanced|fast|best|none"),
+    (("serve", "--listen", "127.0.0.1:99999"), "is not a port"),
+    (("serve", "extra"), "takes no operand such as 'extra'"),
+    (("serve", "--landing-bucket", "Upper_Case"), "'Upper_Case' is not a bucket name"),
+    (("serve", "--config", "/nowhere.yaml"), "/nowhere.yaml"),
+])
+def test_mistakes_are_explained_and_exit_2(tmp_path, words, says):
+    answer = subprocess.run([BINARY, *words], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert not (tmp_path / "baler-data").exists()
+
+
+def test_a_setting_out_of_range_in_the_environment_names_the_variable(tmp_path):
+    answer = baler("serve", "--data", str(tmp_path / "d"), environment={"BALER_BATCH_MAX_OBJECTS": "0"})
+    assert answer.returncode == 2 and "'BALER_BATCH_MAX_OBJECTS': '0' is out of range" in answer.stderr
+
+
+def test_a_data_folder_in_use_says_by_whom(server):
+    answer = baler("serve", "--data", os.path.join(server.folder, "data"), "--listen", "127.0.0.1:0")
+    assert answer.returncode == 2
+    assert str(server.process.pid) in answer.stderr
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    answer = baler("serve", "--data", str(tmp_path), "--listen", "127.0.0.1:0")
+    assert answer.returncode == 2 and str(tmp_path) in answer.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = baler("serve", "--data", str(tmp_path / "d"), "--listen", f"127.0.0.1:{port}")
+    assert answer.returncode == 2
+    assert str(port) in answer.stderr and "in use" in answer.stderr
+
+
+def start_without_keys(folder):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BALER_ROOT")}
+    process = subprocess.Popen([BINARY, "serve", "--data", folder, "--listen", "127.0.0.1:0"], env=environment,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout.readline().startswith("listening on http://")
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    rest = process.stdout.read()
+    assert process.wait(10) == 0
+    return rest
+
+
+def test_the_first_start_shows_a_random_root_key_once(tmp_path):
+    folder = str(tmp_path / "d")
+    first, second = start_without_keys(folder), start_without_keys(folder)
+    shown = dict(w.split("=", 1) for line in first.splitlines() if line.startswith("export ")
+                 for w in line.split()[1:])
+    assert set(shown) >= {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
+    assert len(shown["AWS_SECRET_ACCESS_KEY"]) >= 32
+    assert "AWS_SECRET" not in second
+    mode = os.stat(os.path.join(folder, "root-key")).st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_the_secret_is_not_in_the_process_environment_or_the_log(server):
+    environment = pathlib.Path(f"/proc/{server.process.pid}/environ").read_bytes()
+    assert server.secret_key.encode() not in environment
+    assert server.secret_key not in server.log_tail()
+
+
+def test_the_default_buckets_are_there_and_versioned(server):
+    s3 = client(server.endpoint, server.access_key, server.secret_key)
+    names = [b["Name"] for b in s3.list_buckets()["Buckets"]]
+    assert names == [f"data-aggregator-{r}-dev" for r in ("archive", "distribution", "landing")]
+    assert s3.get_bucket_versioning(Bucket=LANDING)["Status"] == "Enabled"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_under_load_ends_it_cleanly_within_10_s(server, name):
+    s3 = client(server.endpoint, server.access_key, server.secret_key)
+    stop = threading.Event()
+    kept = []
+
+    def supply():
+        while not stop.is_set():
+            key = f"data/{len(kept)}"
+            try:
+                s3.put_object(Bucket=LANDING, Key=key, Body=os.urandom(20000))
+            except Exception:  # pylint: disable=broad-except  # it is going away
+                return
+            kept.append(key)
+
+    thread = threading.Thread(target=supply)
+    thread.start()
+    time.sleep(1.5)
+    begun = time.monotonic()
+    server.process.send_signal(getattr(signal, name))
+    assert server.process.wait(12) == 0, server.log_tail()
+    assert time.monotonic() - begun < 10
+    stop.set()
+    thread.join()
+    again = Server("--batch-window", "500ms", data=server.folder, keys=(server.access_key, server.secret_key))
+    s3 = client(again.endpoint, server.access_key, server.secret_key)
+    assert kept
+    for key in kept:
+        s3.head_object(Bucket=LANDING, Key=key)
+    assert again.stop() == 0
+
+
+def test_every_log_line_in_a_pipe_is_json(server):
+    s3 = client(server.endpoint, server.access_key, server.secret_key)
+    s3.put_object(Bucket=LANDING, Key="data/x\x1b[31m", Body=b"x")
+    time.sleep(1.2)
+    for line in server.log_tail().splitlines():
+        event = json.loads(line)
+        assert event["level"] and event["event"] and event["time"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True,
+                      check=False).returncode:
+        pytest.skip("cannot mount a small disk here (needs root)")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("size", [50_000, 1_000_000])
+def test_a_full_disk_refuses_and_goes_on_when_there_is_room(small_disk, size):
+    server = Server("--batch-window", "10m", data=str(small_disk / "s"))
+    s3 = client(server.endpoint, server.access_key, server.secret_key)
+    kept, refused = {}, None
+    for i in range(2000):
+        body = os.urandom(size)
+        try:
+            s3.put_object(Bucket=LANDING, Key=f"other/{i}", Body=body)
+        except ClientError as error:
+            refused = (f"other/{i}", error.response)
+            break
+        kept[f"other/{i}"] = body
+    assert refused and kept
+    assert refused[1]["ResponseMetadata"]["HTTPStatusCode"] in (503, 507)
+    listed = [o["Key"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket=LANDING)
+              for o in page.get("Contents", [])]
+    assert sorted(listed) == sorted(kept)
+
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    s3.put_object(Bucket=LANDING, Key=refused[0], Body=b"now")
+    assert s3.get_object(Bucket=LANDING, Key=refused[0])["Body"].read() == b"now"
+    for key, body in kept.items():
+        assert s3.get_object(Bucket=LANDING, Key=key)["Body"].read() == body
+    assert server.stop() == 0
+    shutil.rmtree(small_disk / "s")
