@@ -145,8 +145,8 @@ static size_t on_read(char *out, size_t size, size_t n, void *arg)
 	t->caller_rc = t->req->read(t->req->arg, out, max, &got, &t->req->err);
 	if (t->caller_rc == RC_OK && got == 0)
 		t->caller_rc = err_set(&t->req->err, RC_REFUSED,
-			"the body ended after %llu of %llu bytes", (unsigned long long)t->body_given,
-			(unsigned long long)t->req->body_bytes);
+			"the body ended after %llu of %llu bytes",
+			(unsigned long long)t->body_given, (unsigned long long)t->req->body_bytes);
 	if (t->caller_rc != RC_OK)
 		return CURL_READFUNC_ABORT;
 	t->body_given += got;
@@ -211,8 +211,7 @@ static size_t on_data(char *p, size_t size, size_t n, void *arg)
 
 	if (!t->req->data)
 		return size * n;
-	t->caller_rc =
-		t->req->data(t->req->arg, slice_of(p, size * n), &pause, &t->req->err);
+	t->caller_rc = t->req->data(t->req->arg, slice_of(p, size * n), &pause, &t->req->err);
 	if (t->caller_rc != RC_OK)
 		return 0;
 	t->is_paused = pause;
@@ -268,8 +267,7 @@ static void set_method(struct http_transfer *t)
 	}
 	if (req->read) {
 		curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(
-			t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)req->body_bytes);
+		curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)req->body_bytes);
 		curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, on_read);
 		curl_easy_setopt(t->easy, CURLOPT_READDATA, t);
 		curl_easy_setopt(t->easy, CURLOPT_SEEKFUNCTION, on_seek);
@@ -397,8 +395,7 @@ static enum rc rc_of_curl(const struct http_transfer *t, CURLcode code)
 	}
 }
 
-static struct http_request *finish(
-	struct http_lane *lane, struct http_transfer *t, CURLcode code)
+static struct http_request *finish(struct http_lane *lane, struct http_transfer *t, CURLcode code)
 {
 	struct http_request *req = t->req;
 
