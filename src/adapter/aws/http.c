@@ -386,7 +386,6 @@ static enum rc rc_of_curl(const struct http_transfer *t, CURLcode code)
 	case CURLE_SSL_CACERT_BADFILE:
 		return RC_REFUSED;
 	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_UNSUPPORTED_HTTP_VERSION:
 		return RC_CORRUPT;
 	case CURLE_OUT_OF_MEMORY:
 		die("no memory for a request");
