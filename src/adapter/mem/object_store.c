@@ -1,0 +1,671 @@
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "adapter/mem/mem.h"
+#include "base/digest.h"
+#include "base/table.h"
+
+#define PIECE_BYTES 65536 /* of a body, as a sink gets it */
+#define BODY_MAX ((size_t)1 << 30)
+
+/* Bytes that a reader may hold while their version is deleted. */
+struct blob {
+	atomic_int refs;
+	struct buf bytes;
+};
+
+struct version {
+	char id[24];
+	char etag[33];
+	struct blob *blob; /* NULL: a delete marker */
+	char *headers;
+	size_t headers_n;
+	uint64_t modified_wall_ms;
+};
+
+/* INVARIANT: versions are in order of commit; a key without versions is as good as absent. */
+struct key {
+	struct slice name;
+	struct version *versions;
+	size_t n, cap;
+};
+
+struct bucket {
+	char *name;
+	bool versioned;
+	struct key **keys; /* sorted by name when sorted */
+	size_t n, cap;
+	bool sorted;
+	struct table by_name;
+};
+
+enum stage_state { STAGE_OPEN, STAGE_FINISHED, STAGE_PUBLISHED, STAGE_GONE };
+
+struct upload {
+	enum stage_state state;
+	char *bucket;
+	struct slice key;
+	struct buf bytes;
+	char *headers;
+	size_t headers_n;
+};
+
+struct mem_store {
+	struct object_store port;
+	struct clock *clock;
+	pthread_mutex_t lock;
+	struct bucket **buckets;
+	size_t n_buckets;
+	struct upload **uploads; /* index: the number in the staged record */
+	size_t n_uploads, cap_uploads;
+	uint64_t last_version;
+};
+
+struct mem_stage {
+	struct os_stage port;
+	struct mem_store *store;
+	struct upload *upload;
+	size_t number;
+};
+
+static struct mem_store *self(struct object_store *os)
+{
+	return (struct mem_store *)os;
+}
+
+static void *grown(void *array, size_t n, size_t *cap, size_t size)
+{
+	if (n < *cap)
+		return array;
+	*cap = *cap ? *cap * 2 : 8;
+	return xrealloc(array, *cap * size);
+}
+
+static void blob_unref(struct blob *b)
+{
+	if (b && atomic_fetch_sub(&b->refs, 1) == 1) {
+		buf_release(&b->bytes);
+		free(b);
+	}
+}
+
+static struct blob *blob_ref(struct blob *b)
+{
+	atomic_fetch_add(&b->refs, 1);
+	return b;
+}
+
+/* Takes the bytes of b. */
+static struct blob *blob_of(struct buf *b)
+{
+	struct blob *blob = xcalloc(1, sizeof(*blob));
+
+	atomic_init(&blob->refs, 1);
+	blob->bytes = *b;
+	buf_init(b, BODY_MAX);
+	return blob;
+}
+
+static void version_release(struct version *v)
+{
+	blob_unref(v->blob);
+	free(v->headers);
+}
+
+static struct bucket *find_bucket(const struct mem_store *s, struct slice name)
+{
+	for (size_t i = 0; i < s->n_buckets; i++) {
+		if (slice_eq_str(name, s->buckets[i]->name))
+			return s->buckets[i];
+	}
+	return NULL;
+}
+
+static struct key *make_key(struct bucket *b, struct slice name)
+{
+	struct key *k = table_get(&b->by_name, name);
+
+	if (k)
+		return k;
+	k = xcalloc(1, sizeof(*k));
+	k->name = slice_of(slice_dup(name), name.n);
+	b->keys = grown(b->keys, b->n, &b->cap, sizeof(struct key *));
+	b->keys[b->n++] = k;
+	b->sorted = false;
+	table_put(&b->by_name, k->name, k);
+	return k;
+}
+
+/* Puts a version (blob NULL: a delete marker) behind the others, in the place of all others when there is no versioning. */
+static struct version *add_version_locked(struct mem_store *s, struct bucket *b, struct key *k,
+	struct blob *blob, struct slice headers)
+{
+	unsigned char sum[16];
+	struct version *v;
+
+	if (!b->versioned) {
+		for (size_t i = 0; i < k->n; i++)
+			version_release(&k->versions[i]);
+		k->n = 0;
+	}
+	k->versions = grown(k->versions, k->n, &k->cap, sizeof(struct version));
+	v = &k->versions[k->n++];
+	*v = (struct version){.blob = blob,
+		.headers = slice_dup(headers),
+		.headers_n = headers.n,
+		.modified_wall_ms = clock_wall_ms(s->clock)};
+	if (b->versioned)
+		snprintf(v->id, sizeof(v->id), "%016llx", (unsigned long long)++s->last_version);
+	if (blob) {
+		md5(buf_slice(&blob->bytes), sum);
+		hex_encode(sum, sizeof(sum), v->etag);
+	}
+	return v;
+}
+
+static struct os_object describe(struct arena *a, const struct bucket *b, const struct key *k,
+	const struct version *v, bool with_headers)
+{
+	return (struct os_object){.key = arena_slice(a, k->name),
+		.version = b->versioned ? slice_str(arena_strdup(a, slice_str(v->id)))
+					: (struct slice){0},
+		.etag = slice_str(arena_strdup(a, slice_str(v->etag))),
+		.headers = with_headers ? arena_slice(a, slice_of(v->headers, v->headers_n))
+					: (struct slice){0},
+		.size = v->blob ? v->blob->bytes.n : 0,
+		.modified_wall_ms = v->modified_wall_ms,
+		.is_latest = v == &k->versions[k->n - 1],
+		.is_delete_marker = !v->blob};
+}
+
+static bool means_latest(struct slice version)
+{
+	return version.n == 0 || slice_eq_str(version, "null") ||
+	       slice_has_prefix(version, slice_str("seq:"));
+}
+
+static enum rc absent(struct err *err, const char *code)
+{
+	return err_code(err, RC_ABSENT, code, "no such object or version");
+}
+
+/* The live version asked for; RC_ABSENT also for a delete marker. */
+static enum rc find_version_locked(struct mem_store *s, const struct object_id *id,
+	struct bucket **ret_bucket, struct key **ret_key, struct version **ret_version,
+	struct err *err)
+{
+	struct bucket *b = find_bucket(s, id->bucket);
+	struct key *k = b ? table_get(&b->by_name, id->key) : NULL;
+	struct version *v = NULL;
+
+	if (!b)
+		return absent(err, "NoSuchBucket");
+	if (!k || k->n == 0)
+		return absent(err, "NoSuchKey");
+	if (means_latest(id->version))
+		v = &k->versions[k->n - 1];
+	for (size_t i = 0; !v && i < k->n; i++) {
+		if (slice_eq_str(id->version, k->versions[i].id))
+			v = &k->versions[i];
+	}
+	if (!v)
+		return absent(err, "NoSuchVersion");
+	if (!v->blob)
+		return absent(err, "NoSuchKey");
+	*ret_bucket = b;
+	*ret_key = k;
+	*ret_version = v;
+	return RC_OK;
+}
+
+static enum rc read_source(
+	const struct os_source *source, uint64_t size, struct buf *ret_body, struct err *err)
+{
+	unsigned char piece[4096];
+	size_t n;
+	enum rc rc;
+
+	do {
+		rc = source->read(source->arg, piece, sizeof(piece), &n, err);
+		if (rc != RC_OK)
+			return rc;
+		if (!buf_add(ret_body, piece, n))
+			return err_set(err, RC_REFUSED, "a body above %zu bytes", BODY_MAX);
+	} while (n > 0);
+	if (ret_body->n != size)
+		return err_set(err, RC_CORRUPT, "a body of %zu bytes, not the %llu declared",
+			ret_body->n, (unsigned long long)size);
+	return RC_OK;
+}
+
+static enum rc store_put(struct object_store *port, struct slice bucket, struct slice key,
+	struct slice headers, uint64_t size, const struct os_source *source, struct arena *a,
+	struct os_object *ret_info, struct err *err)
+{
+	struct mem_store *s = self(port);
+	struct buf body;
+	struct bucket *b;
+	enum rc rc;
+
+	buf_init(&body, BODY_MAX);
+	rc = read_source(source, size, &body, err);
+	if (rc != RC_OK) {
+		buf_release(&body);
+		return rc;
+	}
+	pthread_mutex_lock(&s->lock);
+	b = find_bucket(s, bucket);
+	if (b) {
+		struct key *k = make_key(b, key);
+		struct version *v = add_version_locked(s, b, k, blob_of(&body), headers);
+
+		*ret_info = describe(a, b, k, v, true);
+	} else {
+		rc = absent(err, "NoSuchBucket");
+	}
+	pthread_mutex_unlock(&s->lock);
+	buf_release(&body);
+	return rc;
+}
+
+static enum rc deliver(const struct os_sink *sink, size_t i, const struct os_object *info,
+	const struct blob *blob, struct err *err)
+{
+	enum rc rc = sink->begin(sink->arg, i, info, err);
+
+	for (size_t at = 0; rc == RC_OK && at < blob->bytes.n; at += PIECE_BYTES) {
+		size_t n = blob->bytes.n - at < PIECE_BYTES ? blob->bytes.n - at : PIECE_BYTES;
+
+		rc = sink->data(sink->arg, i, slice_of(blob->bytes.p + at, n), err);
+	}
+	return rc == RC_OK ? sink->end(sink->arg, i, RC_OK, NULL, err) : rc;
+}
+
+static enum rc store_get_many(struct object_store *port, const struct object_id *objects, size_t n,
+	const struct os_sink *sink, struct err *err)
+{
+	struct mem_store *s = self(port);
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; rc == RC_OK && i < n; i++) {
+		struct arena a = ARENA_INIT;
+		struct os_object info = {0};
+		struct blob *blob = NULL;
+		struct bucket *b;
+		struct key *k;
+		struct version *v;
+		struct err why = {0};
+		enum rc found;
+
+		pthread_mutex_lock(&s->lock);
+		found = find_version_locked(s, &objects[i], &b, &k, &v, &why);
+		if (found == RC_OK) {
+			info = describe(&a, b, k, v, true);
+			blob = blob_ref(v->blob);
+		}
+		pthread_mutex_unlock(&s->lock);
+		rc = blob ? deliver(sink, i, &info, blob, err)
+			  : sink->end(sink->arg, i, found, &why, err);
+		blob_unref(blob);
+		arena_release(&a);
+	}
+	return rc;
+}
+
+static enum rc store_head(struct object_store *port, const struct object_id *object,
+	struct arena *a, struct os_object *ret_info, struct err *err)
+{
+	struct mem_store *s = self(port);
+	struct bucket *b;
+	struct key *k;
+	struct version *v;
+	enum rc rc;
+
+	pthread_mutex_lock(&s->lock);
+	rc = find_version_locked(s, object, &b, &k, &v, err);
+	if (rc == RC_OK)
+		*ret_info = describe(a, b, k, v, true);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int by_name(const void *x, const void *y)
+{
+	const struct key *const *a = x, *const *b = y;
+
+	return slice_cmp((*a)->name, (*b)->name);
+}
+
+/* A token is the last key given, a NUL, and, inside a key, the number of versions left of it. */
+static size_t token_parse(struct slice token, struct slice *ret_key)
+{
+	size_t left = 0;
+
+	*ret_key = (struct slice){0};
+	if (token.n > sizeof(left)) {
+		*ret_key = slice_of(token.p, token.n - sizeof(left));
+		memcpy(&left, token.p + ret_key->n, sizeof(left));
+	}
+	return left;
+}
+
+static struct slice token_make(struct arena *a, struct slice key, size_t left)
+{
+	unsigned char *p = arena_alloc(a, key.n + sizeof(left));
+
+	if (key.n)
+		memcpy(p, key.p, key.n);
+	memcpy(p + key.n, &left, sizeof(left));
+	return slice_of(p, key.n + sizeof(left));
+}
+
+/* Gives out versions of k, newest first, beginning with the one that has `left` - 1 older ones. Returns how many are left. */
+static size_t list_key(struct arena *a, const struct os_list_query *query, const struct bucket *b,
+	const struct key *k, size_t left, struct os_list_page *page)
+{
+	if (!query->versions) {
+		if (k->n && k->versions[k->n - 1].blob)
+			page->objects[page->n++] = describe(a, b, k, &k->versions[k->n - 1], false);
+		return 0;
+	}
+	for (; left && page->n < query->max; left--)
+		page->objects[page->n++] = describe(a, b, k, &k->versions[left - 1], false);
+	return left;
+}
+
+static void list_locked(struct bucket *b, const struct os_list_query *query, struct arena *a,
+	struct os_list_page *page)
+{
+	struct slice after;
+	size_t left = token_parse(query->token, &after);
+	const struct key *last = NULL;
+
+	if (!b->sorted)
+		qsort(b->keys, b->n, sizeof(struct key *), by_name);
+	b->sorted = true;
+	for (size_t i = 0; i < b->n; i++) {
+		const struct key *k = b->keys[i];
+		int order = slice_cmp(k->name, after);
+		bool resumed = after.n && order == 0;
+		size_t todo = resumed ? left : k->n;
+
+		if ((after.n && order < 0) || todo == 0 ||
+			!slice_has_prefix(k->name, query->prefix))
+			continue;
+		if (page->n == query->max) {
+			page->next = token_make(a, last->name, 0);
+			return;
+		}
+		todo = list_key(a, query, b, k, todo < k->n ? todo : k->n, page);
+		if (todo) {
+			page->next = token_make(a, k->name, todo);
+			return;
+		}
+		last = k;
+	}
+}
+
+static enum rc store_list(struct object_store *port, const struct os_list_query *query,
+	struct arena *a, struct os_list_page *ret_page, struct err *err)
+{
+	struct mem_store *s = self(port);
+	struct bucket *b;
+
+	if (query->max < 1 || query->max > OS_LIST_MAX)
+		return err_set(err, RC_REFUSED, "a page of %zu entries", query->max);
+	pthread_mutex_lock(&s->lock);
+	b = find_bucket(s, query->bucket);
+	if (b) {
+		*ret_page = (struct os_list_page){
+			.objects = arena_array(a, query->max, sizeof(struct os_object))};
+		list_locked(b, query, a, ret_page);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return b ? RC_OK : absent(err, "NoSuchBucket");
+}
+
+static void remove_version(struct key *k, struct slice id)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		if (!slice_eq_str(id, k->versions[i].id))
+			continue;
+		version_release(&k->versions[i]);
+		memmove(&k->versions[i], &k->versions[i + 1],
+			(k->n - i - 1) * sizeof(struct version));
+		k->n--;
+		return;
+	}
+}
+
+static enum rc store_delete_many(struct object_store *port, struct slice bucket,
+	const struct object_id *objects, size_t n, enum rc *results, struct err *err)
+{
+	struct mem_store *s = self(port);
+	struct bucket *b;
+
+	pthread_mutex_lock(&s->lock);
+	b = find_bucket(s, bucket);
+	for (size_t i = 0; b && i < n; i++) {
+		struct key *k = table_get(&b->by_name, objects[i].key);
+
+		results[i] = RC_OK;
+		if (b->versioned && objects[i].version.n) {
+			if (k)
+				remove_version(k, objects[i].version);
+		} else if (b->versioned) {
+			add_version_locked(
+				s, b, make_key(b, objects[i].key), NULL, (struct slice){0});
+		} else if (k && k->n) {
+			version_release(&k->versions[0]);
+			k->n = 0;
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	return b ? RC_OK : absent(err, "NoSuchBucket");
+}
+
+static enum rc store_bucket_region(struct object_store *port, struct slice bucket,
+	char ret_region[OS_REGION_MAX], struct err *err)
+{
+	struct mem_store *s = self(port);
+	const struct bucket *b;
+
+	pthread_mutex_lock(&s->lock);
+	b = find_bucket(s, bucket);
+	pthread_mutex_unlock(&s->lock);
+	if (!b)
+		return absent(err, "NoSuchBucket");
+	snprintf(ret_region, OS_REGION_MAX, "us-east-1");
+	return RC_OK;
+}
+
+static enum rc store_stage_begin(struct object_store *port, struct slice bucket, struct slice key,
+	struct os_stage **ret_stage, struct err *err)
+{
+	struct mem_store *s = self(port);
+	struct mem_stage *stage;
+	struct upload *u;
+
+	pthread_mutex_lock(&s->lock);
+	if (!find_bucket(s, bucket)) {
+		pthread_mutex_unlock(&s->lock);
+		return absent(err, "NoSuchBucket");
+	}
+	u = xcalloc(1, sizeof(*u));
+	u->bucket = slice_dup(bucket);
+	u->key = slice_of(slice_dup(key), key.n);
+	buf_init(&u->bytes, BODY_MAX);
+	s->uploads = grown(s->uploads, s->n_uploads, &s->cap_uploads, sizeof(struct upload *));
+	stage = xcalloc(1, sizeof(*stage));
+	*stage = (struct mem_stage){{s->port.ops}, s, u, s->n_uploads};
+	s->uploads[s->n_uploads++] = u;
+	pthread_mutex_unlock(&s->lock);
+	*ret_stage = &stage->port;
+	return RC_OK;
+}
+
+static enum rc store_stage_write(struct os_stage *port, struct slice bytes, struct err *err)
+{
+	struct mem_stage *stage = (struct mem_stage *)port;
+	enum rc rc = RC_OK;
+
+	pthread_mutex_lock(&stage->store->lock);
+	if (stage->upload->state != STAGE_OPEN)
+		rc = err_code(err, RC_ABSENT, "NoSuchUpload", "the stage was discarded");
+	else if (!buf_add_slice(&stage->upload->bytes, bytes))
+		rc = err_set(err, RC_REFUSED, "a bundle above %zu bytes", BODY_MAX);
+	pthread_mutex_unlock(&stage->store->lock);
+	return rc;
+}
+
+static enum rc store_stage_finish(
+	struct os_stage *port, struct slice headers, struct buf *ret_staged, struct err *err)
+{
+	struct mem_stage *stage = (struct mem_stage *)port;
+	struct upload *u = stage->upload;
+	bool open;
+
+	pthread_mutex_lock(&stage->store->lock);
+	open = u->state == STAGE_OPEN;
+	if (open) {
+		u->state = STAGE_FINISHED;
+		u->headers = slice_dup(headers);
+		u->headers_n = headers.n;
+	}
+	pthread_mutex_unlock(&stage->store->lock);
+	if (!open)
+		return err_code(err, RC_ABSENT, "NoSuchUpload", "the stage was discarded");
+	if (!buf_addf(ret_staged, "%zu", stage->number))
+		return err_set(err, RC_REFUSED, "no room for the staged record");
+	return RC_OK;
+}
+
+static void store_stage_free(struct os_stage *port)
+{
+	free(port);
+}
+
+static enum rc store_publish(struct object_store *port, struct slice bucket, struct slice key,
+	struct slice staged, struct err *err)
+{
+	struct mem_store *s = self(port);
+	struct upload *u = NULL;
+	uint64_t number;
+	enum rc rc = RC_OK;
+
+	pthread_mutex_lock(&s->lock);
+	if (slice_to_u64(staged, &number) && number < s->n_uploads)
+		u = s->uploads[number];
+	if (!u || !slice_eq_str(bucket, u->bucket) || !slice_eq(key, u->key)) {
+		rc = err_code(err, RC_ABSENT, "NoSuchUpload", "no such stage");
+	} else if (u->state == STAGE_FINISHED) {
+		struct bucket *b = find_bucket(s, bucket);
+
+		add_version_locked(s, b, make_key(b, key), blob_of(&u->bytes),
+			slice_of(u->headers, u->headers_n));
+		u->state = STAGE_PUBLISHED;
+	} else if (u->state != STAGE_PUBLISHED) {
+		rc = err_code(err, RC_ABSENT, "NoSuchUpload", "the stage was discarded");
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static enum rc store_discard(
+	struct object_store *port, struct slice bucket, struct slice key, struct err *err)
+{
+	struct mem_store *s = self(port);
+
+	(void)err;
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_uploads; i++) {
+		struct upload *u = s->uploads[i];
+
+		if (u->state > STAGE_FINISHED || !slice_eq_str(bucket, u->bucket) ||
+			!slice_eq(key, u->key))
+			continue;
+		u->state = STAGE_GONE;
+		buf_release(&u->bytes);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return RC_OK;
+}
+
+size_t mem_object_store_n_stages(struct object_store *port)
+{
+	struct mem_store *s = self(port);
+	size_t n = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_uploads; i++)
+		n += s->uploads[i]->state <= STAGE_FINISHED;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static void bucket_free(struct bucket *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct key *k = b->keys[i];
+
+		for (size_t j = 0; j < k->n; j++)
+			version_release(&k->versions[j]);
+		free(k->versions);
+		free((void *)(uintptr_t)k->name.p);
+		free(k);
+	}
+	free(b->keys);
+	free(b->name);
+	table_release(&b->by_name);
+	free(b);
+}
+
+static void store_close(struct object_store *port)
+{
+	struct mem_store *s = self(port);
+
+	for (size_t i = 0; i < s->n_buckets; i++)
+		bucket_free(s->buckets[i]);
+	for (size_t i = 0; i < s->n_uploads; i++) {
+		struct upload *u = s->uploads[i];
+
+		buf_release(&u->bytes);
+		free(u->bucket);
+		free((void *)(uintptr_t)u->key.p);
+		free(u->headers);
+		free(u);
+	}
+	free(s->buckets);
+	free(s->uploads);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void mem_object_store_add_bucket(struct object_store *port, const char *name, bool versioned)
+{
+	struct mem_store *s = self(port);
+	struct bucket *b = xcalloc(1, sizeof(*b));
+
+	b->name = xstrdup(name);
+	b->versioned = versioned;
+	pthread_mutex_lock(&s->lock);
+	s->buckets = xrealloc(s->buckets, (s->n_buckets + 1) * sizeof(struct bucket *));
+	s->buckets[s->n_buckets++] = b;
+	pthread_mutex_unlock(&s->lock);
+}
+
+struct object_store *mem_object_store_new(struct clock *clock)
+{
+	static const struct object_store_ops ops = {store_put, store_get_many, store_head,
+		store_list, store_delete_many, store_bucket_region, store_stage_begin,
+		store_stage_write, store_stage_finish, store_stage_free, store_publish,
+		store_discard, store_close};
+	struct mem_store *s = xcalloc(1, sizeof(*s));
+
+	s->port.ops = &ops;
+	s->clock = clock;
+	pthread_mutex_init(&s->lock, NULL);
+	return &s->port;
+}
