@@ -41,7 +41,7 @@ struct aws_chunked {
 	uint64_t total_bytes;
 	bool is_last_chunk;
 	unsigned char expected[SHA256_BYTES];
-	bool has_trailer, has_trailer_signature;
+	bool has_trailer, has_trailer_signature, is_gap_seen, is_fed;
 	struct checksum trailer;
 	unsigned char trailer_hash[SHA256_BYTES];
 	size_t line_bytes;
@@ -57,15 +57,16 @@ void aws_chunked_release(struct aws_chunked *c);
  * more data than declared), SignatureDoesNotMatch, MalformedTrailerError. Stays failed. */
 enum rc aws_chunked_feed(struct aws_chunked *c, struct slice bytes, struct err *err);
 
-/* The body is over. RC_REFUSED IncompleteBody: no end, or fewer bytes than declared. */
+/* The body is over. RC_REFUSED IncompleteBody: no end, or fewer bytes than declared. A body of
+ * no bytes at all is right when the declared length is 0 (minio-go). */
 enum rc aws_chunked_finish(struct aws_chunked *c, struct err *err);
 
-/* The trailer's checksum, once finished; NULL when none was announced. */
+/* The trailer's checksum, once finished; NULL when none was announced or the body had no
+ * bytes at all. */
 const struct checksum *aws_chunked_trailer(const struct aws_chunked *c);
 
 /* The header x-amz-trailer: *ret_alg, RC_REFUSED InvalidRequest for a name we do not know. */
-enum rc aws_chunked_trailer_parse(
-	struct slice value, enum digest_alg *ret_alg, struct err *err);
+enum rc aws_chunked_trailer_parse(struct slice value, enum digest_alg *ret_alg, struct err *err);
 
 /* Content-Encoding without its aws-chunked members: "gzip, aws-chunked" gives "gzip". Appends;
  * false when out is full. */

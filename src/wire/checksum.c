@@ -124,8 +124,8 @@ enum rc checksum_parse(
 		size_t at = (size_t)(dash - text.p);
 		uint64_t n_parts;
 
-		if (!slice_to_u64(slice_of(dash + 1, text.n - at - 1), &n_parts) ||
-			n_parts < 1 || n_parts > 10000)
+		if (!slice_to_u64(slice_of(dash + 1, text.n - at - 1), &n_parts) || n_parts < 1 ||
+			n_parts > 10000)
 			return value_bad(err, alg);
 		c.type = CHECKSUM_COMPOSITE;
 		c.n_parts = (unsigned)n_parts;

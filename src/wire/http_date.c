@@ -22,8 +22,7 @@ static struct civil civil_of(uint64_t s)
 	uint64_t days = s / S_PER_DAY, of_day = s % S_PER_DAY;
 	unsigned z = (unsigned)days + 719468;
 	unsigned era = z / 146097, of_era = z % 146097;
-	unsigned year_of_era =
-		(of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
 	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	unsigned shifted = (5 * of_year + 2) / 153; /* 0: March */
 	struct civil c = {
@@ -72,8 +71,8 @@ static bool wall_of(const struct civil *c, unsigned ms, uint64_t *ret_wall_ms)
 	era = year / 400;
 	year_of_era = year % 400;
 	of_year = (153 * month + 2) / 5 + c->day - 1;
-	days = era * 146097ull + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
-	       of_year - 719468;
+	days = era * 146097ull + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year -
+	       719468;
 	*ret_wall_ms = (days * S_PER_DAY + c->hour * 3600 + c->minute * 60 +
 			       (c->second == 60 ? 59 : c->second)) *
 			       MS_PER_S +
@@ -86,9 +85,8 @@ void http_date_format(uint64_t wall_ms, char out[HTTP_DATE_BYTES])
 	struct civil c = civil_of_wall(wall_ms);
 	char text[64]; /* as large as the compiler can imagine */
 
-	snprintf(text, sizeof(text), "%s, %02u %s %04u %02u:%02u:%02u GMT",
-		day_names[c.weekday], c.day, month_names[c.month - 1], c.year, c.hour, c.minute,
-		c.second);
+	snprintf(text, sizeof(text), "%s, %02u %s %04u %02u:%02u:%02u GMT", day_names[c.weekday],
+		c.day, month_names[c.month - 1], c.year, c.hour, c.minute, c.second);
 	memcpy(out, text, HTTP_DATE_BYTES);
 }
 
@@ -97,8 +95,8 @@ void iso_basic_format(uint64_t wall_ms, char out[ISO_BASIC_BYTES])
 	struct civil c = civil_of_wall(wall_ms);
 	char text[64];
 
-	snprintf(text, sizeof(text), "%04u%02u%02uT%02u%02u%02uZ", c.year, c.month, c.day,
-		c.hour, c.minute, c.second);
+	snprintf(text, sizeof(text), "%04u%02u%02uT%02u%02u%02uZ", c.year, c.month, c.day, c.hour,
+		c.minute, c.second);
 	memcpy(out, text, ISO_BASIC_BYTES);
 }
 
@@ -107,8 +105,8 @@ void iso_extended_format(uint64_t wall_ms, char out[ISO_EXTENDED_BYTES])
 	struct civil c = civil_of_wall(wall_ms);
 	char text[80];
 
-	snprintf(text, sizeof(text), "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", c.year, c.month,
-		c.day, c.hour, c.minute, c.second, (unsigned)(wall_ms % MS_PER_S));
+	snprintf(text, sizeof(text), "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", c.year, c.month, c.day,
+		c.hour, c.minute, c.second, (unsigned)(wall_ms % MS_PER_S));
 	memcpy(out, text, ISO_EXTENDED_BYTES);
 }
 

@@ -33,8 +33,7 @@ struct s3xml_handler {
 	void *arg;
 };
 /* White space before the declaration is skipped (S3 keeps connections alive with it). */
-enum rc s3xml_parse(
-	struct slice document, const struct s3xml_handler *handler, struct err *err);
+enum rc s3xml_parse(struct slice document, const struct s3xml_handler *handler, struct err *err);
 
 /* --- what a server reads --- */
 
@@ -52,8 +51,8 @@ struct s3xml_complete {
 };
 /* CompleteMultipartUpload. Also RC_REFUSED InvalidPartOrder, InvalidRequest (a bad checksum).
  */
-enum rc s3xml_read_complete(struct slice document, struct arena *arena,
-	struct s3xml_complete *ret, struct err *err);
+enum rc s3xml_read_complete(
+	struct slice document, struct arena *arena, struct s3xml_complete *ret, struct err *err);
 
 struct s3xml_delete_object {
 	struct slice key, version_id; /* version_id.p == NULL: none given */

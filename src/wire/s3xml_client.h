@@ -15,8 +15,8 @@
 struct s3xml_error_info {
 	struct slice code, message, request_id, region, endpoint, key;
 };
-enum rc s3xml_read_error(struct slice document, struct arena *arena,
-	struct s3xml_error_info *ret, struct err *err);
+enum rc s3xml_read_error(
+	struct slice document, struct arena *arena, struct s3xml_error_info *ret, struct err *err);
 
 /* One object, version or delete marker of a listing. */
 struct s3xml_entry {
@@ -51,8 +51,8 @@ enum rc s3xml_read_buckets(
 	struct slice document, struct arena *arena, struct s3xml_buckets *ret, struct err *err);
 
 /* InitiateMultipartUploadResult. */
-enum rc s3xml_read_initiate(struct slice document, struct arena *arena,
-	struct slice *ret_upload_id, struct err *err);
+enum rc s3xml_read_initiate(
+	struct slice document, struct arena *arena, struct slice *ret_upload_id, struct err *err);
 
 /* CompleteMultipartUploadResult and CopyObjectResult: the ETag without quotes, and a checksum
  * if there is one. */

@@ -84,8 +84,8 @@ struct sigv4_keys {
 void sigv4_keys_init(struct sigv4_keys *keys);
 void sigv4_keys_release(struct sigv4_keys *keys);
 /* keys may be NULL: derived anew. The texts are C strings within their bounds. */
-void sigv4_key(struct sigv4_keys *keys, struct slice secret, const char *date,
-	const char *region, const char *service, unsigned char out[SHA256_BYTES]);
+void sigv4_key(struct sigv4_keys *keys, struct slice secret, const char *date, const char *region,
+	const char *service, unsigned char out[SHA256_BYTES]);
 
 enum sigv4_carrier {
 	SIGV4_HEADER = 1, /* Authorization */
@@ -117,8 +117,7 @@ struct sigv4_auth {
  * x-amz-content-sha256 missing; a header that must be single is doubled),
  * AuthorizationHeaderMalformed, AuthorizationQueryParametersError, AccessDenied (no usable
  * date), NotImplemented. */
-enum rc sigv4_parse(
-	const struct sigv4_request *req, struct sigv4_auth *ret_auth, struct err *err);
+enum rc sigv4_parse(const struct sigv4_request *req, struct sigv4_auth *ret_auth, struct err *err);
 
 /* What the server expects. */
 struct sigv4_policy {
@@ -153,13 +152,13 @@ struct sigv4_detail {
  * constant time (SignatureDoesNotMatch). All RC_REFUSED. ret_seed and detail may be NULL;
  * detail is filled on SignatureDoesNotMatch only. */
 enum rc sigv4_verify(const struct sigv4_request *req, const struct sigv4_auth *auth,
-	const struct sigv4_policy *policy, struct sigv4_seed *ret_seed,
-	struct sigv4_detail *detail, struct err *err);
+	const struct sigv4_policy *policy, struct sigv4_seed *ret_seed, struct sigv4_detail *detail,
+	struct err *err);
 
 /* The client's side. */
 struct sigv4_signer {
 	struct slice access_key, secret, token; /* token empty: none */
-	const char *region, *service; /* service "s3": path once encoded; others: twice */
+	const char *region, *service;           /* service "s3": path once encoded; others: twice */
 	uint64_t now_wall_ms;
 	struct sigv4_keys *keys; /* may be NULL */
 };

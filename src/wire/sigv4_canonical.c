@@ -65,9 +65,8 @@ static enum rc recode(struct slice raw, unsigned char *to, struct slice *ret, st
 					"a '%%' without two hex digits in the query");
 			i += 2;
 		}
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			(c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-			c == '~') {
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			c == '-' || c == '.' || c == '_' || c == '~') {
 			to[n++] = c;
 			continue;
 		}
@@ -115,8 +114,7 @@ static enum rc sorted_params(struct slice query, bool is_presigned, unsigned cha
 	return RC_OK;
 }
 
-static enum rc add_query(
-	struct buf *out, struct slice query, bool is_presigned, struct err *err)
+static enum rc add_query(struct buf *out, struct slice query, bool is_presigned, struct err *err)
 {
 	struct param params[SIGV4_MAX_PARAMS];
 	unsigned char *scratch;
@@ -217,7 +215,7 @@ enum rc sigv4_canonical_request(struct buf *out, const struct sigv4_request *req
 	buf_add_char(out, '\n');
 	buf_add_str(out, payload_text);
 	if (out->overflow)
-		return err_code(err, RC_REFUSED, "InvalidRequest",
-			"the request is too long to be signed");
+		return err_code(
+			err, RC_REFUSED, "InvalidRequest", "the request is too long to be signed");
 	return RC_OK;
 }

@@ -14,8 +14,8 @@
 void sigv4_scope(
 	const char *date, const char *region, const char *service, char out[SIGV4_SCOPE_MAX]);
 
-void sigv4_string_to_sign(const char *amz_date, const char *scope,
-	struct slice canonical_request, char out[SIGV4_STRING_MAX]);
+void sigv4_string_to_sign(const char *amz_date, const char *scope, struct slice canonical_request,
+	char out[SIGV4_STRING_MAX]);
 
 /* Calls visit for each name of "a;b;c" until it returns false; false then. */
 bool sigv4_names_each(

@@ -15,8 +15,8 @@ void sigv4_keys_release(struct sigv4_keys *keys)
 	explicit_bzero(keys->slots, sizeof(keys->slots));
 }
 
-static void derive(struct slice secret, const char *date, const char *region,
-	const char *service, unsigned char out[SHA256_BYTES])
+static void derive(struct slice secret, const char *date, const char *region, const char *service,
+	unsigned char out[SHA256_BYTES])
 {
 	unsigned char start[4 + SIGV4_SECRET_MAX_BYTES] = "AWS4";
 	struct slice key = slice_of(out, SHA256_BYTES);
@@ -36,9 +36,8 @@ static bool is_slot_of(const struct sigv4_key_slot *slot, struct slice secret, c
 	const char *region, const char *service)
 {
 	return slot->date[0] && slot->secret_bytes == secret.n &&
-	       bytes_equal_ct(slot->secret, secret.p, secret.n) &&
-	       strcmp(slot->date, date) == 0 && strcmp(slot->region, region) == 0 &&
-	       strcmp(slot->service, service) == 0;
+	       bytes_equal_ct(slot->secret, secret.p, secret.n) && strcmp(slot->date, date) == 0 &&
+	       strcmp(slot->region, region) == 0 && strcmp(slot->service, service) == 0;
 }
 
 static bool find_locked(struct sigv4_keys *keys, struct slice secret, const char *date,
@@ -77,8 +76,8 @@ static bool fits(struct slice secret, const char *date, const char *region, cons
 	       strlen(service) <= SIGV4_SERVICE_MAX_BYTES;
 }
 
-void sigv4_key(struct sigv4_keys *keys, struct slice secret, const char *date,
-	const char *region, const char *service, unsigned char out[SHA256_BYTES])
+void sigv4_key(struct sigv4_keys *keys, struct slice secret, const char *date, const char *region,
+	const char *service, unsigned char out[SHA256_BYTES])
 {
 	bool found;
 
@@ -103,8 +102,8 @@ void sigv4_scope(
 	snprintf(out, SIGV4_SCOPE_MAX, "%s/%s/%s/aws4_request", date, region, service);
 }
 
-void sigv4_string_to_sign(const char *amz_date, const char *scope,
-	struct slice canonical_request, char out[SIGV4_STRING_MAX])
+void sigv4_string_to_sign(const char *amz_date, const char *scope, struct slice canonical_request,
+	char out[SIGV4_STRING_MAX])
 {
 	unsigned char hash[SHA256_BYTES];
 	char hex[2 * SHA256_BYTES + 1];

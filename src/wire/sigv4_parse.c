@@ -129,8 +129,7 @@ static bool name_ok(void *arg, struct slice name)
 	if (name.n == 0 || check->n == SIGV4_MAX_HEADERS)
 		return false;
 	for (size_t i = 0; i < name.n; i++)
-		if ((name.p[i] >= 'A' && name.p[i] <= 'Z') || name.p[i] == ':' ||
-			name.p[i] == ',')
+		if ((name.p[i] >= 'A' && name.p[i] <= 'Z') || name.p[i] == ':' || name.p[i] == ',')
 			return false;
 	for (size_t i = 0; i < check->n; i++)
 		if (slice_eq(check->seen[i], name))
@@ -146,8 +145,8 @@ static enum rc parse_signed_headers(struct sigv4_auth *auth, struct slice s, str
 	check.n = 0;
 	if (!copy_text(s, auth->signed_headers, SIGV4_SIGNED_HEADERS_MAX_BYTES) ||
 		!sigv4_names_each(auth->signed_headers, name_ok, &check))
-		return malformed(auth, err,
-			"SignedHeaders is not a list of distinct names in lower case");
+		return malformed(
+			auth, err, "SignedHeaders is not a list of distinct names in lower case");
 	return RC_OK;
 }
 
@@ -171,8 +170,8 @@ static enum rc parse_payload(struct sigv4_auth *auth, struct slice text, struct 
 	if (rc != RC_OK)
 		return rc;
 	if (auth->carrier == SIGV4_QUERY && sigv4_payload_is_stream(auth->payload))
-		return err_code(err, RC_REFUSED, "NotImplemented",
-			"a streaming body with a presigned URL");
+		return err_code(
+			err, RC_REFUSED, "NotImplemented", "a streaming body with a presigned URL");
 	snprintf(auth->payload_text, sizeof(auth->payload_text), "%.*s", (int)text.n,
 		(const char *)text.p);
 	return RC_OK;
@@ -311,9 +310,9 @@ enum {
 	N_Q
 };
 
-static const char *const query_names[N_Q] = {"X-Amz-Algorithm", "X-Amz-Credential",
-	"X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
-	"X-Amz-Security-Token", "X-Amz-Content-Sha256"};
+static const char *const query_names[N_Q] = {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date",
+	"X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Security-Token",
+	"X-Amz-Content-Sha256"};
 
 struct query_auth {
 	struct slice raw[N_Q]; /* p == NULL: absent */
@@ -466,8 +465,7 @@ static enum rc check_single_headers(const struct sigv4_request *req, struct err 
 	return RC_OK;
 }
 
-enum rc sigv4_parse(
-	const struct sigv4_request *req, struct sigv4_auth *ret_auth, struct err *err)
+enum rc sigv4_parse(const struct sigv4_request *req, struct sigv4_auth *ret_auth, struct err *err)
 {
 	struct slice authorization = {NULL, 0};
 	size_t n = header_find(req->headers, req->n_headers, "authorization", &authorization);

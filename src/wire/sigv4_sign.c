@@ -8,10 +8,9 @@
 /* Headers that proxies and HTTP libraries add or change. */
 static bool is_never_signed(struct slice name)
 {
-	static const char *const names[] = {"authorization", "connection", "expect",
-		"keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
-		"te", "trailer", "transfer-encoding", "upgrade", "user-agent",
-		"x-amzn-trace-id"};
+	static const char *const names[] = {"authorization", "connection", "expect", "keep-alive",
+		"proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+		"transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (slice_eq_nocase(name, slice_str(names[i])))
@@ -60,8 +59,8 @@ static enum rc list_names(struct job *job, struct err *err)
 		if (is_never_signed(name))
 			continue;
 		if (name.n > SIGV4_SIGNED_HEADERS_MAX_BYTES - used - n)
-			return err_set(err, RC_REFUSED,
-				"the headers' names are too long to be signed");
+			return err_set(
+				err, RC_REFUSED, "the headers' names are too long to be signed");
 		memcpy(lowered + used, name.p, name.n);
 		names[n++] = slice_of(lowered + used, name.n);
 		used += name.n;
@@ -104,19 +103,19 @@ static enum rc start(struct job *job, const struct sigv4_request *req,
 	return RC_OK;
 }
 
-static enum rc finish(struct job *job, const struct sigv4_signer *signer,
-	const char *payload_text, bool is_presigned, struct err *err)
+static enum rc finish(struct job *job, const struct sigv4_signer *signer, const char *payload_text,
+	bool is_presigned, struct err *err)
 {
 	char text[SIGV4_STRING_MAX];
 	enum rc rc = sigv4_canonical_request(&job->canonical, &job->req,
-		strcmp(signer->service, "s3") == 0, job->signed_headers, payload_text,
-		is_presigned, err);
+		strcmp(signer->service, "s3") == 0, job->signed_headers, payload_text, is_presigned,
+		err);
 
 	if (rc != RC_OK)
 		return rc;
 	sigv4_string_to_sign(job->amz_date, job->scope, buf_slice(&job->canonical), text);
-	sigv4_key(signer->keys, signer->secret, job->date, signer->region, signer->service,
-		job->key);
+	sigv4_key(
+		signer->keys, signer->secret, job->date, signer->region, signer->service, job->key);
 	hmac_sha256(slice_of(job->key, sizeof(job->key)), slice_str(text), job->signature);
 	return RC_OK;
 }
@@ -159,8 +158,8 @@ enum rc sigv4_sign(const struct sigv4_request *req, const struct sigv4_signer *s
 		memset(ret_headers, 0, sizeof(*ret_headers));
 		memcpy(ret_headers->amz_date, job.amz_date, sizeof(job.amz_date));
 		if (is_s3)
-			snprintf(ret_headers->content_sha256,
-				sizeof(ret_headers->content_sha256), "%s", payload_hash);
+			snprintf(ret_headers->content_sha256, sizeof(ret_headers->content_sha256),
+				"%s", payload_hash);
 		fill_headers(ret_headers, &job, signer);
 	}
 	stop(&job);

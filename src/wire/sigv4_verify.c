@@ -82,8 +82,8 @@ static enum rc find_secret(const struct sigv4_auth *auth, const struct sigv4_pol
 {
 	*ret_secret = policy->secret(policy->arg, auth->access_key);
 	if (ret_secret->n == 0)
-		return err_code(err, RC_REFUSED, "InvalidAccessKeyId",
-			"the access key is not known here");
+		return err_code(
+			err, RC_REFUSED, "InvalidAccessKeyId", "the access key is not known here");
 	if (auth->token.n)
 		return err_code(
 			err, RC_REFUSED, "InvalidToken", "session tokens are not used here");
@@ -132,8 +132,8 @@ out:
 }
 
 enum rc sigv4_verify(const struct sigv4_request *req, const struct sigv4_auth *auth,
-	const struct sigv4_policy *policy, struct sigv4_seed *ret_seed,
-	struct sigv4_detail *detail, struct err *err)
+	const struct sigv4_policy *policy, struct sigv4_seed *ret_seed, struct sigv4_detail *detail,
+	struct err *err)
 {
 	struct slice secret;
 	enum rc rc = check_scope(auth, policy, err);

@@ -32,8 +32,7 @@ bool uri_bucket_valid(struct slice name)
 
 		if (!is_lower_alnum(c) && c != '-' && c != '.')
 			return false;
-		if (c == '.' &&
-			!is_lower_alnum(name.p[i + 1])) /* not the last: checked above */
+		if (c == '.' && !is_lower_alnum(name.p[i + 1])) /* not the last: checked above */
 			return false;
 		if (c == '-' && name.p[i + 1] == '.')
 			return false;
@@ -214,8 +213,8 @@ enum rc uri_copy_source_parse(struct slice source, struct uri_target *ret_target
 
 	if (question) {
 		path.n = (size_t)(question - source.p);
-		if (!uri_query_find(slice_of(question + 1, source.n - path.n - 1), "versionId",
-			    &version) ||
+		if (!uri_query_find(
+			    slice_of(question + 1, source.n - path.n - 1), "versionId", &version) ||
 			version.n == 0)
 			return copy_source_bad(err);
 	}
