@@ -58,37 +58,43 @@
 	"  headers BLOB NOT NULL) STRICT;"
 
 /*
- * event_queue. id is a seq: order of sending. Times are wall ms, since they must outlive the process. nonce changes with every delivery
- * and makes receipts of earlier ones stale [EQ-4].
+ * event_queue. id is a seq: order of sending. That a message is away on a delivery is not in its row (event_queue.c says why);
+ * receive_count counts deliveries that have ended. sent and died are wall ms.
  */
 #define SCHEMA_QUEUE                                                                                      \
 	"CREATE TABLE message("                                                                           \
-	"  id INTEGER PRIMARY KEY, visible_at INTEGER NOT NULL, receive_count INTEGER NOT NULL,"          \
-	"  nonce INTEGER NOT NULL, sent INTEGER NOT NULL, body BLOB NOT NULL) STRICT;"                    \
-	"CREATE INDEX message_visible ON message(visible_at);"                                            \
+	"  id INTEGER PRIMARY KEY, receive_count INTEGER NOT NULL, sent INTEGER NOT NULL,"                \
+	"  body BLOB NOT NULL) STRICT;"                                                                   \
 	"CREATE TABLE dead_letter("                                                                       \
 	"  id INTEGER PRIMARY KEY, receive_count INTEGER NOT NULL, sent INTEGER NOT NULL,"                \
 	"  died INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL) STRICT;"
 
-/* ledger: docs/protocol.md section 1. */
-#define SCHEMA_LEDGER                                                                                    \
-	"CREATE TABLE plan("                                                                             \
-	"  id BLOB PRIMARY KEY, state INTEGER NOT NULL, heartbeat INTEGER NOT NULL,"                     \
-	"  nonce BLOB NOT NULL, owner BLOB NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"           \
-	"  opened INTEGER NOT NULL, discarded INTEGER NOT NULL DEFAULT 0, seal BLOB) STRICT, WITHOUT ROWID;" \
-	"CREATE INDEX plan_state ON plan(state, id) WHERE state <> 4 AND NOT discarded;"                 \
-	"CREATE TABLE claim("                                                                            \
-	"  bucket BLOB NOT NULL, key BLOB NOT NULL, version BLOB NOT NULL,"                              \
-	"  state INTEGER NOT NULL, plan BLOB NOT NULL, slot INTEGER NOT NULL,"                           \
-	"  attempts INTEGER NOT NULL, reason BLOB,"                                                      \
-	"  PRIMARY KEY(bucket, key, version)) STRICT, WITHOUT ROWID;"
+/*
+ * ledger: docs/protocol.md section 1. seq is the order of opening, for paging. live: the scanner may have to do something, so not done
+ * and not discarded; its index stays small when plan grows for years. excluded: 32-bit little-endian slots.
+ * A claim's key begins with the version, which in our own buckets is ordered by time: claims that are made together lie together.
+ */
+#define SCHEMA_LEDGER                                                                                     \
+	"CREATE TABLE plan("                                                                              \
+	"  seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, state INTEGER NOT NULL,"                     \
+	"  live INTEGER NOT NULL, heartbeat INTEGER NOT NULL, nonce BLOB NOT NULL, owner BLOB NOT NULL,"  \
+	"  bucket BLOB NOT NULL, key BLOB NOT NULL, opened INTEGER NOT NULL,"                             \
+	"  size INTEGER NOT NULL DEFAULT 0, n_slots INTEGER NOT NULL DEFAULT 0,"                          \
+	"  sha256 BLOB, staged BLOB, excluded BLOB) STRICT;"                                              \
+	"CREATE INDEX plan_live ON plan(seq) WHERE live = 1;"                                             \
+	"CREATE TABLE claim("                                                                             \
+	"  version BLOB NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"                               \
+	"  state INTEGER NOT NULL, plan BLOB NOT NULL, slot INTEGER NOT NULL,"                            \
+	"  attempts INTEGER NOT NULL, reason BLOB,"                                                       \
+	"  PRIMARY KEY(version, bucket, key)) STRICT, WITHOUT ROWID;"
 
-/* object_store: bundles that are durable and not yet visible; publishing moves the blob to a version. */
-#define SCHEMA_STAGE                                                                             \
-	"CREATE TABLE stage("                                                                    \
-	"  id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, key BLOB NOT NULL,"                  \
-	"  blob BLOB, body INTEGER, size INTEGER NOT NULL, etag TEXT NOT NULL,"                  \
-	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0) STRICT;"                 \
+/* object_store: bundles that are durable and not yet visible. A row is made before its file is begun, so that discard finds what
+ * a crash left; publishing gives the blob to a version and keeps the row, which remembers it [OS-6]. */
+#define SCHEMA_STAGE                                                                                      \
+	"CREATE TABLE stage("                                                                             \
+	"  id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, key BLOB NOT NULL, nonce INTEGER NOT NULL,"   \
+	"  blob BLOB, size INTEGER NOT NULL, etag TEXT NOT NULL,"                                         \
+	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0) STRICT;"                          \
 	"CREATE INDEX stage_key ON stage(bucket, key);"
 
 #define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE

@@ -1,0 +1,548 @@
+/*
+ * Deliveries: receive, and what happens when a visibility timeout ends.
+ *
+ * DESIGN. A message is a row; that it is away on a delivery is known in memory only (flight.h). Receiving then writes nothing: it reads
+ * the rows behind a cursor, and acknowledging is the one write of a message's life after its insert. The row could have carried
+ * a visible_at column with an index, as queues on SQL usually do; each delivery would then rewrite the row (with its body) and move
+ * an index entry, three times the log for the same message, and a deadline on disk must be wall time, which jumps. Deadlines here are
+ * boot time. After a crash everything unacknowledged is visible at once, which [EQ-10] allows and a quick restart wants; the delay of
+ * a hide does not outlive the process either.
+ *
+ * receive_count in the row counts deliveries that have *ended*: by hide (written before hide returns) or by timeout. A timeout ends
+ * when its count is durable: queue_settle_locked writes the counts of all whose time has come and only then makes them due, so no
+ * delivery is repeated with a count that a crash could take back [EQ-11]. The keeper thread does it when nobody receives. Deliveries
+ * cut off by a crash do not count: a machine that is killed five times would else fill the dead letters with healthy
+ * messages. (An object that kills its worker is caught by the attempts of its claim, docs/protocol.md section 4.)
+ *
+ * CURSOR. Ids are given by the committer in commit order, so a row never appears behind the cursor. INVARIANT: a row at or below the cursor
+ * has a flight; what is hidden or has timed out is found there (heap of due ones, by id), never by reading rows again.
+ */
+#include "adapter/local/event_queue.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "adapter/local/queue_internal.h"
+#include "base/prng.h"
+
+#define SETTLE_MAX 1000      /* deliveries ended in one transaction */
+#define SETTLE_AGAIN_MS 1000 /* after a transaction that failed */
+#define LOOK_MS                                                                                    \
+	1000 /* nobody sleeps longer: boot time counts a suspend, a condition variable's clock does not */
+
+/* A message on its way out of one receive. */
+struct outgoing {
+	uint64_t id, serial, old_serial, sent_wall_ms;
+	uint32_t count_before;
+	bool is_due;  /* has a flight already, taken out of its heap */
+	bool is_read; /* the row was there */
+	struct slice body;
+};
+
+struct receive_call {
+	struct arena *a;
+	size_t max;
+	uint64_t visibility_ms, until_boot_ms;
+	struct outgoing *out;
+	size_t n_due, n; /* due ones first */
+	size_t n_tried;  /* of the due: up to where rows were looked for */
+	size_t n_delivered;
+	uint64_t cursor, arrivals, serial;
+	size_t room; /* for fresh rows */
+	struct eq_message *messages;
+};
+
+static struct local_queue *of(struct event_queue *base)
+{
+	return (struct local_queue *)base;
+}
+
+/* At most until_boot_ms, at most LOOK_MS. */
+static void wait_locked(struct local_queue *q, pthread_cond_t *cond, uint64_t until_boot_ms)
+{
+	uint64_t now = clock_boot_ms(q->local->clock);
+	uint64_t ms = until_boot_ms > now ? until_boot_ms - now : 0;
+	struct timespec until;
+
+	if (ms > LOOK_MS)
+		ms = LOOK_MS;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(ms * 1000000);
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(cond, &q->lock, &until);
+}
+
+static uint64_t next_end_locked(struct local_queue *q)
+{
+	const struct flight *f = flight_first(&q->flights, FLIGHT_AWAY);
+
+	return f ? f->visible_boot_ms : UINT64_MAX;
+}
+
+void queue_alarm_locked(struct local_queue *q)
+{
+	if (next_end_locked(q) < q->keeper_boot_ms)
+		pthread_cond_signal(&q->alarm);
+}
+
+/* Takes deliveries that have ended. Those whose count is in the row already are due at once. */
+static size_t take_ended_locked(struct local_queue *q, struct queue_change *changes)
+{
+	uint64_t now = clock_boot_ms(q->local->clock);
+	struct flight *f;
+	size_t n = 0;
+
+	while (n < SETTLE_MAX && next_end_locked(q) <= now) {
+		f = flight_first(&q->flights, FLIGHT_AWAY);
+		if (flight_count(f) < q->local->max_receives &&
+			flight_count(f) == f->stored_count) {
+			flight_move(&q->flights, f, FLIGHT_DUE);
+			continue;
+		}
+		changes[n++] = (struct queue_change){
+			.kind = flight_count(f) < q->local->max_receives ? CHANGE_COUNT
+									 : CHANGE_BURY,
+			.id = f->id,
+			.count = flight_count(f),
+			.code = slice_str("max-receives"),
+			.reason = slice_str("received too often without being acknowledged"),
+		};
+		flight_move(&q->flights, f, FLIGHT_NOWHERE);
+	}
+	return n;
+}
+
+static void put_ended_locked(
+	struct local_queue *q, const struct queue_change *changes, size_t n, enum rc rc)
+{
+	uint64_t again = clock_boot_ms(q->local->clock) + SETTLE_AGAIN_MS;
+
+	for (size_t i = 0; i < n; i++) {
+		struct flight *f = flight_find(&q->flights, changes[i].id);
+
+		if (rc != RC_OK) {
+			f->visible_boot_ms = again;
+			flight_move(&q->flights, f, FLIGHT_AWAY);
+		} else if (changes[i].kind == CHANGE_BURY || !changes[i].found) {
+			flight_remove(&q->flights, f);
+		} else {
+			f->stored_count = changes[i].count;
+			flight_move(&q->flights, f, FLIGHT_DUE);
+		}
+	}
+}
+
+void queue_settle_locked(struct local_queue *q)
+{
+	struct queue_change *changes;
+	enum rc rc = RC_OK;
+	struct err err;
+	size_t n;
+
+	if (!q->settling && next_end_locked(q) > clock_boot_ms(q->local->clock))
+		return;
+	queue_turn_begin_locked(q);
+	q->settling = true;
+	changes = xcalloc(SETTLE_MAX, sizeof(*changes));
+	while (rc == RC_OK && (n = take_ended_locked(q, changes)) > 0) {
+		pthread_mutex_unlock(&q->lock);
+		rc = queue_write(
+			q, changes, n, &err); /* the committer's failures are its to report */
+		pthread_mutex_lock(&q->lock);
+		put_ended_locked(q, changes, n, rc);
+	}
+	free(changes);
+	q->settling = false;
+	queue_turn_end_locked(q);
+}
+
+static void *keeper(void *arg)
+{
+	struct local_queue *q = arg;
+
+	pthread_mutex_lock(&q->lock);
+	while (!q->closing) {
+		uint64_t end = next_end_locked(q);
+
+		if (end <= clock_boot_ms(q->local->clock)) {
+			queue_settle_locked(q);
+			continue;
+		}
+		q->keeper_boot_ms = end;
+		if (end == UINT64_MAX)
+			pthread_cond_wait(&q->alarm, &q->lock);
+		else
+			wait_locked(q, &q->alarm, end);
+		q->keeper_boot_ms = 0; /* awake: no need to call */
+	}
+	pthread_mutex_unlock(&q->lock);
+	return NULL;
+}
+
+static void take_due_locked(struct local_queue *q, struct receive_call *call)
+{
+	struct flight *f;
+
+	call->n = call->n_due = call->n_tried = 0;
+	while (call->n_due < call->max && (f = flight_first(&q->flights, FLIGHT_DUE))) {
+		struct outgoing *o = &call->out[call->n_due++];
+
+		*o = (struct outgoing){.id = f->id,
+			.serial = q->next_serial++,
+			.old_serial = f->serial,
+			.count_before = flight_count(f),
+			.is_due = true};
+		f->serial = o->serial;
+		flight_move(&q->flights, f, FLIGHT_NOWHERE);
+	}
+	call->n = call->n_due;
+	call->cursor = q->cursor;
+	call->arrivals = q->arrivals;
+	call->room = call->max - call->n_due;
+	if (call->room > FLIGHTS_MAX - q->flights.n)
+		call->room = FLIGHTS_MAX - q->flights.n;
+	call->serial = q->next_serial;
+	q->next_serial += call->room;
+}
+
+/* For a due one the row may be gone only when a receipt from before a restart was acknowledged meanwhile. */
+static enum rc read_due(
+	struct db_conn *conn, struct receive_call *call, size_t *bytes, struct err *err)
+{
+	for (; call->n_tried < call->n_due && *bytes < QUEUE_RECEIVE_BYTES; call->n_tried++) {
+		sqlite3_stmt *st = db_stmt(conn, "SELECT sent, body FROM message WHERE id = ?");
+		struct outgoing *o = &call->out[call->n_tried];
+		enum rc rc;
+
+		db_bind_u64(st, 1, o->id);
+		rc = db_step(st, &o->is_read, err);
+		if (rc != RC_OK)
+			return rc;
+		if (o->is_read) {
+			o->sent_wall_ms = db_column_u64(st, 0);
+			o->body = db_column_copy(st, 1, call->a);
+			*bytes += o->body.n;
+		}
+		db_done(st);
+	}
+	return RC_OK;
+}
+
+static enum rc read_fresh(
+	struct db_conn *conn, struct receive_call *call, size_t *bytes, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "SELECT id, receive_count, sent, body FROM message WHERE "
+					 "id > ? ORDER BY id LIMIT ?");
+	size_t end = call->n + call->room;
+	enum rc rc = RC_OK;
+	bool row = true;
+
+	db_bind_u64(st, 1, call->cursor);
+	db_bind_u64(st, 2, call->room);
+	while (call->n < end && *bytes < QUEUE_RECEIVE_BYTES) {
+		rc = db_step(st, &row, err);
+		if (rc != RC_OK || !row)
+			break;
+		call->out[call->n++] = (struct outgoing){.id = db_column_u64(st, 0),
+			.serial = call->serial++,
+			.count_before = (uint32_t)db_column_u64(st, 1),
+			.sent_wall_ms = db_column_u64(st, 2),
+			.is_read = true,
+			.body = db_column_copy(st, 3, call->a)};
+		*bytes += call->out[call->n - 1].body.n;
+	}
+	db_done(st);
+	return rc;
+}
+
+/* Not under lock: a receipt's hash takes half a microsecond. */
+static void write_messages(struct local_queue *q, struct receive_call *call)
+{
+	for (size_t i = 0; i < call->n; i++) {
+		const struct outgoing *o = &call->out[i];
+		char *text;
+
+		if (!o->is_read || o->count_before >= q->local->max_receives)
+			continue;
+		text = arena_alloc(call->a, QUEUE_RECEIPT_BYTES);
+		queue_receipt_write(q->key, (struct queue_receipt){o->id, o->serial}, text);
+		call->messages[call->n_delivered++] = (struct eq_message){
+			.id = slice_of(text, 16),
+			.receipt = slice_of(text, QUEUE_RECEIPT_BYTES),
+			.body = o->body,
+			.receive_count = o->count_before + 1,
+			.sent_wall_ms = o->sent_wall_ms,
+		};
+	}
+}
+
+static enum rc read_messages(struct local_queue *q, struct receive_call *call, struct err *err)
+{
+	struct db_conn *conn = db_reader(q->local->db);
+	size_t bytes = 0;
+	enum rc rc = read_due(conn, call, &bytes, err);
+
+	if (rc == RC_OK && call->n_tried == call->n_due && call->room > 0)
+		rc = read_fresh(conn, call, &bytes, err);
+	db_reader_return(q->local->db, conn);
+	if (rc == RC_OK)
+		write_messages(q, call);
+	return rc;
+}
+
+static void depart_due_locked(
+	struct local_queue *q, struct receive_call *call, size_t i, enum rc rc)
+{
+	const struct outgoing *o = &call->out[i];
+	struct flight *f = flight_find(&q->flights, o->id);
+
+	if (rc != RC_OK || i >= call->n_tried) { /* not delivered: as it was */
+		f->serial = o->old_serial;
+		flight_move(&q->flights, f, FLIGHT_DUE);
+	} else if (!o->is_read) {
+		flight_remove(&q->flights, f);
+	} else {
+		f->count_before = o->count_before;
+		f->counted = true;
+		flight_move(&q->flights, f, FLIGHT_AWAY);
+	}
+}
+
+static void depart_locked(struct local_queue *q, struct receive_call *call, enum rc rc)
+{
+	uint64_t now = clock_boot_ms(q->local->clock);
+
+	for (size_t i = 0; i < call->n_due; i++) {
+		flight_find(&q->flights, call->out[i].id)->visible_boot_ms =
+			now + call->visibility_ms;
+		depart_due_locked(q, call, i, rc);
+	}
+	for (size_t i = call->n_due; rc == RC_OK && i < call->n; i++) {
+		const struct outgoing *o = &call->out[i];
+		struct flight *f = flight_add(&q->flights, o->id);
+
+		f->serial = o->serial;
+		f->count_before = f->stored_count = o->count_before;
+		f->counted = o->count_before < q->local->max_receives;
+		/* One received often enough before a restart is not delivered: it has ended already, and is buried as such. */
+		f->visible_boot_ms = f->counted ? now + call->visibility_ms : 0;
+		flight_move(&q->flights, f, FLIGHT_AWAY);
+		q->cursor = o->id;
+	}
+	queue_alarm_locked(q);
+}
+
+/* One look. There is one reader at a time, or two would read the same rows behind the cursor. */
+static enum rc receive_once_locked(
+	struct local_queue *q, struct receive_call *call, struct err *err)
+{
+	enum rc rc;
+
+	queue_settle_locked(q);
+	while (q->reading)
+		pthread_cond_wait(&q->news, &q->lock);
+	q->reading = true;
+	take_due_locked(q, call);
+	pthread_mutex_unlock(&q->lock);
+	rc = read_messages(q, call, err);
+	pthread_mutex_lock(&q->lock);
+	depart_locked(q, call, rc);
+	q->reading = false;
+	pthread_cond_broadcast(&q->news);
+	return rc;
+}
+
+/* false: the time is up. */
+static bool wait_news_locked(struct local_queue *q, const struct receive_call *call)
+{
+	for (;;) {
+		uint64_t now = clock_boot_ms(q->local->clock);
+		uint64_t end = next_end_locked(q);
+
+		if (q->arrivals != call->arrivals || flight_first(&q->flights, FLIGHT_DUE) ||
+			end <= now)
+			return true;
+		if (q->closing || now >= call->until_boot_ms)
+			return false;
+		wait_locked(q, &q->news, end < call->until_boot_ms ? end : call->until_boot_ms);
+	}
+}
+
+static enum rc queue_receive(struct event_queue *base, struct arena *a, size_t max,
+	uint64_t wait_ms, uint64_t visibility_ms, struct eq_message **ret_messages, size_t *ret_n,
+	struct err *err)
+{
+	struct local_queue *q = of(base);
+	struct receive_call call = {.a = a, .visibility_ms = visibility_ms};
+	enum rc rc;
+
+	call.max = max < EQ_BATCH_MAX ? max : EQ_BATCH_MAX;
+	call.until_boot_ms = clock_boot_ms(q->local->clock) + wait_ms;
+	call.out = xcalloc(call.max, sizeof(*call.out));
+	call.messages = arena_array(a, call.max, sizeof(*call.messages));
+	pthread_mutex_lock(&q->lock);
+	do {
+		rc = receive_once_locked(q, &call, err);
+	} while (rc == RC_OK && call.n_delivered == 0 && wait_news_locked(q, &call));
+	pthread_mutex_unlock(&q->lock);
+	free(call.out);
+	if (rc != RC_OK)
+		return rc;
+	*ret_messages = call.messages;
+	*ret_n = call.n_delivered;
+	return RC_OK;
+}
+
+static enum rc read_stat(struct db_conn *conn, uint64_t cursor, uint64_t now_wall_ms,
+	struct eq_stat *ret_stat, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "SELECT (SELECT count(*) FROM message WHERE id > ?), "
+					 "(SELECT count(*) FROM dead_letter),"
+					 " (SELECT sent FROM message ORDER BY id LIMIT 1)");
+	bool row;
+	enum rc rc;
+
+	db_bind_u64(st, 1, cursor);
+	rc = db_step(st, &row, err);
+	if (rc != RC_OK)
+		return rc;
+	ret_stat->visible += db_column_u64(st, 0);
+	ret_stat->dead = db_column_u64(st, 1);
+	if (sqlite3_column_type(st, 2) != SQLITE_NULL && db_column_u64(st, 2) < now_wall_ms)
+		ret_stat->oldest_age_ms = now_wall_ms - db_column_u64(st, 2);
+	db_done(st);
+	return RC_OK;
+}
+
+/* Counts what waits behind the cursor row by row: 0.1 s for a backlog of a million. */
+static enum rc queue_stat(struct event_queue *base, struct eq_stat *ret_stat, struct err *err)
+{
+	struct local_queue *q = of(base);
+	struct eq_stat stat = {0};
+	struct db_conn *conn;
+	uint64_t cursor;
+	enum rc rc;
+
+	pthread_mutex_lock(&q->lock);
+	queue_settle_locked(q);
+	stat.in_flight = flight_n(&q->flights, FLIGHT_AWAY);
+	stat.visible = flight_n(&q->flights, FLIGHT_DUE);
+	cursor = q->cursor;
+	pthread_mutex_unlock(&q->lock);
+	conn = db_reader(q->local->db);
+	rc = read_stat(conn, cursor, clock_wall_ms(q->local->clock), &stat, err);
+	db_reader_return(q->local->db, conn);
+	if (rc == RC_OK)
+		*ret_stat = stat;
+	return rc;
+}
+
+static void queue_wake(struct event_queue *base)
+{
+	struct local_queue *q = of(base);
+
+	pthread_mutex_lock(&q->lock);
+	q->arrivals++;
+	pthread_cond_broadcast(&q->news);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static void queue_close(struct event_queue *base)
+{
+	struct local_queue *q = of(base);
+
+	pthread_mutex_lock(&q->lock);
+	q->closing = true;
+	pthread_cond_signal(&q->alarm);
+	pthread_cond_broadcast(&q->news);
+	pthread_mutex_unlock(&q->lock);
+	pthread_join(q->keeper, NULL);
+	flight_table_release(&q->flights);
+	pthread_cond_destroy(&q->alarm);
+	pthread_cond_destroy(&q->news);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+static const struct event_queue_ops ops = {
+	.receive = queue_receive,
+	.ack = queue_ack,
+	.hide = queue_hide,
+	.dead_letter = queue_dead_letter,
+	.send = queue_send,
+	.stat = queue_stat,
+	.close = queue_close,
+};
+
+struct key_op {
+	struct commit_op op;
+	unsigned char *key;
+};
+
+/* The folder's key, made the first time: as two numbers, for that is what table meta holds. */
+static enum rc key_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
+{
+	unsigned char *key = ((struct key_op *)op)->key;
+	static const char *const names[] = {"queue_key_1", "queue_key_2"};
+	struct prng random = prng_system();
+	enum rc rc = RC_OK;
+
+	for (int i = 0; i < 2 && rc == RC_OK; i++) {
+		sqlite3_stmt *st = db_stmt(conn, "INSERT INTO meta(name, value) VALUES(?1, ?2) ON "
+						 "CONFLICT DO UPDATE SET value = value"
+						 " RETURNING value");
+		uint64_t half;
+		bool row;
+
+		db_bind_text(st, 1, names[i]);
+		db_bind_u64(st, 2, prng_u64(&random));
+		rc = db_step(st, &row, err);
+		if (rc == RC_OK) {
+			half = db_column_u64(st, 0);
+			memcpy(key + 8 * i, &half, 8);
+		}
+		db_done(st);
+	}
+	return rc;
+}
+
+static void init_sync(struct local_queue *q)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->news, &attr);
+	pthread_cond_init(&q->alarm, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+enum rc local_queue_open(struct local *local, struct err *err)
+{
+	struct local_queue *q = xcalloc(1, sizeof(*q));
+	struct key_op key = {.op = {.apply = key_apply}, .key = q->key};
+	enum rc rc = committer_run(local->committer, &key.op, err);
+
+	if (rc != RC_OK) {
+		free(q);
+		return err_ctx(err, rc, "open the queue");
+	}
+	q->base = (struct event_queue){&ops, true};
+	q->local = local;
+	q->next_serial = prng_u64(&local->prng);
+	flight_table_init(&q->flights);
+	init_sync(q);
+	if (pthread_create(&q->keeper, NULL, keeper, q) != 0)
+		die("cannot start the queue's thread");
+	pthread_setname_np(q->keeper, "queue");
+	local->event_queue = &q->base;
+	local->queue_wake = queue_wake;
+	return RC_OK;
+}
+
+struct event_queue *local_event_queue(struct local *local)
+{
+	return local->event_queue;
+}

@@ -1,0 +1,393 @@
+/*
+ * The verbs that write: ack, hide, dead_letter, send. A batch is one transaction.
+ *
+ * Ack, hide, dead_letter and settling take turns: a flight that is in nobody's heap then belongs to the one who has the turn, and no two
+ * decide about one message at a time. It costs nothing: batches are large and a commit is about a millisecond.
+ */
+#include <stdlib.h>
+
+#include "adapter/local/queue_internal.h"
+
+#define HIDE_MAX_MS 43200000u /* 12 h, SQS's limit */
+#define CODE_MAX 64
+
+struct write_op {
+	struct commit_op op;
+	struct queue_change *changes;
+	size_t n;
+	uint64_t now_wall_ms;
+};
+
+static enum rc run_found(struct db_conn *conn, sqlite3_stmt *st, bool *ret_found, struct err *err)
+{
+	enum rc rc = db_run(st, err);
+
+	if (rc == RC_OK)
+		*ret_found = sqlite3_changes(db_handle(conn)) > 0;
+	return rc;
+}
+
+static enum rc apply_count(struct db_conn *conn, struct queue_change *c, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "UPDATE message SET receive_count = ? WHERE id = ?");
+
+	db_bind_u64(st, 1, c->count);
+	db_bind_u64(st, 2, c->id);
+	return run_found(conn, st, &c->found, err);
+}
+
+static enum rc apply_delete(struct db_conn *conn, struct queue_change *c, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "DELETE FROM message WHERE id = ?");
+
+	db_bind_u64(st, 1, c->id);
+	return run_found(conn, st, &c->found, err);
+}
+
+/* Found too when it is buried already: repeating is fine. */
+static enum rc apply_bury(
+	struct db_conn *conn, struct queue_change *c, uint64_t now_wall_ms, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn,
+		"INSERT INTO dead_letter(id, receive_count, sent, died, code, reason, body)"
+		" SELECT id, max(receive_count, ?2), sent, ?3, ?4, ?5, body FROM message WHERE id "
+		"= ?1");
+	enum rc rc;
+
+	db_bind_u64(st, 1, c->id);
+	db_bind_u64(st, 2, c->count);
+	db_bind_u64(st, 3, now_wall_ms);
+	sqlite3_bind_text(st, 4, (const char *)c->code.p, (int)c->code.n, SQLITE_STATIC);
+	sqlite3_bind_text(st, 5, (const char *)c->reason.p, (int)c->reason.n, SQLITE_STATIC);
+	rc = run_found(conn, st, &c->found, err);
+	if (rc == RC_OK && c->found)
+		return apply_delete(conn, c, err);
+	if (rc == RC_OK) {
+		st = db_stmt(conn, "SELECT 1 FROM dead_letter WHERE id = ?");
+		db_bind_u64(st, 1, c->id);
+		rc = db_step(st, &c->found, err);
+		db_done(st);
+	}
+	return rc;
+}
+
+static enum rc write_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
+{
+	struct write_op *w = (struct write_op *)op;
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < w->n && rc == RC_OK; i++) {
+		struct queue_change *c = &w->changes[i];
+
+		if (c->kind == CHANGE_COUNT)
+			rc = apply_count(conn, c, err);
+		else if (c->kind == CHANGE_DELETE)
+			rc = apply_delete(conn, c, err);
+		else if (c->kind == CHANGE_BURY)
+			rc = apply_bury(conn, c, w->now_wall_ms, err);
+	}
+	return rc;
+}
+
+enum rc queue_write(struct local_queue *q, struct queue_change *changes, size_t n, struct err *err)
+{
+	struct write_op w = {
+		.op = {.apply = write_apply, .bytes = n * 64}, .changes = changes, .n = n};
+	size_t n_real = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_real += changes[i].kind != CHANGE_NOTHING;
+	if (n_real == 0)
+		return RC_OK;
+	w.now_wall_ms = clock_wall_ms(q->local->clock);
+	return committer_run(q->local->committer, &w.op, err);
+}
+
+void queue_turn_begin_locked(struct local_queue *q)
+{
+	while (q->writing)
+		pthread_cond_wait(&q->news, &q->lock);
+	q->writing = true;
+}
+
+void queue_turn_end_locked(struct local_queue *q)
+{
+	q->writing = false;
+	pthread_cond_broadcast(&q->news);
+}
+
+static enum rc check_batch(size_t n, struct err *err)
+{
+	if (n > EQ_BATCH_MAX)
+		return err_set(
+			err, RC_REFUSED, "%zu messages in one call, at most %d", n, EQ_BATCH_MAX);
+	return RC_OK;
+}
+
+/* A change for a receipt of ours, else the result RC_CONFLICT. */
+static bool change_for(struct local_queue *q, struct slice receipt, size_t index, enum rc *results,
+	struct queue_change *ret_change)
+{
+	struct queue_receipt r;
+
+	results[index] = RC_CONFLICT;
+	if (!queue_receipt_read(q->key, receipt, &r))
+		return false;
+	*ret_change = (struct queue_change){.id = r.id, .serial = r.serial, .index = index};
+	return true;
+}
+
+/*
+ * Takes the flights of deletions and burials out of reach and drops what a later delivery has replaced. A message without
+ * a flight is gone, or its delivery was before a restart and none came after: either way the row decides.
+ */
+static void claim_flights_locked(struct local_queue *q, struct queue_change *changes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct flight *f = flight_find(&q->flights, changes[i].id);
+
+		if (f && f->serial != changes[i].serial) {
+			changes[i].kind = CHANGE_NOTHING;
+		} else if (f) {
+			changes[i].count = f->count_before + 1;
+			flight_move(&q->flights, f, FLIGHT_NOWHERE);
+		}
+	}
+}
+
+/* After the commit, or its failure: the flights end, or go on until the time they had. */
+static void end_flights_locked(
+	struct local_queue *q, const struct queue_change *changes, size_t n, enum rc rc)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct flight *f = flight_find(&q->flights, changes[i].id);
+
+		if (!f || changes[i].kind == CHANGE_NOTHING)
+			continue;
+		if (rc == RC_OK)
+			flight_remove(&q->flights, f);
+		else
+			flight_move(&q->flights, f, FLIGHT_AWAY);
+	}
+	queue_alarm_locked(q);
+}
+
+static enum rc remove_messages(struct local_queue *q, struct queue_change *changes, size_t n,
+	enum rc *results, struct err *err)
+{
+	enum rc rc;
+
+	pthread_mutex_lock(&q->lock);
+	queue_turn_begin_locked(q);
+	claim_flights_locked(q, changes, n);
+	pthread_mutex_unlock(&q->lock);
+	rc = queue_write(q, changes, n, err);
+	pthread_mutex_lock(&q->lock);
+	end_flights_locked(q, changes, n, rc);
+	queue_turn_end_locked(q);
+	pthread_mutex_unlock(&q->lock);
+	for (size_t i = 0; i < n; i++) {
+		const struct queue_change *c = &changes[i];
+
+		if (c->kind == CHANGE_NOTHING)
+			continue;
+		results[c->index] = rc;
+		if (rc == RC_OK && c->kind == CHANGE_BURY && !c->found)
+			results[c->index] = RC_CONFLICT; /* acknowledged before */
+	}
+	return rc;
+}
+
+enum rc queue_ack(struct event_queue *base, const struct slice *receipts, size_t n,
+	enum rc *results, struct err *err)
+{
+	struct local_queue *q = (struct local_queue *)base;
+	struct queue_change *changes;
+	size_t n_changes = 0;
+	enum rc rc = check_batch(n, err);
+
+	if (rc != RC_OK)
+		return rc;
+	changes = xcalloc(n + 1, sizeof(*changes));
+	for (size_t i = 0; i < n; i++)
+		if (change_for(q, receipts[i], i, results, &changes[n_changes]))
+			changes[n_changes++].kind = CHANGE_DELETE;
+	rc = remove_messages(q, changes, n_changes, results, err);
+	free(changes);
+	return rc;
+}
+
+static struct slice cut(struct slice text, size_t max)
+{
+	return slice_of(text.n ? text.p : (const unsigned char *)"", text.n > max ? max : text.n);
+}
+
+enum rc queue_dead_letter(struct event_queue *base, const struct eq_dead *dead, size_t n,
+	enum rc *results, struct err *err)
+{
+	struct local_queue *q = (struct local_queue *)base;
+	struct queue_change *changes;
+	size_t n_changes = 0;
+	enum rc rc = check_batch(n, err);
+
+	if (rc != RC_OK)
+		return rc;
+	changes = xcalloc(n + 1, sizeof(*changes));
+	for (size_t i = 0; i < n; i++) {
+		struct queue_change *c = &changes[n_changes];
+
+		if (!change_for(q, dead[i].receipt, i, results, c))
+			continue;
+		c->kind = CHANGE_BURY;
+		c->code = cut(dead[i].code, CODE_MAX);
+		c->reason = cut(dead[i].reason, EQ_REASON_MAX);
+		n_changes++;
+	}
+	rc = remove_messages(q, changes, n_changes, results, err);
+	free(changes);
+	return rc;
+}
+
+/* Only a delivery of this process can be hidden: one from before a restart has ended. Returns how many are left. */
+static size_t hide_begin_locked(
+	struct local_queue *q, const struct eq_hide *hides, struct queue_change *changes, size_t n)
+{
+	size_t n_left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct queue_change *c = &changes[i];
+		struct flight *f = flight_find(&q->flights, c->id);
+
+		/* Nowhere: the same receipt stands twice in this call; the first counts. */
+		if (!f || f->serial != c->serial || f->place == FLIGHT_NOWHERE)
+			continue;
+		c->was_counted = f->counted;
+		c->delay_ms = hides[c->index].delay_ms;
+		f->counted = !hides[c->index].uncounted;
+		c->count = flight_count(f);
+		c->kind = c->count == f->stored_count ? CHANGE_NOTHING : CHANGE_COUNT;
+		flight_move(&q->flights, f, FLIGHT_NOWHERE);
+		changes[n_left++] = *c;
+	}
+	return n_left;
+}
+
+static void hide_end_locked(
+	struct local_queue *q, const struct queue_change *changes, size_t n, enum rc rc)
+{
+	uint64_t now = clock_boot_ms(q->local->clock);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct queue_change *c = &changes[i];
+		struct flight *f = flight_find(&q->flights, c->id);
+
+		if (!f)
+			continue;
+		if (rc == RC_OK && c->kind == CHANGE_COUNT && !c->found) {
+			flight_remove(&q->flights, f);
+			continue;
+		}
+		if (rc == RC_OK) {
+			f->stored_count = c->kind == CHANGE_COUNT ? c->count : f->stored_count;
+			f->visible_boot_ms = now + c->delay_ms;
+		} else {
+			f->counted = c->was_counted;
+		}
+		flight_move(&q->flights, f, FLIGHT_AWAY);
+	}
+	queue_alarm_locked(q);
+}
+
+static size_t hide_changes(struct local_queue *q, const struct eq_hide *hides, size_t n,
+	enum rc *results, struct queue_change *changes)
+{
+	size_t n_changes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!change_for(q, hides[i].receipt, i, results, &changes[n_changes]))
+			continue;
+		if (hides[i].delay_ms > HIDE_MAX_MS)
+			results[i] = RC_REFUSED;
+		else
+			n_changes++;
+	}
+	return n_changes;
+}
+
+enum rc queue_hide(struct event_queue *base, const struct eq_hide *hides, size_t n,
+	enum rc *results, struct err *err)
+{
+	struct local_queue *q = (struct local_queue *)base;
+	struct queue_change *changes;
+	enum rc rc = check_batch(n, err);
+	size_t n_changes;
+
+	if (rc != RC_OK)
+		return rc;
+	changes = xcalloc(n + 1, sizeof(*changes));
+	n_changes = hide_changes(q, hides, n, results, changes);
+	pthread_mutex_lock(&q->lock);
+	queue_turn_begin_locked(q);
+	n_changes = hide_begin_locked(q, hides, changes, n_changes);
+	pthread_mutex_unlock(&q->lock);
+	rc = queue_write(q, changes, n_changes, err);
+	pthread_mutex_lock(&q->lock);
+	hide_end_locked(q, changes, n_changes, rc);
+	queue_turn_end_locked(q);
+	queue_settle_locked(q); /* those without a delay are visible when hide returns */
+	pthread_mutex_unlock(&q->lock);
+	for (size_t i = 0; i < n_changes; i++)
+		results[changes[i].index] = rc;
+	free(changes);
+	return rc;
+}
+
+enum rc local_queue_insert(
+	struct local *local, struct db_conn *conn, uint64_t seq, struct slice body, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(
+		conn, "INSERT INTO message(id, receive_count, sent, body) VALUES(?, 0, ?, ?)");
+
+	db_bind_u64(st, 1, seq);
+	db_bind_u64(st, 2, clock_wall_ms(local->clock));
+	db_bind_slice(st, 3, body);
+	return db_run(st, err);
+}
+
+struct send_op {
+	struct commit_op op;
+	struct local *local;
+	const struct slice *bodies;
+	size_t n;
+};
+
+static enum rc send_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
+{
+	struct send_op *s = (struct send_op *)op;
+	enum rc rc = RC_OK;
+
+	for (size_t i = 0; i < s->n && rc == RC_OK; i++)
+		if (s->bodies[i].n <= QUEUE_BODY_MAX)
+			rc = local_queue_insert(s->local, conn,
+				committer_next_seq(s->local->committer), s->bodies[i], err);
+	return rc;
+}
+
+enum rc queue_send(struct event_queue *base, const struct slice *bodies, size_t n, enum rc *results,
+	struct err *err)
+{
+	struct local *local = ((struct local_queue *)base)->local;
+	struct send_op s = {.op = {.apply = send_apply}, .local = local, .bodies = bodies, .n = n};
+	enum rc rc = check_batch(n, err);
+
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; i < n; i++)
+		s.op.bytes += bodies[i].n;
+	rc = committer_run(local->committer, &s.op, err);
+	for (size_t i = 0; i < n; i++)
+		results[i] = bodies[i].n <= QUEUE_BODY_MAX ? rc : RC_REFUSED;
+	if (rc == RC_OK)
+		local_queue_wake(local);
+	return rc;
+}
