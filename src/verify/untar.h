@@ -1,0 +1,31 @@
+/*
+ * untar: what is inside a bundle, read as it streams by; nothing is written to disk. The one door to
+ * libarchive, which is not what wrote the bundle: a judge of its own.
+ */
+#ifndef BALER_VERIFY_UNTAR_H
+#define BALER_VERIFY_UNTAR_H
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+
+#define UNTAR_NAME_MAX 4096 /* bytes */
+
+struct untar_member {
+	struct slice name; /* valid during the call */
+	uint64_t size;     /* bytes, as read */
+	unsigned char sha256[SHA256_BYTES];
+};
+
+struct untar_sink {
+	/* Another result than RC_OK ends the reading with it. */
+	enum rc (*member)(void *arg, const struct untar_member *member, struct err *err);
+	void *arg;
+};
+
+/* Reads a tar.gz from fd to its end, always to the end, also after a failure. RC_CORRUPT: not a
+ * tar.gz, broken, cut off; a member that is not a regular file, or whose name is empty, absolute or
+ * has "..". */
+enum rc untar_fd(int fd, const struct untar_sink *sink, struct err *err);
+
+#endif
