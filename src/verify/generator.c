@@ -6,8 +6,7 @@
 
 #define LINE_MAX_BYTES 160
 
-void generator_init(
-	struct generator *g, enum generator_kind kind, struct slice name, uint64_t size)
+void generator_init(struct generator *g, enum generator_kind kind, struct slice name, uint64_t size)
 {
 	unsigned char hash[SHA256_BYTES];
 
@@ -78,8 +77,8 @@ size_t generator_read(struct generator *g, void *out, size_t max)
 	return given;
 }
 
-void generator_sha256(enum generator_kind kind, struct slice name, uint64_t size,
-	unsigned char out[SHA256_BYTES])
+void generator_sha256(
+	enum generator_kind kind, struct slice name, uint64_t size, unsigned char out[SHA256_BYTES])
 {
 	struct digest *d = digest_new(DIGEST_SHA256);
 	unsigned char bytes[65536];

@@ -12,7 +12,7 @@
 #define GENERATOR_BLOCK_BYTES 4096
 
 enum generator_kind {
-	GENERATOR_RANDOM,       /* cannot be compressed */
+	GENERATOR_RANDOM, /* cannot be compressed */
 	GENERATOR_COMPRESSIBLE, /* lines of JSON, as sensors send them; gzip makes them at least 4 times smaller */
 };
 

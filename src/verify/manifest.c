@@ -18,8 +18,8 @@ void manifest_init(struct manifest *m, size_t n, uint64_t size)
 	int width = digits(n);
 
 	*m = (struct manifest){.n = n};
-	m->prefix = slice_str(arena_printf(
-		&m->arena, "data/e2e-test-%08x/", (unsigned)prng_u64(&r)));
+	m->prefix =
+		slice_str(arena_printf(&m->arena, "data/e2e-test-%08x/", (unsigned)prng_u64(&r)));
 	m->entries = arena_array(&m->arena, n, sizeof(*m->entries));
 	for (size_t i = 0; i < n; i++) {
 		m->entries[i].key = slice_str(arena_printf(&m->arena,

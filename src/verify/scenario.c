@@ -50,8 +50,8 @@ static enum rc wrong(const struct member *m, const char *what, struct err *err)
 	return err_set(err, RC_REFUSED, "'%s' must be %s", m->name, what);
 }
 
-static enum rc set_text(const struct member *m, const json_t *value, struct arena *a,
-	void *field, struct err *err)
+static enum rc set_text(
+	const struct member *m, const json_t *value, struct arena *a, void *field, struct err *err)
 {
 	struct slice text;
 
@@ -92,8 +92,8 @@ static enum rc set_type(
 		if (strcmp(name, later_types[i]) == 0)
 			return err_set(
 				err, RC_REFUSED, "test type '%s' is not supported yet", name);
-	return err_set(err, RC_REFUSED,
-		"'%s' '%.40s' is unknown: s3_trigger or idempotency_check", m->name, name);
+	return err_set(err, RC_REFUSED, "'%s' '%.40s' is unknown: s3_trigger or idempotency_check",
+		m->name, name);
 }
 
 static enum rc set_generator(

@@ -36,8 +36,8 @@ static enum rc check_entry(struct archive_entry *entry, struct slice *ret_name, 
 		name = archive_entry_pathname_utf8(entry);
 	*ret_name = slice_str(name);
 	if (!name || !is_safe_name(*ret_name))
-		return err_set(err, RC_CORRUPT, "member '%.200s' has an unsafe name",
-			name ? name : "");
+		return err_set(
+			err, RC_CORRUPT, "member '%.200s' has an unsafe name", name ? name : "");
 	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) ||
 		archive_entry_symlink(entry))
 		return err_set(err, RC_CORRUPT, "member '%.200s' is not a regular file", name);

@@ -37,8 +37,9 @@ static enum rc stored_end(void *arg, const char *path, struct slice text, struct
 enum rc s3xml_read_stored(
 	struct slice document, struct arena *arena, struct s3xml_stored *ret, struct err *err)
 {
-	static const char *const roots[] = {
-		"CompleteMultipartUploadResult", "CopyObjectResult", "CopyPartResult", NULL};
+	/* …Response: what moto's server calls it. */
+	static const char *const roots[] = {"CompleteMultipartUploadResult",
+		"CompleteMultipartUploadResponse", "CopyObjectResult", "CopyPartResult", NULL};
 	struct stored_reader r = {.arena = arena};
 	struct s3xml_frame f = {.roots = roots, .end = stored_end, .arg = &r};
 	enum rc rc = s3xml_frame_read(document, &f, err);

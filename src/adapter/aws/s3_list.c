@@ -66,6 +66,24 @@ static void take_entries(const struct s3xml_listing *listing, bool versions, str
 	}
 }
 
+/* Some servers give a page's delete markers behind its versions. Insertion: mostly sorted. */
+static void sort_entries(struct os_object *o, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		struct os_object moved = o[i];
+		size_t j = i;
+
+		for (; j > 0; j--) {
+			int d = slice_cmp(moved.key, o[j - 1].key);
+
+			if (d > 0 || (d == 0 && (o[j - 1].is_latest || !moved.is_latest)))
+				break;
+			o[j] = o[j - 1];
+		}
+		o[j] = moved;
+	}
+}
+
 enum rc s3_list(struct object_store *os, const struct os_list_query *query, struct arena *a,
 	struct os_list_page *ret_page, struct err *err)
 {
@@ -87,6 +105,7 @@ enum rc s3_list(struct object_store *os, const struct os_list_query *query, stru
 	if (rc == RC_OK) {
 		*ret_page = (struct os_list_page){.next = next_token(query, &listing, a)};
 		take_entries(&listing, query->versions, a, ret_page);
+		sort_entries(ret_page->objects, ret_page->n);
 		if (listing.is_truncated && ret_page->next.n == 0)
 			rc = err_set(err, RC_CORRUPT, "a listing is cut off without a token");
 	}

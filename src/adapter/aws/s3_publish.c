@@ -130,19 +130,36 @@ static enum rc is_ever_versioned(
 	return rc;
 }
 
+/* Whether the key's versions show that this stage was published. Any trace of the key counts, but
+ * versions that are all of another size: those were published from other stages of the key. */
+static bool is_trace_of(const struct os_list_page *page, struct slice key, uint64_t size)
+{
+	size_t versions = 0, traces = 0;
+
+	for (size_t i = 0; i < page->n && slice_eq(page->objects[i].key, key); i++) {
+		if (!page->objects[i].is_delete_marker)
+			versions++;
+		if (!page->objects[i].is_delete_marker && page->objects[i].size == size)
+			return true;
+		traces++;
+	}
+	return traces && !versions;
+}
+
 /* NoSuchUpload. In a bucket with versions any trace of the key proves that it was published, none
  * that it never was; without versions it counts as published (nothing aborts a sealed upload). */
 static enum rc settle_no_upload(
-	struct s3 *s3, struct slice bucket, struct slice key, struct err *err)
+	struct s3 *s3, struct slice bucket, struct slice key, uint64_t size, struct err *err)
 {
-	struct os_list_query query = {.bucket = bucket, .prefix = key, .max = 1, .versions = true};
+	/* The key itself is the first of all that begin with it; one page is more than it ever has. */
+	struct os_list_query query = {
+		.bucket = bucket, .prefix = key, .max = OS_LIST_MAX, .versions = true};
 	struct os_list_page page = {0};
 	struct arena a = ARENA_INIT;
 	bool is_versioned = false;
 	enum rc rc = s3_list(&s3->base, &query, &a, &page, err);
 
-	/* The key itself is the first of all that begin with it. */
-	if (rc == RC_OK && !(page.n && slice_eq(page.objects[0].key, key))) {
+	if (rc == RC_OK && !is_trace_of(&page, key, size)) {
 		rc = is_ever_versioned(s3, bucket, &is_versioned, err);
 		if (rc == RC_OK && is_versioned)
 			rc = err_code(err, RC_ABSENT, "NoSuchUpload",
@@ -170,7 +187,7 @@ enum rc s3_publish(struct object_store *os, struct slice bucket, struct slice ke
 			rc = complete(s3, bucket, key, &staged, &why);
 	}
 	if (rc == RC_ABSENT && err_is(&why, "NoSuchUpload"))
-		rc = settle_no_upload(s3, bucket, key, &why);
+		rc = settle_no_upload(s3, bucket, key, staged.size, &why);
 	if (rc != RC_OK && err)
 		*err = why;
 	arena_release(&a);
