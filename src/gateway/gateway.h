@@ -18,9 +18,10 @@
 #include "base/err.h"
 #include "port/bucket_store.h"
 
-#define GATEWAY_OBJECT_MAX_BYTES (5ull << 30) /* of one PUT, part or copy; the S3 user guide   \
+#define GATEWAY_OBJECT_MAX_BYTES                                                                   \
+	(5ull << 30)                    /* of one PUT, part or copy; the S3 user guide   \
 					       */
-#define GATEWAY_METADATA_MAX_BYTES 2048       /* x-amz-meta-*: names and values */
+#define GATEWAY_METADATA_MAX_BYTES 2048 /* x-amz-meta-*: names and values */
 
 /* Who may ask: the secret of an access key, empty when it is unknown. Called on server threads,
  * must not block; the slice stays valid for as long as the gateway runs. */
@@ -33,14 +34,13 @@ struct gateway_keys {
 struct gateway_config {
 	struct bucket_store *store;
 	struct gateway_keys keys;
-	struct clock *clock;     /* NULL: the machine's */
-	const char *listen_host; /* NULL: "127.0.0.1" */
-	uint16_t port;           /* 0: a free one, see gateway_port */
-	const char *region;      /* NULL: "us-east-1" */
-	const char *const
-		*base_domains;    /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
-	unsigned threads;         /* default min(CPUs, 4) */
-	unsigned connections_max; /* default 1,000; above it, new ones are closed */
+	struct clock *clock;             /* NULL: the machine's */
+	const char *listen_host;         /* NULL: "127.0.0.1" */
+	uint16_t port;                   /* 0: a free one, see gateway_port */
+	const char *region;              /* NULL: "us-east-1" */
+	const char *const *base_domains; /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
+	unsigned threads;                /* default min(CPUs, 4) */
+	unsigned connections_max;        /* default 1,000; above it, new ones are closed */
 	unsigned connections_per_ip_max; /* default: no limit of its own */
 	unsigned idle_timeout_s;         /* default 60; a silent connection is closed */
 	size_t connection_memory_bytes;  /* default 128 KiB; half of it bounds the headers */
