@@ -7,6 +7,7 @@
 #include "base/sync.h"
 #include "gateway/gateway.h"
 #include "obs/log.h"
+#include "wire/uri.h"
 
 struct composition {
 	const struct serve_options *options;
@@ -70,8 +71,8 @@ static enum rc make_bucket(struct bucket_store *bs, const char *name, struct err
 
 static enum rc make_buckets(struct composition *c, struct err *err)
 {
-	const char *const names[] = {
-		c->options->landing_bucket, c->options->distribution_bucket, c->options->archive_bucket};
+	const char *const names[] = {c->options->landing_bucket, c->options->distribution_bucket,
+		c->options->archive_bucket};
 	struct bucket_store *bs = local_bucket_store(c->local);
 	enum rc rc = RC_OK;
 
@@ -80,13 +81,40 @@ static enum rc make_buckets(struct composition *c, struct err *err)
 	return rc;
 }
 
-enum rc compose_open(const struct serve_options *options, struct composition **ret_c, struct err *err)
+static enum rc check_bucket(const char *setting, const char *name, struct err *err)
+{
+	if (uri_bucket_valid(slice_str(name)))
+		return RC_OK;
+	return err_set(err, RC_REFUSED,
+		"'--%s': '%s' is not a bucket name: 3 to 63 of a-z, 0-9, '.', '-', not like an IP "
+		"address",
+		setting, name);
+}
+
+static enum rc check_buckets(const struct serve_options *o, struct err *err)
+{
+	enum rc rc = check_bucket("landing-bucket", o->landing_bucket, err);
+
+	if (rc == RC_OK)
+		rc = check_bucket("distribution-bucket", o->distribution_bucket, err);
+	if (rc == RC_OK)
+		rc = check_bucket("archive-bucket", o->archive_bucket, err);
+	if (rc == RC_OK && strcmp(o->landing_bucket, o->distribution_bucket) == 0)
+		rc = err_set(err, RC_REFUSED,
+			"'--landing-bucket' and '--distribution-bucket' are the same bucket");
+	return rc;
+}
+
+enum rc compose_open(
+	const struct serve_options *options, struct composition **ret_c, struct err *err)
 {
 	struct composition *c = xcalloc(1, sizeof(*c));
 	enum rc rc;
 
 	c->options = options;
-	rc = open_local(c, err);
+	rc = check_buckets(options, err);
+	if (rc == RC_OK)
+		rc = open_local(c, err);
 	if (rc == RC_OK)
 		rc = make_buckets(c, err);
 	if (rc != RC_OK) {
@@ -104,8 +132,8 @@ static struct slice root_secret(void *arg, const char *access_key)
 	return strcmp(access_key, key->access) == 0 ? slice_str(key->secret) : (struct slice){0};
 }
 
-enum rc compose_listen(struct composition *c, const char *host, uint16_t port, const struct root_key *key,
-	uint16_t *ret_port, struct err *err)
+enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
+	const struct root_key *key, uint16_t *ret_port, struct err *err)
 {
 	struct gateway_config config = {
 		.store = local_bucket_store(c->local),
