@@ -20,7 +20,8 @@
 #include "pack/pack.h"
 
 #define MAX_ROUNDS 25
-#define READING_BYTES 280 /* about; one line of JSON */
+#define READING_BYTES 260 /* about; one line of JSON */
+#define N_DEVICES 500
 #define MIN_OBJECT_BYTES 500
 #define MAX_TOTAL_BYTES ((size_t)1 << 30)
 
@@ -30,41 +31,80 @@ struct input {
 	size_t n_objects;
 };
 
-static void add_reading(struct buf *out, struct prng *r, uint64_t seq)
-{
-	static const char *const status[] = {
-		"ok", "ok", "ok", "ok", "ok", "ok", "degraded", "alarm"};
-	unsigned device = (unsigned)prng_below(r, 400), ms = (unsigned)(seq * 37 % 86400000);
+/* What a fleet's telemetry is like: fields that never change, fields that wander, fields that are noise. */
+struct device {
+	unsigned id, firmware_minor, firmware_patch;
+	double latitude, longitude;
+	double temperature, humidity, battery, rpm;
+};
 
-	(void)buf_addf(out,
-		"{\"ts\":\"2026-11-23T%02u:%02u:%02u.%03uZ\",\"device\":\"pump-%04u\",\"site\":"
-		"\"plant-%u\","
-		"\"seq\":%llu,\"status\":\"%s\",\"temp_c\":%u.%02u,\"pressure_kpa\":%u.%u,"
-		"\"vibration_mm_s\":0.%03u,\"rpm\":%u,\"flow_l_min\":%u.%u,\"battery_v\":3.%"
-		"02u,"
-		"\"fw\":\"4.12.%u\",\"tags\":[\"pump\",\"line-%u\"]}\n",
-		ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000, device, device % 9,
-		(unsigned long long)seq, status[prng_below(r, 8)],
-		18 + (unsigned)prng_below(r, 9), (unsigned)prng_below(r, 100),
-		99 + (unsigned)prng_below(r, 4), (unsigned)prng_below(r, 10),
-		100 + (unsigned)prng_below(r, 80), 1450 + 10 * (unsigned)prng_below(r, 7),
-		11 + (unsigned)prng_below(r, 4), (unsigned)prng_below(r, 10),
-		60 + (unsigned)prng_below(r, 20), device % 4, device % 12);
+static unsigned upto(struct prng *r, unsigned limit)
+{
+	return (unsigned)prng_below(r, limit);
 }
 
+static void make_devices(struct device *d, struct prng *r)
+{
+	for (size_t i = 0; i < N_DEVICES; i++)
+		d[i] = (struct device){
+			.id = upto(r, 1 << 24),
+			.latitude = 48 + upto(r, 600000) / 1e5,
+			.longitude = 6 + upto(r, 800000) / 1e5,
+			.firmware_minor = upto(r, 13),
+			.firmware_patch = upto(r, 5),
+			.temperature = 15 + upto(r, 100) / 10.0,
+			.humidity = 30 + upto(r, 300) / 10.0,
+			.battery = 3.5 + upto(r, 400) / 1000.0,
+			.rpm = 1400 + upto(r, 160),
+		};
+}
+
+/* A step of a random walk, about normal: the sum of four uniform ones. */
+static double step(struct prng *r, double size)
+{
+	return (upto(r, 1000) + upto(r, 1000) + upto(r, 1000) + upto(r, 1000) - 1998.0) / 577.0 *
+	       size;
+}
+
+static void add_reading(struct buf *out, struct prng *r, struct device *d, uint64_t ms)
+{
+	static const char *const status[] = {"ok", "ok", "ok", "ok", "ok", "ok", "ok", "degraded"};
+	unsigned s = (unsigned)(ms / 1000 % 86400);
+
+	d->temperature += step(r, 0.1);
+	d->humidity += step(r, 0.3);
+	d->battery += step(r, 0.005);
+	d->rpm += step(r, 5);
+	(void)buf_addf(out,
+		"{\"device_id\":\"dev-%06x\",\"ts\":\"2026-11-23T%02u:%02u:%02u.%03uZ\","
+		"\"metrics\":{"
+		"\"temperature_c\":%.2f,\"humidity_pct\":%.1f,\"battery_v\":%.3f,\"rpm\":%.0f,"
+		"\"rssi_dbm\":-%u},\"location\":{\"lat\":%.5f,\"lon\":%.5f},\"firmware\":\"4.%u.%"
+		"u\","
+		"\"status\":\"%s\",\"errors\":[]}\n",
+		d->id, s / 3600, s / 60 % 60, s % 60, (unsigned)(ms % 1000), d->temperature,
+		d->humidity, d->battery, d->rpm, 50 + upto(r, 45), d->latitude, d->longitude,
+		d->firmware_minor, d->firmware_patch, status[upto(r, 8)]);
+}
+
+/* A fleet's stream: each reading is some other device's. */
 static void generate(struct input *in, size_t object_bytes, size_t total_bytes)
 {
+	static struct device devices[N_DEVICES];
 	struct prng r = prng_seeded(20261123);
-	uint64_t seq = 4000000;
 	size_t least = object_bytes - READING_BYTES / 2; /* so that the mean is object_bytes */
+	uint64_t ms = 0;
 
+	make_devices(devices, &r);
 	buf_init(&in->bytes, MAX_TOTAL_BYTES + object_bytes + 4096);
 	in->sizes = xcalloc(total_bytes / least + 1, sizeof(in->sizes[0]));
 	while (in->bytes.n + object_bytes <= total_bytes) {
 		size_t start = in->bytes.n;
 
-		while (in->bytes.n - start < least)
-			add_reading(&in->bytes, &r, seq++);
+		while (in->bytes.n - start < least) {
+			ms += upto(&r, 20);
+			add_reading(&in->bytes, &r, &devices[upto(&r, N_DEVICES)], ms);
+		}
 		in->sizes[in->n_objects++] = in->bytes.n - start;
 	}
 }
@@ -136,8 +176,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void measure(
-	const struct input *in, enum gzip_mode mode, unsigned rounds, struct buf *out)
+static void measure(const struct input *in, enum gzip_mode mode, unsigned rounds, struct buf *out)
 {
 	double seconds[MAX_ROUNDS];
 
@@ -149,8 +188,8 @@ static void measure(
 		seconds[i] = cpu_seconds() - start;
 	}
 	qsort(seconds, rounds, sizeof(seconds[0]), by_value);
-	printf("%s %zu %zu %zu %.6f\n", gzip_mode_name(mode), in->n_objects, in->bytes.n,
-		out->n, seconds[rounds / 2]);
+	printf("%s %zu %zu %zu %.6f\n", gzip_mode_name(mode), in->n_objects, in->bytes.n, out->n,
+		seconds[rounds / 2]);
 }
 
 static size_t number(const char *text, size_t min, size_t max)

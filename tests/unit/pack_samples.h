@@ -35,9 +35,7 @@ static inline void name_of_length(char *out, const char *folder, size_t n)
 static inline void samples_init(struct samples *s)
 {
 	static const char *const names[N_NAMES] = {"data/a.json", "a b+c=d.txt",
-		"my-backup..old.txt", "...hidden",
-		"data/\xc3\xbc"
-		"ber/\xe6\x97\xa5\xe6\x9c\xac.json",
+		"my-backup..old.txt", "...hidden", "data/\303\274ber/\xe6\x97\xa5\xe6\x9c\xac.json",
 		"\xf0\x9f\x9a\x80/rocket", "-rf", "--help", "quote'\"dollar$`back\\slash",
 		"star*?[x]", "MANIFEST.json", "manifest.json", "PaxHeaders/member",
 		"data/percent%20sign", "data/#hash;semi&amp", "~tilde"};

@@ -22,6 +22,8 @@ static const char *const readers[][2] = {
 	{"busybox", "busybox tar -xzf $bundle -C $tree"},
 };
 
+static char folder[] = "/tmp/baler-test-readers-XXXXXX";
+static struct samples samples;
 static unsigned n_files, n_others; /* of the tree being walked: nftw has no argument for them */
 
 static enum rc keep(void *arg, struct slice bytes, struct err *err)
@@ -65,10 +67,10 @@ static int count_entry(const char *path, const struct stat *st, int type, struct
 	return 0;
 }
 
-static void assert_tree_is(const struct samples *s, const char *folder, const char *reader)
+static void assert_tree_is(const struct samples *s, const char *tree, const char *reader)
 {
 	n_files = n_others = 0;
-	assert_int_equal(nftw(folder, count_entry, 16, FTW_PHYS), 0);
+	assert_int_equal(nftw(tree, count_entry, 16, FTW_PHYS), 0);
 	if (n_files != N_MEMBERS || n_others != 0)
 		fail_msg("%s made %u files of %u, and %u other things", reader, n_files, N_MEMBERS,
 			n_others);
@@ -78,7 +80,7 @@ static void assert_tree_is(const struct samples *s, const char *folder, const ch
 		struct buf got;
 
 		buf_init(&got, 4 * MIB);
-		snprintf(path, sizeof(path), "%s/%s", folder, s->names[i]);
+		snprintf(path, sizeof(path), "%s/%s", tree, s->names[i]);
 		if (file_read(path, &got, &err) != RC_OK)
 			fail_msg("%s: %s", reader, err.text);
 		if (!slice_eq(buf_slice(&got), s->members[i].data))
@@ -95,26 +97,43 @@ static void run(const char *command)
 		fail_msg("%s: status %d", command, status);
 }
 
+/* One bundle a mode, for all readers. */
+static int make_bundles(void **state)
+{
+	char path[64];
+
+	(void)state;
+	samples_init(&samples);
+	if (!mkdtemp(folder))
+		return -1;
+	for (int mode = 0; mode < GZIP_MODES; mode++) {
+		snprintf(path, sizeof(path), "%s/%s.tar.gz", folder,
+			gzip_mode_name((enum gzip_mode)mode));
+		make_bundle(&samples, (enum gzip_mode)mode, path);
+	}
+	return 0;
+}
+
+static int remove_bundles(void **state)
+{
+	(void)state;
+	samples_release(&samples);
+	return file_remove_tree(folder, NULL) == RC_OK ? 0 : -1;
+}
+
 static void extracts_the_members_and_nothing_else(const char *const reader[2])
 {
-	char folder[] = "/tmp/baler-test-readers-XXXXXX", bundle[64], tree[64], command[512];
-	struct samples s;
+	char tree[64], command[512];
 
-	samples_init(&s);
-	assert_non_null(mkdtemp(folder));
-	snprintf(bundle, sizeof(bundle), "%s/bundle.tar.gz", folder);
 	snprintf(tree, sizeof(tree), "%s/tree", folder);
 	for (int mode = 0; mode < GZIP_MODES; mode++) {
-		make_bundle(&s, (enum gzip_mode)mode, bundle);
 		assert_int_equal(mkdir(tree, 0700), 0);
-		snprintf(command, sizeof(command), "bundle=%s; tree=%s; %s", bundle, tree,
-			reader[1]);
+		snprintf(command, sizeof(command), "bundle=%s/%s.tar.gz; tree=%s; %s", folder,
+			gzip_mode_name((enum gzip_mode)mode), tree, reader[1]);
 		run(command);
-		assert_tree_is(&s, tree, reader[0]);
+		assert_tree_is(&samples, tree, reader[0]);
 		assert_int_equal(file_remove_tree(tree, NULL), RC_OK);
 	}
-	assert_int_equal(file_remove_tree(folder, NULL), RC_OK);
-	samples_release(&s);
 }
 
 static void gnu_tar_extracts_exactly_the_members(void **state)
@@ -178,5 +197,5 @@ int main(void)
 	};
 
 	umask(022);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_bundles, remove_bundles);
 }
