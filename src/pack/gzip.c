@@ -5,8 +5,7 @@
 
 #include "pack/gzip_encoder.h"
 
-#define BLOCKS_PER_THREAD                                                                      \
-	2 /* one being compressed, one waiting for the thread or for the writer */
+#define BLOCKS_PER_THREAD 2 /* one being compressed, one waiting for the thread or for the writer */
 
 struct block {
 	struct work work; /* must be first */
@@ -90,8 +89,7 @@ static void compress_block(struct work *w)
 	pthread_mutex_unlock(&z->lock.mutex);
 }
 
-struct gzip *gzip_new(
-	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
+struct gzip *gzip_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
 {
 	unsigned n = pool ? BLOCKS_PER_THREAD * work_pool_threads(pool) : 1;
 	struct gzip *z = xcalloc(1, sizeof(*z) + n * sizeof(z->blocks[0]));

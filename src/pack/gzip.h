@@ -5,11 +5,12 @@
  * member of its own (RFC 1952, 2.2: a file is a series of members; to every reader it is plain
  * gzip). So blocks are compressed several at once on a pool, and the bytes depend on the mode
  * and the input only: not on the number of threads, not on how writes are sliced, not on time
- * (MTIME 0, OS 255, no name). Another version of a library may compress to other bytes.
+ * (MTIME 0, OS 255, no name). Another version of a library may compress to other bytes, and so
+ * may ISA-L (mode fast) on a processor that is not an x86 with SSE4.2.
  *
- * Memory: at most 2 blocks in flight per thread of the pool (1 without a pool), each
- * GZIP_BLOCK_BYTES in and a little more out, and one compressor per thread. A write waits for
- * the oldest block when all are taken.
+ * Memory: at most 2 blocks in flight per thread of the pool (1 without a pool), each 2 MiB: one in, one and a
+ * little more out; and one encoder per thread: 1 MiB, in mode best 9 MiB. So a stream on 2 threads takes
+ * 10 MiB, on 8 threads 40 MiB. A write waits for the oldest block when all are taken.
  *
  * Threads: one caller at a time, which must not be a thread of the pool. Output goes to the
  * callback on the caller's thread, in order, from inside gzip_write and gzip_finish.
@@ -44,8 +45,7 @@ struct gzip;
 
 /* pool may be NULL (blocks are compressed inside gzip_write); it must outlive the gzip. Never
  * NULL. */
-struct gzip *gzip_new(
-	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg);
+struct gzip *gzip_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg);
 /* Copies bytes in. Returns what the callback returned when it failed; from then on every call
  * fails so. */
 enum rc gzip_write(struct gzip *z, struct slice bytes, struct err *err);

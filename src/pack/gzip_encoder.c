@@ -51,8 +51,7 @@ size_t gzip_encoder_bound(size_t n)
 
 /* Level 1, in one call, so that the input is never copied. Measured: a larger table buffer
  * (128K tokens) is slower and no smaller. */
-static size_t run_isal(
-	struct gzip_encoder *e, struct slice in, unsigned char *out, size_t out_max)
+static size_t run_isal(struct gzip_encoder *e, struct slice in, unsigned char *out, size_t out_max)
 {
 	struct isal_zstream *s = &e->isal;
 	int rc;

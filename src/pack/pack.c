@@ -27,8 +27,7 @@ static enum rc count_and_write(void *arg, struct slice bytes, struct err *err)
 	return p->write(p->arg, bytes, err);
 }
 
-struct pack *pack_new(
-	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
+struct pack *pack_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
 {
 	struct pack *p = xcalloc(1, sizeof(*p));
 
@@ -55,8 +54,7 @@ static enum rc add_bytes(struct pack *p, struct slice bytes, struct err *err)
 	return report(p, err);
 }
 
-enum rc pack_member_begin(
-	struct pack *p, struct slice name, uint64_t size_bytes, struct err *err)
+enum rc pack_member_begin(struct pack *p, struct slice name, uint64_t size_bytes, struct err *err)
 {
 	enum rc rc;
 
@@ -78,9 +76,9 @@ enum rc pack_data(struct pack *p, struct slice bytes, struct err *err)
 		return report(p, err);
 	assert(p->in_member);
 	if (bytes.n > p->left_bytes) {
-		p->failed = err_set(&p->why, RC_CORRUPT,
-			"member has more than the %llu bytes declared",
-			(unsigned long long)p->size_bytes);
+		p->failed =
+			err_set(&p->why, RC_CORRUPT, "member has more than the %llu bytes declared",
+				(unsigned long long)p->size_bytes);
 		return report(p, err);
 	}
 	p->left_bytes -= bytes.n;
@@ -93,10 +91,10 @@ enum rc pack_member_end(struct pack *p, struct err *err)
 		return report(p, err);
 	assert(p->in_member);
 	if (p->left_bytes > 0) {
-		p->failed = err_set(&p->why, RC_CORRUPT,
-			"member has %llu of the %llu bytes declared",
-			(unsigned long long)(p->size_bytes - p->left_bytes),
-			(unsigned long long)p->size_bytes);
+		p->failed =
+			err_set(&p->why, RC_CORRUPT, "member has %llu of the %llu bytes declared",
+				(unsigned long long)(p->size_bytes - p->left_bytes),
+				(unsigned long long)p->size_bytes);
 		return report(p, err);
 	}
 	p->in_member = false;

@@ -22,13 +22,11 @@ struct pack;
 
 /* write gets the bundle's bytes, in order, on the caller's thread. pool may be NULL. Never
  * NULL. */
-struct pack *pack_new(
-	enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg);
+struct pack *pack_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg);
 
 /* RC_REFUSED: the name or size is not one tar.h takes; nothing was written and the pack goes
  * on. Else what write returned. */
-enum rc pack_member_begin(
-	struct pack *p, struct slice name, uint64_t size_bytes, struct err *err);
+enum rc pack_member_begin(struct pack *p, struct slice name, uint64_t size_bytes, struct err *err);
 /* RC_CORRUPT: more data than pack_member_begin declared. Else what write returned. */
 enum rc pack_data(struct pack *p, struct slice bytes, struct err *err);
 /* RC_CORRUPT: less data than declared. Else what write returned. */

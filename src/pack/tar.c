@@ -95,8 +95,7 @@ static bool split_name(struct slice full, struct slice *ret_prefix, struct slice
 	*ret_name = full;
 	if (full.n <= sizeof(h.name))
 		return true;
-	for (size_t i = full.n - sizeof(h.name) - 1; i <= sizeof(h.prefix) && i < full.n - 1;
-		i++) {
+	for (size_t i = full.n - sizeof(h.name) - 1; i <= sizeof(h.prefix) && i < full.n - 1; i++) {
 		if (full.p[i] != '/')
 			continue;
 		*ret_prefix = slice_of(full.p, i);
@@ -132,8 +131,7 @@ static bool add_pax(struct buf *out, const struct slice *path, const uint64_t *s
 		snprintf(digits, sizeof(digits), "%llu", (unsigned long long)*size);
 		ok = ok && add_record(&records, "size", slice_str(digits));
 	}
-	ok = ok &&
-	     add_header(out, slice_str(NULL), slice_str(PAX_HEADER_NAME), records.n, 'x') &&
+	ok = ok && add_header(out, slice_str(NULL), slice_str(PAX_HEADER_NAME), records.n, 'x') &&
 	     buf_add_slice(out, buf_slice(&records)) && tar_member_pad(out, records.n);
 	buf_release(&records);
 	return ok;
@@ -161,19 +159,18 @@ static bool is_safe_name(struct slice name)
 static enum rc check_member(struct slice name, uint64_t size_bytes, struct err *err)
 {
 	if (name.n > TAR_NAME_MAX_BYTES)
-		return err_set(err, RC_REFUSED, "member name has %zu bytes, more than %d",
-			name.n, TAR_NAME_MAX_BYTES);
+		return err_set(err, RC_REFUSED, "member name has %zu bytes, more than %d", name.n,
+			TAR_NAME_MAX_BYTES);
 	if (!is_safe_name(name))
 		return err_set(err, RC_REFUSED,
 			"member name '" SLICE_FMT "' is not safe to extract", SLICE_ARG(name));
 	if (size_bytes > TAR_MEMBER_MAX_BYTES)
-		return err_set(err, RC_REFUSED, "member '" SLICE_FMT "' is too large",
-			SLICE_ARG(name));
+		return err_set(
+			err, RC_REFUSED, "member '" SLICE_FMT "' is too large", SLICE_ARG(name));
 	return RC_OK;
 }
 
-enum rc tar_member_header(
-	struct buf *out, struct slice name, uint64_t size_bytes, struct err *err)
+enum rc tar_member_header(struct buf *out, struct slice name, uint64_t size_bytes, struct err *err)
 {
 	struct slice prefix, last;
 	enum rc rc = check_member(name, size_bytes, err);

@@ -22,7 +22,7 @@
 
 #define TAR_BLOCK_BYTES 512
 #define TAR_NAME_MAX_BYTES 1024 /* a canonical key is no longer */
-#define TAR_HEADER_MAX_BYTES                                                                   \
+#define TAR_HEADER_MAX_BYTES                                                                       \
 	(5 * TAR_BLOCK_BYTES) /* 'x' header, its records, the member's header */
 #define TAR_END_BYTES (2 * TAR_BLOCK_BYTES)
 #define TAR_MEMBER_MAX_BYTES (UINT64_C(1) << 62)
@@ -32,8 +32,7 @@
  * has a NUL or an empty, "." or ".." component; the size is above TAR_MEMBER_MAX_BYTES; out has
  * not room for TAR_HEADER_MAX_BYTES. The names are checked upstream with a reason for the user;
  * this is the second lock on the door. */
-enum rc tar_member_header(
-	struct buf *out, struct slice name, uint64_t size_bytes, struct err *err);
+enum rc tar_member_header(struct buf *out, struct slice name, uint64_t size_bytes, struct err *err);
 
 /* How many zero bytes follow size_bytes of data: 0 … 511. */
 size_t tar_pad_bytes(uint64_t size_bytes);

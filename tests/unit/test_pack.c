@@ -88,7 +88,8 @@ static void size_and_sha256_are_those_of_the_bytes(void **state)
 static void bytes_are_pinned(void **state)
 {
 	static const char *const want[GZIP_MODES] = {
-		[GZIP_BALANCED] = "ceaef3b727f36e2b179e577d71e507190742eaf70bafd92f09bc5c50370e4720",
+		[GZIP_BALANCED] =
+			"ceaef3b727f36e2b179e577d71e507190742eaf70bafd92f09bc5c50370e4720",
 #if defined(__x86_64__)
 		[GZIP_FAST] = "a399b1cfac7cbdc94daa84753a74b640d16531fa0aae77fc95e4f8bbc4d93db9",
 #endif
