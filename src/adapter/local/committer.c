@@ -14,9 +14,9 @@
 #define LOG_PAGES_MORE                                                                             \
 	((16 << 20) /                                                                              \
 		SCHEMA_PAGE_BYTES) /* when a reader holds a checkpoint up, before the next try */
-#define SEQ_SHIFT 20               /* a million numbers a millisecond */
+#define COMMITTER_SEQ_SHIFT 20               /* a million numbers a millisecond */
 #define SEQ_AHEAD                                                                                  \
-	((uint64_t)1000 << SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
+	((uint64_t)1000 << COMMITTER_SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
 
 struct committer {
 	struct db_conn *conn;
@@ -38,7 +38,7 @@ struct committer {
 
 uint64_t committer_next_seq(struct committer *c)
 {
-	uint64_t now = clock_wall_ms(c->clock) << SEQ_SHIFT;
+	uint64_t now = clock_wall_ms(c->clock) << COMMITTER_SEQ_SHIFT;
 
 	c->seq = now > c->seq ? now : c->seq + 1;
 	return c->seq;

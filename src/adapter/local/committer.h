@@ -37,7 +37,8 @@ void committer_submit(struct committer *c, struct commit_op *op);
 enum rc committer_run(struct committer *c, struct commit_op *op, struct err *err);
 
 /* The next number of the store's one sequence (versions, messages): ascending, never repeated, also over restarts.
- * Only from inside apply. High bits are wall milliseconds, so that it is ordered by time. */
+ * Only from inside apply. wall_ms << COMMITTER_SEQ_SHIFT or a little more, so that it is ordered by time. */
+#define COMMITTER_SEQ_SHIFT 20 /* a million numbers a millisecond */
 uint64_t committer_next_seq(struct committer *c);
 
 struct committer_stat {

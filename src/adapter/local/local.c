@@ -1,0 +1,79 @@
+#include "adapter/local/local_internal.h"
+
+#include <stdlib.h>
+
+#include "adapter/local/event_queue.h"
+#include "adapter/local/ledger.h"
+#include "port/object_store.h"
+
+static void take_config(struct local *local, const struct local_config *cfg)
+{
+	const struct local_notify *notify = &cfg->notify;
+
+	local->clock = cfg->clock;
+	local->prng = prng_system();
+	local->region = xstrdup(cfg->region);
+	local->max_receives = cfg->max_receives;
+	local->bucket_store.ops = &local_bucket_store_ops;
+	if (!notify->bucket)
+		return;
+	local->notify_bucket = xstrdup(notify->bucket);
+	local->notify_prefixes = xcalloc(notify->n_prefixes + 1, sizeof(char *));
+	for (size_t i = 0; i < notify->n_prefixes; i++)
+		local->notify_prefixes[local->n_notify_prefixes++] = xstrdup(notify->prefixes[i]);
+}
+
+enum rc local_open(const struct local_config *cfg, struct local **ret_local, struct err *err)
+{
+	struct local *local = xcalloc(1, sizeof(*local));
+	enum rc rc;
+
+	take_config(local, cfg);
+	rc = db_open(cfg->folder, &local->db, err);
+	if (rc == RC_OK)
+		rc = blobs_open(cfg->folder, &local->blobs, err);
+	if (rc == RC_OK)
+		rc = blobs_sweep(local->blobs, local->db, err);
+	if (rc == RC_OK) {
+		local->committer = committer_new(local->db, local->clock);
+		local_ledger_open(local);
+		rc = local_queue_open(local, err);
+	}
+	if (rc != RC_OK) {
+		local_close(local);
+		return rc;
+	}
+	*ret_local = local;
+	return RC_OK;
+}
+
+/* The committer's last dones feed the blobs' pool, so it ends first. */
+void local_close(struct local *local)
+{
+	if (!local)
+		return;
+	eq_close(local->event_queue);
+	lg_close(local->ledger);
+	os_close(local->object_store);
+	committer_free(local->committer);
+	blobs_close(local->blobs);
+	db_close(local->db);
+	for (size_t i = 0; i < local->n_notify_prefixes; i++)
+		free(local->notify_prefixes[i]);
+	free(local->notify_prefixes);
+	free(local->notify_bucket);
+	free(local->region);
+	free(local);
+}
+
+struct bucket_store *local_bucket_store(struct local *local)
+{
+	return &local->bucket_store;
+}
+
+struct local_stat local_stat(struct local *local)
+{
+	struct committer_stat stat = committer_stat(local->committer);
+
+	return (struct local_stat){.commits = stat.commits, .operations = stat.operations};
+}
