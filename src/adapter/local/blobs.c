@@ -15,7 +15,8 @@
 
 #define BLOB_THREADS 2
 #define FAN_OUT 256
-#define WRITEBACK_BYTES (8u << 20) /* started early, so that the fsync at the end finds little to do */
+#define WRITEBACK_BYTES                                                                            \
+	(8u << 20) /* started early, so that the fsync at the end finds little to do */
 #define PIN_SLOTS 256
 
 struct pin {
@@ -125,7 +126,8 @@ static bool has_row(struct db_conn *conn, const struct blob_id *id)
 	return row;
 }
 
-static enum rc sweep_folder(struct blobs *b, struct db_conn *conn, unsigned char first, struct err *err)
+static enum rc sweep_folder(
+	struct blobs *b, struct db_conn *conn, unsigned char first, struct err *err)
 {
 	struct blob_id id = {.bytes = {first}};
 	struct dirent *entry;
@@ -211,7 +213,8 @@ enum rc blob_sync(struct blob_file *f, struct err *err)
 
 	if (fsync(f->fd) != 0) {
 		if (errno != ENOSPC && errno != EDQUOT)
-			die("blob: fsync failed: %s", strerror(errno)); /* the kernel may have dropped the pages */
+			die("blob: fsync failed: %s",
+				strerror(errno)); /* the kernel may have dropped the pages */
 		return err_errno(err, errno, "fsync of a blob");
 	}
 	folder_of(f->blobs, &f->id, path);
@@ -258,7 +261,8 @@ void blob_discard(struct blob_file *f)
 	free(f);
 }
 
-enum rc blob_row_insert(struct db_conn *conn, const struct blob_id *id, uint64_t size, struct err *err)
+enum rc blob_row_insert(
+	struct db_conn *conn, const struct blob_id *id, uint64_t size, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO blob(id, size) VALUES(?, ?)");
 

@@ -35,7 +35,8 @@ static void op_done(struct commit_op *commit_op, enum rc rc, const struct err *e
 }
 
 void *bs_op_new(struct local *local, size_t size,
-	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err), struct bs_done done)
+	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err),
+	struct bs_done done)
 {
 	struct bs_op *op = xcalloc(1, size);
 
@@ -67,8 +68,8 @@ enum rc bs_check_key(struct slice key, struct err *err)
 	if (key.n == 0)
 		return err_code(err, RC_REFUSED, "InvalidArgument", "the key is empty");
 	if (key.n > OBJECT_KEY_MAX)
-		return err_code(err, RC_REFUSED, "KeyTooLongError", "the key is longer than %d bytes",
-			OBJECT_KEY_MAX);
+		return err_code(err, RC_REFUSED, "KeyTooLongError",
+			"the key is longer than %d bytes", OBJECT_KEY_MAX);
 	return RC_OK;
 }
 
@@ -107,7 +108,8 @@ struct bucket_op {
 };
 
 static void bucket_submit(struct bucket_store *bs, struct slice name, enum bs_versioning versioning,
-	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err), struct bs_done done)
+	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err),
+	struct bs_done done)
 {
 	struct bucket_op *op = bs_op_new(local_of(bs), sizeof(*op), apply, done);
 
@@ -131,21 +133,23 @@ static enum rc create_apply(struct bs_op *base, struct db_conn *conn, struct err
 		return err_code(err, RC_CONFLICT, "BucketAlreadyOwnedByYou", "the bucket exists");
 	if (rc != RC_ABSENT)
 		return rc;
-	st = db_stmt(conn, "INSERT INTO bucket(name, created, versioning) VALUES(CAST(? AS TEXT), ?, ?)");
+	st = db_stmt(conn,
+		"INSERT INTO bucket(name, created, versioning) VALUES(CAST(? AS TEXT), ?, ?)");
 	db_bind_slice(st, 1, op->name);
 	db_bind_u64(st, 2, clock_wall_ms(base->local->clock));
 	db_bind_u64(st, 3, op->versioning);
 	return db_run(st, err);
 }
 
-static void bucket_create(
-	struct bucket_store *bs, struct slice name, enum bs_versioning versioning, struct bs_done done)
+static void bucket_create(struct bucket_store *bs, struct slice name, enum bs_versioning versioning,
+	struct bs_done done)
 {
 	bucket_submit(bs, name, versioning, create_apply, done);
 }
 
 /* S3 deletes a bucket that has uploads under way; they end with it. */
-static enum rc remove_uploads(struct db_conn *conn, uint64_t bucket, struct drops *drops, struct err *err)
+static enum rc remove_uploads(
+	struct db_conn *conn, uint64_t bucket, struct drops *drops, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	bool row = true;
@@ -222,15 +226,16 @@ static enum rc versioning_apply(struct bs_op *base, struct db_conn *conn, struct
 	return db_run(st, err);
 }
 
-static void bucket_versioning(
-	struct bucket_store *bs, struct slice name, enum bs_versioning versioning, struct bs_done done)
+static void bucket_versioning(struct bucket_store *bs, struct slice name,
+	enum bs_versioning versioning, struct bs_done done)
 {
 	bucket_submit(bs, name, versioning, versioning_apply, done);
 }
 
 static void bucket_read(sqlite3_stmt *st, struct bs_bucket *ret_bucket)
 {
-	snprintf(ret_bucket->name, sizeof(ret_bucket->name), "%s", (const char *)sqlite3_column_text(st, 0));
+	snprintf(ret_bucket->name, sizeof(ret_bucket->name), "%s",
+		(const char *)sqlite3_column_text(st, 0));
 	ret_bucket->created_wall_ms = db_column_u64(st, 1);
 	ret_bucket->versioning = (enum bs_versioning)db_column_u64(st, 2);
 }
@@ -252,8 +257,8 @@ static enum rc bucket_get(
 	db_done(st);
 	db_reader_return(local->db, conn);
 	if (rc == RC_OK && !row)
-		rc = err_code(err, RC_ABSENT, "NoSuchBucket", "bucket '" SLICE_FMT "' does not exist",
-			SLICE_ARG(name));
+		rc = err_code(err, RC_ABSENT, "NoSuchBucket",
+			"bucket '" SLICE_FMT "' does not exist", SLICE_ARG(name));
 	return rc;
 }
 
@@ -262,8 +267,8 @@ static enum rc bucket_list(struct bucket_store *bs, struct arena *a, struct bs_b
 {
 	struct local *local = local_of(bs);
 	struct db_conn *conn = db_reader(local->db);
-	sqlite3_stmt *st = db_stmt(
-		conn, "SELECT name, created, versioning, count(*) OVER () FROM bucket ORDER BY name");
+	sqlite3_stmt *st = db_stmt(conn,
+		"SELECT name, created, versioning, count(*) OVER () FROM bucket ORDER BY name");
 	struct bs_bucket *buckets = NULL;
 	bool row = true;
 	size_t n = 0;

@@ -30,7 +30,8 @@ static void digest_parts(struct complete_op *op)
 
 	for (size_t i = 0; i < op->n; i++) {
 		char line[BS_ETAG_MAX + 16];
-		int n = snprintf(line, sizeof(line), "%u %s\n", op->parts[i].number, op->parts[i].etag);
+		int n = snprintf(
+			line, sizeof(line), "%u %s\n", op->parts[i].number, op->parts[i].etag);
 
 		digest_update(d, slice_of(line, (size_t)n));
 	}
@@ -41,7 +42,8 @@ static void digest_parts(struct complete_op *op)
 static enum rc check_order(const struct complete_op *op, struct err *err)
 {
 	if (op->n == 0 || op->n > BS_PARTS_MAX)
-		return err_code(err, RC_REFUSED, "InvalidPart", "an object has 1 to %d parts", BS_PARTS_MAX);
+		return err_code(err, RC_REFUSED, "InvalidPart", "an object has 1 to %d parts",
+			BS_PARTS_MAX);
 	for (size_t i = 1; i < op->n; i++)
 		if (op->parts[i].number <= op->parts[i - 1].number)
 			return err_code(err, RC_REFUSED, "InvalidPartOrder",
@@ -51,8 +53,8 @@ static enum rc check_order(const struct complete_op *op, struct err *err)
 }
 
 /* One part as it lies. */
-static enum rc find_part(struct db_conn *conn, uint64_t upload, const struct bs_part *part, bool is_last,
-	struct version_segment *ret_segment, struct err *err)
+static enum rc find_part(struct db_conn *conn, uint64_t upload, const struct bs_part *part,
+	bool is_last, struct version_segment *ret_segment, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
 		conn, "SELECT etag, size, blob, body FROM part WHERE upload = ? AND number = ?");
@@ -77,8 +79,8 @@ static enum rc find_part(struct db_conn *conn, uint64_t upload, const struct bs_
 	return rc;
 }
 
-static enum rc find_parts(
-	struct complete_op *op, struct db_conn *conn, uint64_t upload, uint64_t *ret_size, struct err *err)
+static enum rc find_parts(struct complete_op *op, struct db_conn *conn, uint64_t upload,
+	uint64_t *ret_size, struct err *err)
 {
 	enum rc rc = RC_OK;
 
@@ -92,13 +94,14 @@ static enum rc find_parts(
 }
 
 /* The rows of the parts that become segments go first, so that upload_remove finds only the bytes of those left out. */
-static enum rc remove_upload(
-	struct complete_op *op, struct db_conn *conn, const struct upload_row *upload, struct err *err)
+static enum rc remove_upload(struct complete_op *op, struct db_conn *conn,
+	const struct upload_row *upload, struct err *err)
 {
 	enum rc rc = RC_OK;
 
 	for (size_t i = 0; i < op->n && rc == RC_OK; i++) {
-		sqlite3_stmt *st = db_stmt(conn, "DELETE FROM part WHERE upload = ? AND number = ?");
+		sqlite3_stmt *st =
+			db_stmt(conn, "DELETE FROM part WHERE upload = ? AND number = ?");
 
 		db_bind_u64(st, 1, upload->seq);
 		db_bind_u64(st, 2, op->parts[i].number);
@@ -107,12 +110,13 @@ static enum rc remove_upload(
 	return rc == RC_OK ? upload_remove(conn, upload, op->key, &op->base.drops, err) : rc;
 }
 
-static enum rc remember(struct complete_op *op, struct db_conn *conn, const struct upload_row *upload,
-	const struct version_row *row, struct err *err)
+static enum rc remember(struct complete_op *op, struct db_conn *conn,
+	const struct upload_row *upload, const struct version_row *row, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO completed(upload, nonce, bucket, key, parts, seq,"
-					 " version_nonce, is_null, size, modified, n_parts, etag, headers)"
-					 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	sqlite3_stmt *st =
+		db_stmt(conn, "INSERT INTO completed(upload, nonce, bucket, key, parts, seq,"
+			      " version_nonce, is_null, size, modified, n_parts, etag, headers)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	enum rc rc;
 
 	db_bind_u64(st, 1, upload->seq);
@@ -143,9 +147,10 @@ static enum rc remember(struct complete_op *op, struct db_conn *conn, const stru
 static enum rc recall(struct complete_op *op, struct db_conn *conn, uint64_t bucket,
 	enum bs_versioning versioning, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT seq, version_nonce, is_null, 0, 0, size, modified, n_parts,"
-					 " etag, headers FROM completed WHERE upload = ? AND nonce = ?"
-					 " AND bucket = ? AND key = ? AND parts = ?");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT seq, version_nonce, is_null, 0, 0, size, modified, n_parts,"
+			      " etag, headers FROM completed WHERE upload = ? AND nonce = ?"
+			      " AND bucket = ? AND key = ? AND parts = ?");
 	uint64_t seq = 0, nonce = 0;
 	struct version_row row;
 	bool found;
@@ -172,8 +177,8 @@ static enum rc recall(struct complete_op *op, struct db_conn *conn, uint64_t buc
 	return RC_OK;
 }
 
-static enum rc complete(struct complete_op *op, struct db_conn *conn, const struct upload_row *upload,
-	struct version_new *v, struct err *err)
+static enum rc complete(struct complete_op *op, struct db_conn *conn,
+	const struct upload_row *upload, struct version_new *v, struct err *err)
 {
 	enum rc rc = find_parts(op, conn, upload->seq, &v->row.size, err);
 
@@ -239,9 +244,9 @@ static void complete_release(struct bs_op *base)
 	free(op->segments);
 }
 
-void local_upload_complete(struct bucket_store *bs, struct slice bucket, struct slice key, struct slice id,
-	const struct bs_part *parts, size_t n, const char *etag, struct slice extra_headers,
-	const struct bs_condition *condition, struct bs_done done)
+void local_upload_complete(struct bucket_store *bs, struct slice bucket, struct slice key,
+	struct slice id, const struct bs_part *parts, size_t n, const char *etag,
+	struct slice extra_headers, const struct bs_condition *condition, struct bs_done done)
 {
 	struct complete_op *op = bs_op_new(local_of(bs), sizeof(*op), complete_apply, done);
 	struct arena *a = &op->base.arena;

@@ -18,8 +18,8 @@ static void note(struct bs_op *base, struct bs_deletion *d, const struct version
 }
 
 /* S3 answers a version that is not there like one that was. */
-static enum rc delete_version(
-	struct bs_op *base, struct db_conn *conn, uint64_t bucket, struct bs_deletion *d, struct err *err)
+static enum rc delete_version(struct bs_op *base, struct db_conn *conn, uint64_t bucket,
+	struct bs_deletion *d, struct err *err)
 {
 	struct version_row row;
 	bool found;
@@ -95,8 +95,8 @@ static void delete_finish(struct bs_op *base, enum rc rc)
 	}
 }
 
-void local_delete_many(struct bucket_store *bs, struct slice bucket, struct bs_deletion *deletions, size_t n,
-	struct bs_done done)
+void local_delete_many(struct bucket_store *bs, struct slice bucket, struct bs_deletion *deletions,
+	size_t n, struct bs_done done)
 {
 	struct delete_op *op = bs_op_new(local_of(bs), sizeof(*op), delete_apply, done);
 

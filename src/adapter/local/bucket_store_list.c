@@ -24,8 +24,9 @@ struct walk {
 	bool is_full; /* one more entry was found than fits */
 };
 
-#define WALK_SQL(where) \
-	"SELECT " VERSION_COLUMNS ", key FROM version WHERE bucket = ?1 AND " where " ORDER BY key, seq DESC"
+#define WALK_SQL(where)                                                                            \
+	"SELECT " VERSION_COLUMNS ", key FROM version WHERE bucket = ?1 AND " where                \
+	" ORDER BY key, seq DESC"
 #define KEY_COLUMN 10
 
 static void seek(struct walk *w, const char *sql, struct slice key)
@@ -143,7 +144,8 @@ static enum rc walk_rest_of_key(struct walk *w, struct err *err)
 	enum rc rc = RC_OK;
 
 	if (!version_parse(q->after_version, &seq, &nonce)) {
-		rc = version_find(w->conn, w->bucket, q->after_key, q->after_version, NULL, &row, &found, err);
+		rc = version_find(w->conn, w->bucket, q->after_key, q->after_version, NULL, &row,
+			&found, err);
 		seq = found && rc == RC_OK ? row.seq : INT64_MAX;
 	}
 	if (rc != RC_OK)

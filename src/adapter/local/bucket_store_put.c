@@ -112,8 +112,8 @@ static void put_release(struct bs_op *base)
 }
 
 /* The body as one piece; inserts the blob row. */
-static enum rc take_body(
-	struct put_op *op, struct db_conn *conn, struct version_segment *ret_segment, struct err *err)
+static enum rc take_body(struct put_op *op, struct db_conn *conn,
+	struct version_segment *ret_segment, struct err *err)
 {
 	struct local_put *put = op->put;
 
@@ -173,7 +173,8 @@ static void sync_run(struct work *w)
 }
 
 static struct put_op *put_op_new(struct local_put *put, struct slice headers, const char *etag,
-	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err), struct bs_done done)
+	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err),
+	struct bs_done done)
 {
 	struct put_op *op = bs_op_new(put->local, sizeof(*op), apply, done);
 
@@ -208,10 +209,11 @@ void local_put_commit(struct bs_put *base, const struct bs_commit *commit, struc
 }
 
 /* A part that is sent again replaces the earlier one. */
-static enum rc remove_part(
-	struct db_conn *conn, uint64_t upload, uint32_t number, struct drops *drops, struct err *err)
+static enum rc remove_part(struct db_conn *conn, uint64_t upload, uint32_t number,
+	struct drops *drops, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT size, blob, body FROM part WHERE upload = ? AND number = ?");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT size, blob, body FROM part WHERE upload = ? AND number = ?");
 	struct version_segment old;
 	bool row;
 	enum rc rc;
@@ -232,11 +234,12 @@ static enum rc remove_part(
 	return db_run(st, err);
 }
 
-static enum rc insert_part(struct put_op *op, struct db_conn *conn, uint64_t upload, uint64_t modified,
-	const struct version_segment *s, struct err *err)
+static enum rc insert_part(struct put_op *op, struct db_conn *conn, uint64_t upload,
+	uint64_t modified, const struct version_segment *s, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO part(upload, number, size, modified, etag, headers,"
-					 " blob, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+	sqlite3_stmt *st =
+		db_stmt(conn, "INSERT INTO part(upload, number, size, modified, etag, headers,"
+			      " blob, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
 
 	db_bind_u64(st, 1, upload);
 	db_bind_u64(st, 2, op->number);
@@ -251,8 +254,8 @@ static enum rc insert_part(struct put_op *op, struct db_conn *conn, uint64_t upl
 	return db_run(st, err);
 }
 
-static enum rc part_body(
-	struct put_op *op, struct db_conn *conn, struct version_segment *ret_segment, struct err *err)
+static enum rc part_body(struct put_op *op, struct db_conn *conn,
+	struct version_segment *ret_segment, struct err *err)
 {
 	enum rc rc = take_body(op, conn, ret_segment, err);
 	sqlite3_stmt *st;
@@ -293,8 +296,8 @@ static enum rc part_apply(struct bs_op *base, struct db_conn *conn, struct err *
 	return RC_OK;
 }
 
-void local_part_commit(struct bs_put *base, struct slice upload_id, uint32_t number, const char *etag,
-	struct slice headers, struct bs_done done)
+void local_part_commit(struct bs_put *base, struct slice upload_id, uint32_t number,
+	const char *etag, struct slice headers, struct bs_done done)
 {
 	struct local_put *put = (struct local_put *)base;
 	struct put_op *op = put_op_new(put, headers, etag, part_apply, done);

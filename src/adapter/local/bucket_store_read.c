@@ -24,7 +24,8 @@ struct local_reader {
 	size_t fd_segment;
 };
 
-static enum rc read_body(struct db_conn *conn, uint64_t id, struct arena *a, struct slice *ret_body, struct err *err)
+static enum rc read_body(
+	struct db_conn *conn, uint64_t id, struct arena *a, struct slice *ret_body, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT data FROM body WHERE id = ?");
 	bool row;
@@ -40,7 +41,8 @@ static enum rc read_body(struct db_conn *conn, uint64_t id, struct arena *a, str
 	return rc;
 }
 
-static enum rc count_segments(struct db_conn *conn, uint64_t version, size_t *ret_n, struct err *err)
+static enum rc count_segments(
+	struct db_conn *conn, uint64_t version, size_t *ret_n, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT count(*) FROM segment WHERE version = ?");
 	bool row;
@@ -54,7 +56,8 @@ static enum rc count_segments(struct db_conn *conn, uint64_t version, size_t *re
 	return rc;
 }
 
-static enum rc read_segments(struct local_reader *r, struct db_conn *conn, uint64_t version, struct err *err)
+static enum rc read_segments(
+	struct local_reader *r, struct db_conn *conn, uint64_t version, struct err *err)
 {
 	sqlite3_stmt *st;
 	bool row = true;
@@ -83,13 +86,15 @@ static enum rc read_segments(struct local_reader *r, struct db_conn *conn, uint6
 static enum rc refuse_missing(struct slice key, struct slice version, struct err *err)
 {
 	if (version.n)
-		return err_code(err, RC_ABSENT, "NoSuchVersion", "'" SLICE_FMT "' has no version '" SLICE_FMT "'",
-			SLICE_ARG(key), SLICE_ARG(version));
-	return err_code(err, RC_ABSENT, "NoSuchKey", "'" SLICE_FMT "' does not exist", SLICE_ARG(key));
+		return err_code(err, RC_ABSENT, "NoSuchVersion",
+			"'" SLICE_FMT "' has no version '" SLICE_FMT "'", SLICE_ARG(key),
+			SLICE_ARG(version));
+	return err_code(
+		err, RC_ABSENT, "NoSuchKey", "'" SLICE_FMT "' does not exist", SLICE_ARG(key));
 }
 
-static enum rc refuse_marker(const struct version_row *row, struct slice version, enum bs_versioning versioning,
-	struct bs_object *ret_marker, struct err *err)
+static enum rc refuse_marker(const struct version_row *row, struct slice version,
+	enum bs_versioning versioning, struct bs_object *ret_marker, struct err *err)
 {
 	if (ret_marker) {
 		version_object(row, ret_marker);
@@ -98,12 +103,15 @@ static enum rc refuse_marker(const struct version_row *row, struct slice version
 		ret_marker->in_versioned = versioning != BS_UNVERSIONED;
 	}
 	if (version.n)
-		return err_code(err, RC_REFUSED, "MethodNotAllowed", "the version is a delete marker");
-	return err_code(err, RC_ABSENT, "NoSuchKey", "'" SLICE_FMT "' was deleted", SLICE_ARG(row->key));
+		return err_code(
+			err, RC_REFUSED, "MethodNotAllowed", "the version is a delete marker");
+	return err_code(
+		err, RC_ABSENT, "NoSuchKey", "'" SLICE_FMT "' was deleted", SLICE_ARG(row->key));
 }
 
-static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice bucket, struct slice key,
-	struct slice version, struct version_row *ret_row, struct bs_object *ret_marker, struct err *err)
+static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice bucket,
+	struct slice key, struct slice version, struct version_row *ret_row,
+	struct bs_object *ret_marker, struct err *err)
 {
 	struct version_row latest;
 	enum bs_versioning versioning;
@@ -143,7 +151,8 @@ static void set_pins(struct local_reader *r, bool pinned)
 }
 
 /* Whether the version was still there after the pins were set. */
-static enum rc is_there(struct db_conn *conn, const struct version_row *row, bool *ret_there, struct err *err)
+static enum rc is_there(
+	struct db_conn *conn, const struct version_row *row, bool *ret_there, struct err *err)
 {
 	sqlite3_stmt *st =
 		db_stmt(conn, "SELECT 1 FROM version WHERE bucket = ? AND key = ? AND seq = ?");
@@ -157,8 +166,9 @@ static enum rc is_there(struct db_conn *conn, const struct version_row *row, boo
 	return rc;
 }
 
-static enum rc load(struct local_reader *r, struct db_conn *conn, struct slice bucket, struct slice key,
-	struct slice version, struct bs_object *ret_marker, bool *ret_sure, struct err *err)
+static enum rc load(struct local_reader *r, struct db_conn *conn, struct slice bucket,
+	struct slice key, struct slice version, struct bs_object *ret_marker, bool *ret_sure,
+	struct err *err)
 {
 	struct version_row row;
 	enum rc rc;
@@ -197,7 +207,8 @@ static struct local_reader *reader_new(struct local *local)
 }
 
 enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct slice key,
-	struct slice version, struct bs_reader **ret_reader, struct bs_object *ret_marker, struct err *err)
+	struct slice version, struct bs_reader **ret_reader, struct bs_object *ret_marker,
+	struct err *err)
 {
 	struct local *local = local_of(bs);
 	struct db_conn *conn = db_reader(local->db);
@@ -221,7 +232,8 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 	}
 	db_reader_return(local->db, conn);
 	if (rc == RC_OK && !sure)
-		rc = err_set(err, RC_AGAIN, "'" SLICE_FMT "' changes too fast to be read", SLICE_ARG(key));
+		rc = err_set(err, RC_AGAIN, "'" SLICE_FMT "' changes too fast to be read",
+			SLICE_ARG(key));
 	return rc;
 }
 
@@ -253,8 +265,8 @@ static size_t segment_at(const struct local_reader *r, uint64_t offset)
 	return low;
 }
 
-static enum rc read_file(
-	struct local_reader *r, size_t segment, uint64_t offset, void *out, size_t n, size_t *ret_n, struct err *err)
+static enum rc read_file(struct local_reader *r, size_t segment, uint64_t offset, void *out,
+	size_t n, size_t *ret_n, struct err *err)
 {
 	ssize_t got;
 
@@ -280,8 +292,8 @@ static enum rc read_file(
 	return RC_OK;
 }
 
-enum rc local_reader_read(
-	struct bs_reader *base, uint64_t offset, void *out, size_t n, size_t *ret_n, struct err *err)
+enum rc local_reader_read(struct bs_reader *base, uint64_t offset, void *out, size_t n,
+	size_t *ret_n, struct err *err)
 {
 	struct local_reader *r = (struct local_reader *)base;
 	uint64_t start = 0, end = r->info.size;

@@ -55,7 +55,8 @@ struct upload_op {
 };
 
 static struct upload_op *op_new(struct bucket_store *bs, struct slice bucket, struct slice key,
-	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err), struct bs_done done)
+	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err),
+	struct bs_done done)
 {
 	struct upload_op *op = bs_op_new(local_of(bs), sizeof(*op), apply, done);
 
@@ -100,7 +101,8 @@ void local_upload_create(struct bucket_store *bs, struct slice bucket, struct sl
 	bs_op_submit(&op->base);
 }
 
-static enum rc remove_bytes(struct db_conn *conn, uint64_t upload, struct drops *drops, struct err *err)
+static enum rc remove_bytes(
+	struct db_conn *conn, uint64_t upload, struct drops *drops, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT size, blob, body FROM part WHERE upload = ?");
 	struct version_segment part;
@@ -145,8 +147,8 @@ static enum rc abort_apply(struct bs_op *base, struct db_conn *conn, struct err 
 	return rc == RC_OK ? upload_remove(conn, &row, op->key, &base->drops, err) : rc;
 }
 
-void local_upload_abort(struct bucket_store *bs, struct slice bucket, struct slice key, struct slice id,
-	struct bs_done done)
+void local_upload_abort(struct bucket_store *bs, struct slice bucket, struct slice key,
+	struct slice id, struct bs_done done)
 {
 	struct upload_op *op = op_new(bs, bucket, key, abort_apply, done);
 
@@ -154,8 +156,8 @@ void local_upload_abort(struct bucket_store *bs, struct slice bucket, struct sli
 	bs_op_submit(&op->base);
 }
 
-enum rc local_upload_get(struct bucket_store *bs, struct slice bucket, struct slice key, struct slice id,
-	struct arena *a, struct bs_upload *ret_upload, struct err *err)
+enum rc local_upload_get(struct bucket_store *bs, struct slice bucket, struct slice key,
+	struct slice id, struct arena *a, struct bs_upload *ret_upload, struct err *err)
 {
 	struct local *local = local_of(bs);
 	struct db_conn *conn = db_reader(local->db);
@@ -179,14 +181,16 @@ static void part_read(sqlite3_stmt *st, struct arena *a, struct bs_part *ret_par
 		.modified_wall_ms = db_column_u64(st, 2),
 		.headers = db_column_copy(st, 4, a),
 	};
-	snprintf(ret_part->etag, sizeof(ret_part->etag), "%s", (const char *)sqlite3_column_text(st, 3));
+	snprintf(ret_part->etag, sizeof(ret_part->etag), "%s",
+		(const char *)sqlite3_column_text(st, 3));
 }
 
 static enum rc read_parts(struct db_conn *conn, uint64_t upload, uint32_t after, size_t max,
 	struct arena *a, struct bs_part *parts, size_t *ret_n, bool *ret_truncated, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT number, size, modified, etag, headers FROM part"
-					 " WHERE upload = ? AND number > ? ORDER BY number LIMIT ?");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT number, size, modified, etag, headers FROM part"
+			      " WHERE upload = ? AND number > ? ORDER BY number LIMIT ?");
 	bool row = true;
 	size_t n = 0;
 	enum rc rc;
@@ -238,8 +242,9 @@ struct upload_walk {
 	sqlite3_stmt *st;
 };
 
-#define UPLOAD_SQL(where) \
-	"SELECT key, seq, nonce, created, headers FROM upload WHERE bucket = ?1 AND " where " ORDER BY key, seq"
+#define UPLOAD_SQL(where)                                                                          \
+	"SELECT key, seq, nonce, created, headers FROM upload WHERE bucket = ?1 AND " where        \
+	" ORDER BY key, seq"
 
 static void upload_seek(struct upload_walk *w, const char *sql, struct slice key)
 {
@@ -311,12 +316,13 @@ static enum rc walk_upload_page(struct upload_walk *w, struct err *err)
 	return rc == RC_OK && !w->page->truncated ? walk_uploads(w, err) : rc;
 }
 
-enum rc local_upload_list(struct bucket_store *bs, const struct bs_upload_query *query, struct arena *a,
-	struct bs_upload_page *ret_page, struct err *err)
+enum rc local_upload_list(struct bucket_store *bs, const struct bs_upload_query *query,
+	struct arena *a, struct bs_upload_page *ret_page, struct err *err)
 {
 	struct local *local = local_of(bs);
 	struct bs_upload_page page = {0};
-	struct upload_walk w = {.conn = db_reader(local->db), .query = query, .page = &page, .a = a};
+	struct upload_walk w = {
+		.conn = db_reader(local->db), .query = query, .page = &page, .a = a};
 	enum bs_versioning versioning;
 	enum rc rc;
 

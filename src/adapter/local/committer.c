@@ -14,9 +14,10 @@
 #define LOG_PAGES_MORE                                                                             \
 	((16 << 20) /                                                                              \
 		SCHEMA_PAGE_BYTES) /* when a reader holds a checkpoint up, before the next try */
-#define COMMITTER_SEQ_SHIFT 20               /* a million numbers a millisecond */
+#define COMMITTER_SEQ_SHIFT 20     /* a million numbers a millisecond */
 #define SEQ_AHEAD                                                                                  \
-	((uint64_t)1000 << COMMITTER_SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
+	((uint64_t)1000                                                                            \
+		<< COMMITTER_SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
 
 struct committer {
 	struct db_conn *conn;

@@ -6,7 +6,8 @@
 
 #include "model/s3_event.h"
 
-#define EVENT_MAX_BYTES (16u << 10) /* a key of 1,024 bytes is at most three times that in an event */
+#define EVENT_MAX_BYTES                                                                            \
+	(16u << 10) /* a key of 1,024 bytes is at most three times that in an event */
 
 void drops_add(struct drops *d, const struct blob_id *id)
 {
@@ -38,7 +39,8 @@ void drops_release(struct drops *d)
 enum rc bucket_row(struct db_conn *conn, struct slice name, uint64_t *ret_id,
 	enum bs_versioning *ret_versioning, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT id, versioning FROM bucket WHERE name = CAST(? AS TEXT)");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT id, versioning FROM bucket WHERE name = CAST(? AS TEXT)");
 	enum rc rc;
 	bool row;
 
@@ -47,8 +49,8 @@ enum rc bucket_row(struct db_conn *conn, struct slice name, uint64_t *ret_id,
 	if (rc != RC_OK)
 		return rc;
 	if (!row)
-		return err_code(err, RC_ABSENT, "NoSuchBucket", "bucket '" SLICE_FMT "' does not exist",
-			SLICE_ARG(name));
+		return err_code(err, RC_ABSENT, "NoSuchBucket",
+			"bucket '" SLICE_FMT "' does not exist", SLICE_ARG(name));
 	*ret_id = db_column_u64(st, 0);
 	*ret_versioning = (enum bs_versioning)db_column_u64(st, 1);
 	db_done(st);
@@ -68,7 +70,8 @@ void version_read(sqlite3_stmt *st, struct version_row *ret_row)
 		.n_parts = (uint32_t)db_column_u64(st, 7),
 		.headers = db_column_slice(st, 9),
 	};
-	snprintf(ret_row->etag, sizeof(ret_row->etag), "%s", (const char *)sqlite3_column_text(st, 8));
+	snprintf(ret_row->etag, sizeof(ret_row->etag), "%s",
+		(const char *)sqlite3_column_text(st, 8));
 }
 
 void version_format(const struct version_row *row, char out[BS_VERSION_MAX])
@@ -142,8 +145,9 @@ enum rc version_latest(struct db_conn *conn, uint64_t bucket, struct slice key, 
 static enum rc find_null(struct db_conn *conn, uint64_t bucket, struct slice key, struct arena *a,
 	struct version_row *ret_row, bool *ret_found, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version INDEXED BY version_null"
-					 " WHERE bucket = ? AND key = ? AND is_null");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version INDEXED BY version_null"
+			      " WHERE bucket = ? AND key = ? AND is_null");
 
 	db_bind_u64(st, 1, bucket);
 	db_bind_slice(st, 2, key);
@@ -161,8 +165,9 @@ enum rc version_find(struct db_conn *conn, uint64_t bucket, struct slice key, st
 	*ret_found = false;
 	if (!version_parse(id, &seq, &nonce))
 		return RC_OK;
-	st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version"
-			   " WHERE bucket = ? AND key = ? AND seq = ? AND nonce = ? AND NOT is_null");
+	st = db_stmt(conn,
+		"SELECT " VERSION_COLUMNS " FROM version"
+		" WHERE bucket = ? AND key = ? AND seq = ? AND nonce = ? AND NOT is_null");
 	db_bind_u64(st, 1, bucket);
 	db_bind_slice(st, 2, key);
 	db_bind_u64(st, 3, seq);
@@ -190,7 +195,8 @@ enum rc version_check(struct db_conn *conn, uint64_t bucket, struct slice key,
 	if (!found)
 		return err_code(err, RC_ABSENT, "NoSuchKey", "the object does not exist");
 	if (!slice_eq_str(c->if_match, "*") && !slice_eq_str(c->if_match, row.etag))
-		return err_code(err, RC_CONFLICT, "PreconditionFailed", "the object has another ETag");
+		return err_code(
+			err, RC_CONFLICT, "PreconditionFailed", "the object has another ETag");
 	return RC_OK;
 }
 
@@ -223,8 +229,8 @@ static enum rc insert_body(struct db_conn *conn, uint64_t id, struct slice body,
 	return db_run(st, err);
 }
 
-static enum rc insert_segment(
-	struct db_conn *conn, uint64_t version, size_t idx, const struct version_segment *s, struct err *err)
+static enum rc insert_segment(struct db_conn *conn, uint64_t version, size_t idx,
+	const struct version_segment *s, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
 		conn, "INSERT INTO segment(version, idx, size, blob, body) VALUES(?, ?, ?, ?, ?)");
@@ -241,7 +247,8 @@ static enum rc insert_segment(
 
 static bool wants_event(const struct local *local, const struct version_new *v)
 {
-	if (!v->event_name || !local->notify_bucket || !slice_eq_str(v->bucket_name, local->notify_bucket))
+	if (!v->event_name || !local->notify_bucket ||
+		!slice_eq_str(v->bucket_name, local->notify_bucket))
 		return false;
 	for (size_t i = 0; i < local->n_notify_prefixes; i++)
 		if (slice_has_prefix(v->row.key, slice_str(local->notify_prefixes[i])))
@@ -279,7 +286,8 @@ static enum rc insert_event(
 	return rc;
 }
 
-static enum rc remove_null(struct db_conn *conn, const struct version_row *by, struct drops *drops, struct err *err)
+static enum rc remove_null(
+	struct db_conn *conn, const struct version_row *by, struct drops *drops, struct err *err)
 {
 	struct version_row old;
 	bool found;
@@ -349,7 +357,8 @@ enum rc version_segment_remove(struct db_conn *conn, const struct version_segmen
 	return rc;
 }
 
-static enum rc remove_segments(struct db_conn *conn, uint64_t version, struct drops *drops, struct err *err)
+static enum rc remove_segments(
+	struct db_conn *conn, uint64_t version, struct drops *drops, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT size, blob, body FROM segment WHERE version = ?");
 	struct version_segment segment;
@@ -372,9 +381,11 @@ static enum rc remove_segments(struct db_conn *conn, uint64_t version, struct dr
 	return db_run(st, err);
 }
 
-enum rc version_remove(struct db_conn *conn, const struct version_row *row, struct drops *drops, struct err *err)
+enum rc version_remove(
+	struct db_conn *conn, const struct version_row *row, struct drops *drops, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "DELETE FROM version WHERE bucket = ? AND key = ? AND seq = ?");
+	sqlite3_stmt *st =
+		db_stmt(conn, "DELETE FROM version WHERE bucket = ? AND key = ? AND seq = ?");
 	enum rc rc;
 
 	db_bind_u64(st, 1, row->bucket);
