@@ -3,7 +3,6 @@
 #include <isa-l.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -168,12 +167,30 @@ void md5(struct slice bytes, unsigned char out[16])
 	EVP_Digest(bytes.p, bytes.n, out, NULL, evp_md(EVP_MD5), NULL);
 }
 
+/* RFC 2104, by hand: OpenSSL 3.0's HMAC() looks its algorithms up at every call, 2.5 µs against 0.7. */
 void hmac_sha256(struct slice key, struct slice bytes, unsigned char out[SHA256_BYTES])
 {
-	unsigned n = SHA256_BYTES;
+	enum { BLOCK = 64 };
+	unsigned char inner_key[BLOCK] = {0}, outer[BLOCK + SHA256_BYTES];
+	EVP_MD_CTX *inner = EVP_MD_CTX_new();
 
-	if (!HMAC(evp_md(EVP_SHA256), key.n ? (const void *)key.p : "", (int)key.n, bytes.p, bytes.n, out, &n))
+	if (key.n > BLOCK)
+		sha256(key, inner_key);
+	else if (key.n)
+		memcpy(inner_key, key.p, key.n);
+	for (size_t i = 0; i < BLOCK; i++) {
+		outer[i] = inner_key[i] ^ 0x5c;
+		inner_key[i] ^= 0x36;
+	}
+	if (!inner || !EVP_DigestInit_ex2(inner, evp_md(EVP_SHA256), NULL) ||
+		!EVP_DigestUpdate(inner, inner_key, BLOCK) ||
+		!EVP_DigestUpdate(inner, bytes.p, bytes.n) ||
+		!EVP_DigestFinal_ex(inner, outer + BLOCK, NULL))
 		die("libcrypto cannot compute an HMAC");
+	EVP_MD_CTX_free(inner);
+	sha256(slice_of(outer, sizeof(outer)), out);
+	OPENSSL_cleanse(inner_key, sizeof(inner_key));
+	OPENSSL_cleanse(outer, sizeof(outer));
 }
 
 uint32_t crc32_update(uint32_t crc, struct slice bytes)

@@ -42,24 +42,43 @@ static enum rc invalid_uri(struct err *err, const char *why)
 	return err_code(err, RC_REFUSED, "InvalidURI", "%s", why);
 }
 
-static enum rc decode(struct buf *out, struct slice raw, bool plus_is_space, struct err *err)
+/* The decoded size; false for a malformed escape. */
+static bool decoded_size(struct slice raw, size_t *ret_n)
 {
-	unsigned char *to = buf_reserve(out, raw.n); /* it only shrinks */
+	unsigned char ignored;
 	size_t n = 0;
 
+	for (size_t i = 0; i < raw.n; i++, n++) {
+		if (raw.p[i] != '%')
+			continue;
+		if (raw.n - i < 3 || !hex_decode(slice_of(raw.p + i + 1, 2), &ignored, 1))
+			return false;
+		i += 2;
+	}
+	*ret_n = n;
+	return true;
+}
+
+static enum rc decode(struct buf *out, struct slice raw, bool plus_is_space, struct err *err)
+{
+	unsigned char *to;
+	size_t n;
+
+	if (!decoded_size(raw, &n))
+		return invalid_uri(err, "a '%' without two hex digits");
+	to = buf_reserve(out, n);
 	if (!to)
 		return invalid_uri(err, "too long");
 	for (size_t i = 0; i < raw.n; i++) {
 		unsigned char c = raw.p[i];
 
 		if (c == '%') {
-			if (raw.n - i < 3 || !hex_decode(slice_of(raw.p + i + 1, 2), &c, 1))
-				return invalid_uri(err, "a '%' without two hex digits");
+			hex_decode(slice_of(raw.p + i + 1, 2), &c, 1);
 			i += 2;
 		} else if (c == '+' && plus_is_space) {
 			c = ' ';
 		}
-		to[n++] = c;
+		*to++ = c;
 	}
 	out->n += n;
 	return RC_OK;
