@@ -53,6 +53,8 @@ struct os_sink {
 struct os_source {
 	enum rc (*read)(void *arg, void *out, size_t max, size_t *ret_n, struct err *err);
 	void *arg;
+	/* Starts again from the front, for whoever has to send it twice; NULL: it can be read once. */
+	enum rc (*rewind)(void *arg, struct err *err);
 };
 
 struct os_list_query {

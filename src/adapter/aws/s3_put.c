@@ -11,6 +11,7 @@
  * need not be known in front (facts/wire.md section 5.1). */
 struct chunked_body {
 	const struct os_source *source;
+	uint64_t size;     /* bytes of data */
 	uint64_t left;     /* bytes of data not yet read */
 	size_t chunk_left; /* of the chunk under way */
 	bool is_end_written;
@@ -90,6 +91,19 @@ static enum rc chunked_read(void *arg, void *out, size_t max, size_t *ret_n, str
 	return b->chunk_left ? give_data(b, out, max, ret_n, err) : RC_OK;
 }
 
+static enum rc chunked_rewind(void *arg, struct err *err)
+{
+	struct chunked_body *b = arg;
+	enum rc rc = b->source->rewind(b->source->arg, err);
+
+	buf_reset(&b->pending);
+	b->pending_offset = b->chunk_left = 0;
+	b->left = b->size;
+	b->crc = 0;
+	b->is_end_written = false;
+	return rc;
+}
+
 /* Content-Encoding of the object stays, aws-chunked is put behind it; the store takes it off. */
 static bool streaming_headers(struct buf *out, struct slice headers, uint64_t size)
 {
@@ -127,7 +141,7 @@ static void put_done(
 static enum rc put_stream(struct s3 *s3, struct s3_call *call, uint64_t size,
 	const struct os_source *body, struct err *err)
 {
-	struct chunked_body chunked = {.source = body, .left = size};
+	struct chunked_body chunked = {.source = body, .size = size, .left = size};
 	struct buf headers;
 	enum rc rc;
 
@@ -141,6 +155,7 @@ static enum rc put_stream(struct s3 *s3, struct s3_call *call, uint64_t size,
 	call->payload_hash = sigv4_payload_name(SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER);
 	call->body_bytes = aws_chunked_encoded_bytes(size, CHUNK_BYTES, TRAILER_ALG);
 	call->read = chunked_read;
+	call->rewind = body->rewind ? chunked_rewind : NULL;
 	call->arg = &chunked;
 	rc = s3_call_run(s3, call, err);
 	buf_release(&headers);

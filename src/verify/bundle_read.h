@@ -1,0 +1,27 @@
+/*
+ * bundle_read: one bundle, downloaded and looked into as it streams by; memory is bounded whatever its
+ * size, nothing touches the disk. Uses one thread of its own while it runs.
+ */
+#ifndef BALER_VERIFY_BUNDLE_READ_H
+#define BALER_VERIFY_BUNDLE_READ_H
+
+#include "port/object_store.h"
+#include "verify/untar.h"
+
+#define BUNDLE_DECLARED_MAX 80
+
+struct bundle_facts {
+	uint64_t bytes;
+	unsigned char sha256[SHA256_BYTES]; /* of the bytes */
+	char declared[BUNDLE_DECLARED_MAX]; /* its metadata content-sha256, or "" */
+	char content_type[BUNDLE_DECLARED_MAX];
+	bool has_content_encoding;
+};
+
+/* Calls sink for each member. RC_ABSENT: gone. RC_AGAIN: the download broke off; nothing is known.
+ * RC_CORRUPT: the bytes are not a whole tar.gz of regular files. Facts are whole with RC_OK, and as
+ * far as it came with RC_CORRUPT. */
+enum rc bundle_read(struct object_store *store, struct slice bucket, struct slice key,
+	const struct untar_sink *sink, struct bundle_facts *ret_facts, struct err *err);
+
+#endif

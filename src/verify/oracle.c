@@ -1,0 +1,218 @@
+#include "verify/oracle.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+/* What one bundle held, until it is known to be whole. */
+struct sighting {
+	size_t entry; /* of the manifest; SIZE_MAX: a file under our prefix that we never put in */
+	char *name;   /* of such a one */
+	bool is_intact;
+};
+
+struct oracle {
+	const struct manifest *manifest;
+	uint64_t copies;
+	uint32_t *seen; /* per entry: in how many bundles */
+	struct oracle_tally tally;
+	char *texts[ORACLE_PROBLEMS_MAX];
+
+	char *bundle; /* the one under way */
+	struct sighting *sightings;
+	size_t n_sightings, cap_sightings;
+	uint64_t n_foreign, member_bytes;
+	bool last_is_ours;
+};
+
+struct oracle *oracle_new(const struct manifest *manifest, uint64_t copies)
+{
+	struct oracle *o = xcalloc(1, sizeof(*o));
+
+	o->manifest = manifest;
+	o->copies = copies;
+	o->seen = xcalloc(manifest->n, sizeof(*o->seen));
+	return o;
+}
+
+static void drop_sightings(struct oracle *o)
+{
+	for (size_t i = 0; i < o->n_sightings; i++)
+		free(o->sightings[i].name);
+	o->n_sightings = 0;
+	o->n_foreign = o->member_bytes = 0;
+	free(o->bundle);
+	o->bundle = NULL;
+}
+
+void oracle_free(struct oracle *o)
+{
+	if (!o)
+		return;
+	drop_sightings(o);
+	for (size_t i = 0; i < ORACLE_PROBLEMS_MAX; i++)
+		free(o->texts[i]);
+	free(o->sightings);
+	free(o->seen);
+	free(o);
+}
+
+void oracle_expect(struct oracle *o, uint64_t copies)
+{
+	o->copies = copies;
+	o->tally.n_found = 0;
+	for (size_t i = 0; i < o->manifest->n; i++)
+		o->tally.n_found += o->seen[i] == copies;
+}
+
+void oracle_problem(struct oracle *o, const char *fmt, ...)
+{
+	uint64_t i = o->tally.n_problems++;
+	va_list ap;
+
+	if (i >= ORACLE_PROBLEMS_MAX)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&o->texts[i], fmt, ap) < 0)
+		die("no memory for a sentence");
+	va_end(ap);
+}
+
+void oracle_begin(struct oracle *o, struct slice bundle_key)
+{
+	drop_sightings(o);
+	o->bundle = slice_dup(bundle_key);
+}
+
+void oracle_member(struct oracle *o, const struct untar_member *member)
+{
+	const struct manifest_entry *e = manifest_find(o->manifest, member->name);
+	struct sighting *s;
+
+	o->member_bytes += member->size;
+	if (!slice_has_prefix(member->name, o->manifest->prefix)) {
+		o->n_foreign++;
+		return;
+	}
+	if (o->n_sightings == o->cap_sightings) {
+		o->cap_sightings = o->cap_sightings ? 2 * o->cap_sightings : 64;
+		o->sightings = xrealloc(o->sightings, o->cap_sightings * sizeof(*s));
+	}
+	s = &o->sightings[o->n_sightings++];
+	*s = (struct sighting){.entry = SIZE_MAX};
+	if (!e) {
+		s->name = slice_dup(member->name);
+		return;
+	}
+	s->entry = (size_t)(e - o->manifest->entries);
+	s->is_intact =
+		member->size == e->size && memcmp(member->sha256, e->sha256, SHA256_BYTES) == 0;
+}
+
+static void count_sighting(struct oracle *o, const struct sighting *s)
+{
+	const char *key;
+	uint32_t times;
+
+	if (s->entry == SIZE_MAX) {
+		oracle_problem(o, "extra: '%s' in '%s' was never put in", s->name, o->bundle);
+		return;
+	}
+	key = (const char *)o->manifest->entries[s->entry].key.p;
+	if (!s->is_intact) {
+		oracle_problem(o, "damaged: '%s' in '%s' does not have its bytes", key, o->bundle);
+		return;
+	}
+	times = ++o->seen[s->entry];
+	if (times == o->copies)
+		o->tally.n_found++;
+	if (times > o->copies)
+		oracle_problem(o, "duplicate: '%s' is in '%s' too, %u times in all", key, o->bundle,
+			times);
+}
+
+static int by_entry(const void *a, const void *b)
+{
+	const struct sighting *x = a, *y = b;
+
+	return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+/* Twice in one bundle is once too often, whatever is expected of the bundles together. */
+static void check_within(struct oracle *o)
+{
+	if (o->n_sightings < 2)
+		return;
+	qsort(o->sightings, o->n_sightings, sizeof(*o->sightings), by_entry);
+	for (size_t i = 1; i < o->n_sightings; i++)
+		if (o->sightings[i].entry != SIZE_MAX &&
+			o->sightings[i].entry == o->sightings[i - 1].entry)
+			oracle_problem(o, "duplicate: '%s' is in '%s' more than once",
+				(const char *)o->manifest->entries[o->sightings[i].entry].key.p,
+				o->bundle);
+}
+
+static void check_hash(struct oracle *o, struct slice declared, const unsigned char *actual)
+{
+	char hex[2 * SHA256_BYTES + 1];
+
+	hex_encode(actual, SHA256_BYTES, hex);
+	if (!slice_eq_str(declared, hex))
+		oracle_problem(o, "bundle '%s' says content-sha256 '" SLICE_FMT "' but has %s",
+			o->bundle, SLICE_ARG(declared), hex);
+}
+
+void oracle_end(struct oracle *o, bool whole, uint64_t bytes, struct slice declared,
+	const unsigned char actual[SHA256_BYTES])
+{
+	o->last_is_ours = whole && o->n_sightings && !o->n_foreign;
+	if (whole && o->n_sightings) {
+		check_hash(o, declared, actual);
+		check_within(o);
+		for (size_t i = 0; i < o->n_sightings; i++)
+			count_sighting(o, &o->sightings[i]);
+		o->tally.n_bundles++;
+		o->tally.n_foreign += o->n_foreign;
+		o->tally.bundle_bytes += bytes;
+		o->tally.member_bytes += o->member_bytes;
+	}
+	drop_sightings(o);
+}
+
+bool oracle_last_is_ours(const struct oracle *o)
+{
+	return o->last_is_ours;
+}
+
+bool oracle_is_complete(const struct oracle *o)
+{
+	return o->tally.n_found == o->manifest->n;
+}
+
+bool oracle_judge(struct oracle *o)
+{
+	for (size_t i = 0; i < o->manifest->n; i++)
+		if (o->seen[i] < o->copies)
+			oracle_problem(o, "missing: '%s' is in %u of %llu bundles",
+				(const char *)o->manifest->entries[i].key.p, o->seen[i],
+				(unsigned long long)o->copies);
+	return o->tally.n_problems == 0;
+}
+
+const struct oracle_tally *oracle_tally(const struct oracle *o)
+{
+	return &o->tally;
+}
+
+size_t oracle_n_texts(const struct oracle *o)
+{
+	return o->tally.n_problems < ORACLE_PROBLEMS_MAX ? (size_t)o->tally.n_problems
+							 : ORACLE_PROBLEMS_MAX;
+}
+
+const char *oracle_text(const struct oracle *o, size_t i)
+{
+	return o->texts[i];
+}

@@ -1,0 +1,53 @@
+/*
+ * oracle: was every file bundled exactly as often as it should be, with exactly its bytes?
+ *
+ * Told of each bundle and each of its members, it keeps count and writes down what is wrong. Members
+ * outside the run's own prefix belong to somebody else and are only counted. A bundle counts only
+ * once it has been read to its end: between oracle_begin and oracle_end its members are held back,
+ * and dropped if the bundle has to be read again (oracle_end with whole == false).
+ * Not thread-safe.
+ */
+#ifndef BALER_VERIFY_ORACLE_H
+#define BALER_VERIFY_ORACLE_H
+
+#include "verify/manifest.h"
+#include "verify/untar.h"
+
+#define ORACLE_PROBLEMS_MAX 50 /* kept as text; more are only counted */
+
+struct oracle;
+
+struct oracle_tally {
+	uint64_t n_found;   /* files that have arrived as often as expected, intact */
+	uint64_t n_bundles; /* with at least one of our files */
+	uint64_t n_foreign; /* members of other producers in them */
+	uint64_t bundle_bytes, member_bytes; /* of those bundles, packed and unpacked */
+	uint64_t n_problems;
+};
+
+/* copies: how many bundles each file must be in: 1, or 2 once it has been put in twice. */
+struct oracle *oracle_new(const struct manifest *manifest, uint64_t copies);
+void oracle_free(struct oracle *o);
+/* From now on each file is expected in that many bundles; what was found stays found. */
+void oracle_expect(struct oracle *o, uint64_t copies);
+
+void oracle_begin(struct oracle *o, struct slice bundle_key);
+void oracle_member(struct oracle *o, const struct untar_member *member);
+/* declared: the bundle's metadata content-sha256, actual: the hash of its bytes. */
+void oracle_end(struct oracle *o, bool whole, uint64_t bytes, struct slice declared,
+	const unsigned char actual[SHA256_BYTES]);
+/* Whether the bundle just ended holds files of ours, and only those. */
+bool oracle_last_is_ours(const struct oracle *o);
+/* A sentence of somebody else's about what is wrong. */
+void oracle_problem(struct oracle *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Every file has arrived as often as expected. Nothing is said about what is too much. */
+bool oracle_is_complete(const struct oracle *o);
+/* The verdict: notes every file that is missing as a problem; true when there is no problem. */
+bool oracle_judge(struct oracle *o);
+
+const struct oracle_tally *oracle_tally(const struct oracle *o);
+size_t oracle_n_texts(const struct oracle *o);
+const char *oracle_text(const struct oracle *o, size_t i);
+
+#endif

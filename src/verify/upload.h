@@ -1,0 +1,42 @@
+/*
+ * upload: the files of a manifest, put into the landing bucket by several threads at a time.
+ */
+#ifndef BALER_VERIFY_UPLOAD_H
+#define BALER_VERIFY_UPLOAD_H
+
+#include <stdatomic.h>
+
+#include "port/object_store.h"
+#include "verify/manifest.h"
+
+struct upload {
+	/* The caller's. */
+	struct object_store *store;
+	struct slice bucket;
+	const struct manifest *manifest;
+	enum generator_kind kind;
+	unsigned n_threads;
+
+	/* Progress, readable at any time. */
+	atomic_size_t n_done;
+
+	/* Of each file, once upload_wait has returned. Versions are from arena. */
+	struct slice *versions;
+	struct arena arena;
+
+	/* Its own. */
+	struct upload_job *jobs;
+	struct work_pool *pool;
+};
+
+/* Begins; returns at once. */
+void upload_start(struct upload *u);
+/* Waits for all. The first failure; a put that was perhaps applied is looked up, not repeated, since
+ * a second version would rightly be bundled too. */
+enum rc upload_wait(struct upload *u, struct err *err);
+void upload_release(struct upload *u);
+
+/* Hashes all files of the manifest, with as many threads. */
+void manifest_hash_all(struct manifest *m, enum generator_kind kind, unsigned n_threads);
+
+#endif
