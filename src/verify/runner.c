@@ -18,6 +18,7 @@ struct run {
 	struct key_set own;      /* bundles that hold only our files */
 	struct run_progress progress;
 	struct run_result result;
+	struct err look_err; /* of the last look, or of a bundle in it; "" when all was well */
 	uint64_t start_boot_ms, deadline_boot_ms;
 };
 
@@ -138,8 +139,10 @@ static enum rc on_bundle(void *arg, const struct os_object *bundle, struct err *
 		check_headers(run, bundle->key, &facts);
 		key_set_add(&run->own, bundle->key);
 	}
-	tell(run, RUN_WAITING);
 	/* Another consumer may have taken it, the connection may have broken: the next look tells. */
+	if (rc != RC_OK && rc != RC_ABSENT)
+		run->look_err = *err;
+	tell(run, RUN_WAITING);
 	return RC_OK;
 }
 
@@ -147,7 +150,10 @@ static void look(struct run *run)
 {
 	struct err err = {0};
 
-	bundles_each(run->options->distribution, run->distribution, on_bundle, run, &err);
+	run->look_err = (struct err){0};
+	if (bundles_each(run->options->distribution, run->distribution, on_bundle, run, &err) !=
+		RC_OK)
+		run->look_err = err;
 	tell(run, RUN_WAITING);
 }
 
@@ -176,8 +182,10 @@ static bool round_trip(struct run *run, unsigned round)
 	uploaded_ms = now_ms(run);
 	run->deadline_boot_ms = uploaded_ms + run->scenario->timeout_s * 1000;
 	if (!wait_for_all(run)) {
-		oracle_problem(run->oracle, "not everything arrived within %llu s",
-			(unsigned long long)run->scenario->timeout_s);
+		oracle_problem(run->oracle, "not everything arrived within %llu s%s%s",
+			(unsigned long long)run->scenario->timeout_s,
+			run->look_err.text[0] ? "; the last look failed: " : "",
+			run->look_err.text);
 		return false;
 	}
 	if (round == 1) {

@@ -1,0 +1,292 @@
+#include "adapter/wrap/retry.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/prng.h"
+
+const struct retry_policy retry_defaults = {
+	.attempts = 5, .base_ms = 100, .max_ms = 5000, .deadline_ms = 60000, .budget = 100};
+
+#define TENTHS 10 /* the budget is kept in tenths of a token */
+
+struct retry_store {
+	struct object_store base;
+	struct object_store *inner;
+	struct retry_policy policy;
+	struct clock *clock;
+	pthread_mutex_t lock;
+	struct prng jitter;   /* under lock */
+	unsigned budget_left; /* under lock; tenths */
+};
+
+/* One call's attempts. */
+struct attempts {
+	struct retry_store *store;
+	unsigned n; /* made */
+	uint64_t start_boot_ms;
+};
+
+static struct attempts attempts_begin(struct object_store *os)
+{
+	struct retry_store *store = (struct retry_store *)os;
+
+	return (struct attempts){store, 0, clock_boot_ms(store->clock)};
+}
+
+static bool take_token_locked(struct retry_store *store)
+{
+	if (store->budget_left < TENTHS)
+		return false;
+	store->budget_left -= TENTHS;
+	return true;
+}
+
+static void give_back(struct retry_store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	if (store->budget_left < store->policy.budget * TENTHS)
+		store->budget_left++;
+	pthread_mutex_unlock(&store->lock);
+}
+
+/* Whether to try once more; waits first. unknown_too: RC_UNKNOWN may be repeated. */
+static bool again(struct attempts *a, enum rc rc, bool unknown_too)
+{
+	struct retry_store *store = a->store;
+	const struct retry_policy *p = &store->policy;
+	uint64_t cap_ms, wait_ms;
+	bool has_token;
+
+	if (rc == RC_OK)
+		give_back(store);
+	if (rc != RC_AGAIN && !(rc == RC_UNKNOWN && unknown_too))
+		return false;
+	if (++a->n >= p->attempts)
+		return false;
+	cap_ms = a->n < 32 ? p->base_ms << (a->n - 1) : p->max_ms;
+	cap_ms = cap_ms < p->max_ms ? cap_ms : p->max_ms;
+	pthread_mutex_lock(&store->lock);
+	has_token = take_token_locked(store);
+	wait_ms = prng_below(&store->jitter, cap_ms + 1);
+	pthread_mutex_unlock(&store->lock);
+	if (!has_token || clock_boot_ms(store->clock) + wait_ms > a->start_boot_ms + p->deadline_ms)
+		return false;
+	clock_sleep_ms(store->clock, wait_ms);
+	return true;
+}
+
+static struct object_store *inner_of(struct object_store *os)
+{
+	return ((struct retry_store *)os)->inner;
+}
+
+static enum rc retry_put(struct object_store *os, struct slice bucket, struct slice key,
+	struct slice headers, uint64_t size, const struct os_source *body, struct arena *arena,
+	struct os_object *ret_info, struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do {
+		if (a.n && body->rewind(body->arg, err) != RC_OK)
+			return RC_AGAIN;
+		rc = os_put(inner_of(os), bucket, key, headers, size, body, arena, ret_info, err);
+	} while ((rc == RC_OK || body->rewind) && again(&a, rc, false));
+	return rc;
+}
+
+static enum rc retry_head(struct object_store *os, const struct object_id *object,
+	struct arena *arena, struct os_object *ret_info, struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do
+		rc = os_head(inner_of(os), object, arena, ret_info, err);
+	while (again(&a, rc, true));
+	return rc;
+}
+
+static enum rc retry_list(struct object_store *os, const struct os_list_query *query,
+	struct arena *arena, struct os_list_page *ret_page, struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do
+		rc = os_list(inner_of(os), query, arena, ret_page, err);
+	while (again(&a, rc, true));
+	return rc;
+}
+
+static enum rc retry_bucket_region(struct object_store *os, struct slice bucket,
+	char ret_region[OS_REGION_MAX], struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do
+		rc = os_bucket_region(inner_of(os), bucket, ret_region, err);
+	while (again(&a, rc, true));
+	return rc;
+}
+
+/* The worst of what may be repeated among the results, or RC_OK. */
+static enum rc worth_repeating(const enum rc *results, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (results[i] == RC_AGAIN || results[i] == RC_UNKNOWN)
+			return results[i];
+	return RC_OK;
+}
+
+static enum rc retry_delete_many(struct object_store *os, struct slice bucket,
+	const struct object_id *objects, size_t n, enum rc *results, struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do
+		rc = os_delete_many(inner_of(os), bucket, objects, n, results, err);
+	while (again(&a, rc == RC_OK ? worth_repeating(results, n) : rc, true));
+	return rc;
+}
+
+static enum rc retry_publish(struct object_store *os, struct slice bucket, struct slice key,
+	struct slice staged, struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do
+		rc = os_publish(inner_of(os), bucket, key, staged, err);
+	while (again(&a, rc, true));
+	return rc;
+}
+
+static enum rc retry_discard(
+	struct object_store *os, struct slice bucket, struct slice key, struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do
+		rc = os_discard(inner_of(os), bucket, key, err);
+	while (again(&a, rc, true));
+	return rc;
+}
+
+/* get_many: between the inner store and the caller's sink. */
+struct get_watch {
+	const struct os_sink *sink;
+	size_t first;  /* index of the inner call's first object */
+	size_t n_done; /* ended, in the caller's count */
+	bool has_begun;
+	bool is_last_try;
+	bool stopped; /* by us, to try the object at n_done again */
+};
+
+static enum rc watch_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
+{
+	struct get_watch *w = arg;
+
+	w->has_begun = true;
+	return w->sink->begin(w->sink->arg, w->first + i, info, err);
+}
+
+static enum rc watch_data(void *arg, size_t i, struct slice bytes, struct err *err)
+{
+	struct get_watch *w = arg;
+
+	return w->sink->data(w->sink->arg, w->first + i, bytes, err);
+}
+
+static enum rc watch_end(
+	void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err)
+{
+	struct get_watch *w = arg;
+
+	if (outcome == RC_AGAIN && !w->has_begun && !w->is_last_try) {
+		w->stopped = true;
+		if (err && why)
+			*err = *why;
+		return RC_AGAIN;
+	}
+	w->has_begun = false;
+	w->is_last_try = false;
+	w->n_done = w->first + i + 1;
+	return w->sink->end(w->sink->arg, w->first + i, outcome, why, err);
+}
+
+static enum rc retry_get_many(struct object_store *os, const struct object_id *objects, size_t n,
+	const struct os_sink *sink, struct err *err)
+{
+	struct get_watch w = {.sink = sink};
+	struct os_sink watching = {watch_begin, watch_data, watch_end, &w};
+	struct attempts a = attempts_begin(os);
+	struct err why = {0};
+	enum rc rc;
+
+	for (;;) {
+		size_t before = w.n_done;
+
+		w.first = w.n_done;
+		w.stopped = w.has_begun = false;
+		rc = os_get_many(inner_of(os), objects + w.first, n - w.first, &watching, &why);
+		if (!w.stopped)
+			break;
+		if (w.n_done > before)
+			a = attempts_begin(os);
+		w.is_last_try = !again(&a, RC_AGAIN, false);
+	}
+	if (rc == RC_OK)
+		give_back((struct retry_store *)os);
+	else if (err)
+		*err = why;
+	return rc;
+}
+
+/* A stage speaks to the inner store by itself: its handle carries the inner operations. */
+static enum rc retry_stage_begin(struct object_store *os, struct slice bucket, struct slice key,
+	struct os_stage **ret_stage, struct err *err)
+{
+	return os_stage_begin(inner_of(os), bucket, key, ret_stage, err);
+}
+
+static void retry_close(struct object_store *os)
+{
+	struct retry_store *store = (struct retry_store *)os;
+
+	os_close(store->inner);
+	pthread_mutex_destroy(&store->lock);
+	free(store);
+}
+
+static const struct object_store_ops retry_ops = {
+	.put = retry_put,
+	.get_many = retry_get_many,
+	.head = retry_head,
+	.list = retry_list,
+	.delete_many = retry_delete_many,
+	.bucket_region = retry_bucket_region,
+	.stage_begin = retry_stage_begin,
+	.publish = retry_publish,
+	.discard = retry_discard,
+	.close = retry_close,
+};
+
+struct object_store *retry_object_store_new(struct object_store *inner,
+	const struct retry_policy *policy, struct clock *clock, uint64_t seed)
+{
+	struct retry_store *store = xcalloc(1, sizeof(*store));
+
+	store->base.ops = &retry_ops;
+	store->inner = inner;
+	store->policy = *policy;
+	store->clock = clock;
+	store->jitter = prng_seeded(seed);
+	store->budget_left = policy->budget * TENTHS;
+	pthread_mutex_init(&store->lock, NULL);
+	return &store->base;
+}
