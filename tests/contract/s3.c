@@ -59,6 +59,20 @@ static void empty_bucket(struct object_store *os, const char *bucket)
 	arena_release(&a);
 }
 
+/* Whether a bucket has versions without having been told to, as all of baler's own have. */
+static bool is_versioned(struct s3 *s3, const char *bucket)
+{
+	struct s3_call call = {
+		.method = "GET", .bucket = slice_str(bucket), .query = slice_str("versioning=")};
+	enum s3xml_versioning versioning;
+	struct err err = {0};
+
+	check(s3_call_run(s3, &call, &err), &err);
+	check(s3xml_read_versioning(buf_slice(&call.answer), &versioning, &err), &err);
+	s3_call_release(&call);
+	return versioning != S3XML_VERSIONING_NONE;
+}
+
 static void s3_world_open(struct contract_world *w)
 {
 	struct aws_settings settings;
@@ -74,6 +88,7 @@ static void s3_world_open(struct contract_world *w)
 	send_put((struct s3 *)w->store, CONTRACT_BUCKET, "versioning=",
 		"<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
 		"<Status>Enabled</Status></VersioningConfiguration>");
+	w->no_plain_bucket = is_versioned((struct s3 *)w->store, CONTRACT_PLAIN);
 	empty_bucket(w->store, CONTRACT_BUCKET);
 	empty_bucket(w->store, CONTRACT_PLAIN);
 }
