@@ -10,7 +10,8 @@
  * [LG-6] plan_beat and plan_seal succeed only on an open plan with this nonce; plan_abort only on an open plan whose heartbeat
  *        is the one given (LG_ANY_HEARTBEAT: whatever it is).
  * [LG-7] claim puts a record if there is none (RC_OK, attempts 1); else it changes nothing, gives RC_CONFLICT and the record.
- * [LG-8] swap moves a claim from plan Q to plan P and slot, adding one to attempts, only if the record is claimed by Q.
+ * [LG-8] swap moves a claim from plan Q to plan P and slot, adding one to attempts (uncounted: none), only if the record is
+ *        claimed by Q.
  * [LG-9] reject makes a claim of plan P terminal, only if the record is claimed by P. Terminal records never change.
  * [LG-10] No call deletes an object record.
  * [LG-11] scan gives every plan in the states asked for that was there before the scan began; others may be missing or not.
@@ -33,6 +34,7 @@
 #define LG_OWNER_MAX 64            /* bytes of the owner's name */
 #define LG_REASON_MAX 64           /* bytes of a rejection's code */
 #define LG_ANY_HEARTBEAT UINT64_MAX
+#define LG_GIVEN_UP ((uint64_t)INT64_MAX) /* the heartbeat an owner leaves on a plan that it aborts itself */
 #define LG_BATCH_MAX 100000
 
 enum plan_state { PLAN_OPEN = 1, PLAN_SEALED = 2, PLAN_DONE = 4, PLAN_ABORTED = 8 };
@@ -74,6 +76,7 @@ struct lg_claim {
 	uint32_t slot;
 	/* swap only: the plan that must hold the claim now */
 	struct plan_id from;
+	bool uncounted; /* attempts stays: Q did not die of this object */
 	/* results */
 	enum rc result;
 	struct lg_object record; /* after RC_OK: as written; after RC_CONFLICT: as found */

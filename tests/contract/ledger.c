@@ -372,6 +372,23 @@ static void lg8_swap_moves_from_the_named_plan_only(void **state)
 	assert_true(claimed(&rec, 3, 8, 3));
 }
 
+static void lg8_an_uncounted_swap_keeps_attempts(void **state)
+{
+	struct contract_world *w = *state;
+	struct plan_id two = id_of(2);
+	struct lg_claim c = {.object = object_of("k"), .slot = 4, .from = id_of(1), .uncounted = true};
+	struct arena a = ARENA_INIT;
+	struct lg_object rec;
+
+	open_plan(w->ledger, 1);
+	open_plan(w->ledger, 2);
+	assert_int_equal(claim_one(w->ledger, 1, "k", 0, &rec), RC_OK);
+	assert_int_equal(lg_swap_many(w->ledger, &a, &two, &c, 1, NULL), RC_OK);
+	assert_int_equal(c.result, RC_OK);
+	assert_true(claimed(&c.record, 2, 4, 1));
+	arena_release(&a);
+}
+
 static void lg9_reject_is_for_the_holder_and_for_ever(void **state)
 {
 	struct contract_world *w = *state;
@@ -530,6 +547,7 @@ int contract_ledger(const struct contract_factory *f)
 		CONTRACT_TEST(lg6_abort_is_fenced_by_the_heartbeat),
 		CONTRACT_TEST(lg7_a_claim_is_put_once),
 		CONTRACT_TEST(lg8_swap_moves_from_the_named_plan_only),
+		CONTRACT_TEST(lg8_an_uncounted_swap_keeps_attempts),
 		CONTRACT_TEST(lg9_reject_is_for_the_holder_and_for_ever),
 		CONTRACT_TEST(lg10_object_records_outlive_their_plans),
 		CONTRACT_TEST(lg11_scan_gives_every_plan_in_the_states_asked_for),

@@ -324,7 +324,7 @@ static enum rc ledger_swap(struct ledger *port, struct arena *a, const struct pl
 		if (c->result == RC_OK) {
 			o->rec.plan = *plan;
 			o->rec.slot = c->slot;
-			o->rec.attempts++;
+			o->rec.attempts += !c->uncounted;
 		}
 		if (o)
 			c->record = copy_object(a, &o->rec);

@@ -1,0 +1,132 @@
+#include "core/batcher.h"
+
+static void list_init(struct unit_list *l)
+{
+	*l = (struct unit_list){.last = &l->first, .due_boot_ms = UINT64_MAX};
+}
+
+static void list_push(struct unit_list *l, struct unit *u)
+{
+	u->next = NULL;
+	*l->last = u;
+	l->last = &u->next;
+	l->n++;
+	l->rounded_bytes += unit_rounded_bytes(u);
+	if (u->due_boot_ms < l->due_boot_ms)
+		l->due_boot_ms = u->due_boot_ms;
+}
+
+void batcher_init(struct batcher *b, size_t max_objects, uint64_t max_bytes)
+{
+	*b = (struct batcher){.max_objects = max_objects, .max_bytes = max_bytes};
+	list_init(&b->waiting);
+	list_init(&b->suspects);
+}
+
+void batcher_release(struct batcher *b)
+{
+	table_release(&b->by_identity);
+}
+
+struct unit *batcher_find(const struct batcher *b, struct slice identity)
+{
+	return table_get(&b->by_identity, identity);
+}
+
+void batcher_add(struct batcher *b, struct unit *u)
+{
+	list_push(u->attempts >= BATCHER_SUSPECT_ATTEMPTS ? &b->suspects : &b->waiting, u);
+	table_put(&b->by_identity, u->identity, u);
+}
+
+void batcher_clear(struct batcher *b)
+{
+	list_init(&b->waiting);
+	list_init(&b->suspects);
+	table_clear(&b->by_identity);
+}
+
+bool batcher_full(const struct batcher *b)
+{
+	return b->waiting.n >= b->max_objects || b->waiting.rounded_bytes >= b->max_bytes ||
+	       b->suspects.n > 0;
+}
+
+size_t batcher_n(const struct batcher *b)
+{
+	return b->waiting.n + b->suspects.n;
+}
+
+uint64_t batcher_due_boot_ms(const struct batcher *b)
+{
+	return b->suspects.n ? 0 : b->waiting.due_boot_ms;
+}
+
+size_t batcher_company(const struct batcher *b, uint32_t attempts)
+{
+	size_t company = attempts < BATCHER_SUSPECT_ATTEMPTS        ? b->max_objects
+			 : attempts == BATCHER_SUSPECT_ATTEMPTS     ? 100
+			 : attempts == BATCHER_SUSPECT_ATTEMPTS + 1 ? 10
+								    : 1;
+
+	return company < b->max_objects ? company : b->max_objects;
+}
+
+struct take {
+	struct table names;
+	size_t max;
+	uint64_t bytes;
+	struct unit **units;
+	size_t n;
+	bool by_bytes;
+};
+
+/* false: the list is to be left as it is from u on. */
+static bool closes(struct take *t, const struct unit *u, uint64_t max_bytes)
+{
+	if (t->n >= t->max)
+		return true;
+	t->by_bytes = t->n > 0 && t->bytes + unit_rounded_bytes(u) > max_bytes;
+	return t->by_bytes;
+}
+
+static void take_from(struct batcher *b, struct unit_list *list, struct take *t)
+{
+	struct unit *u = list->first, *next;
+
+	list_init(list);
+	for (; u && !closes(t, u, b->max_bytes); u = next) {
+		next = u->next;
+		if (u->name.n && table_get(&t->names, u->name)) {
+			list_push(list, u);
+			continue;
+		}
+		if (u->name.n)
+			table_put(&t->names, u->name, u);
+		table_remove(&b->by_identity, u->identity);
+		t->bytes += unit_rounded_bytes(u);
+		t->units[t->n++] = u;
+	}
+	for (; u; u = next) {
+		next = u->next;
+		list_push(list, u);
+	}
+}
+
+size_t batcher_take(
+	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes)
+{
+	struct unit_list *list = b->suspects.n ? &b->suspects : &b->waiting;
+	struct take t = {.max = b->max_objects};
+
+	if (!list->n)
+		return 0;
+	if (list == &b->suspects)
+		t.max = batcher_company(b, list->first->attempts);
+	t.units = arena_array(a, list->n < t.max ? list->n : t.max, sizeof(struct unit *));
+	take_from(b, list, &t);
+	table_release(&t.names);
+	*ret_units = t.units;
+	*ret_by_bytes = t.by_bytes;
+	return t.n;
+}

@@ -1,0 +1,54 @@
+/*
+ * batcher: units waiting for a plan, and the choice of who goes into the next one.
+ *
+ * Order is arrival. A plan takes units until batch_max_objects, or until the next would pass batch_max_bytes (a first one may,
+ * alone). No two members of one canonical name: the later waits, and so two versions of one key are never in one bundle.
+ * Suspects (units that were in plans that died) go first and in small company: 100, 10, then alone.
+ */
+#ifndef BALER_CORE_BATCHER_H
+#define BALER_CORE_BATCHER_H
+
+#include "base/table.h"
+#include "core/unit.h"
+
+#define BATCHER_SUSPECT_ATTEMPTS                                                                   \
+	3 /* plans that claimed it and died; protocol.md section 4, "one object that crashes" */
+#define BATCHER_POISON_ATTEMPTS 7 /* so many: it has been alone in two of them */
+
+struct unit_list {
+	struct unit *first, **last;
+	size_t n;
+	uint64_t rounded_bytes;
+	uint64_t due_boot_ms; /* the earliest; UINT64_MAX when empty */
+};
+
+struct batcher {
+	struct unit_list waiting, suspects;
+	struct table by_identity; /* all units of both lists */
+	size_t max_objects;
+	uint64_t max_bytes;
+};
+
+void batcher_init(struct batcher *b, size_t max_objects, uint64_t max_bytes);
+void batcher_release(struct batcher *b);
+
+/* The waiting unit of that identity, or NULL. */
+struct unit *batcher_find(const struct batcher *b, struct slice identity);
+/* u lives in its message's memory. To suspects when its attempts say so. */
+void batcher_add(struct batcher *b, struct unit *u);
+/* Forgets all units. */
+void batcher_clear(struct batcher *b);
+
+bool batcher_full(const struct batcher *b);
+size_t batcher_n(const struct batcher *b);
+/* When the first must go, on the boot clock; UINT64_MAX when there is none. */
+uint64_t batcher_due_boot_ms(const struct batcher *b);
+
+/* How many units with that many attempts may share a plan. */
+size_t batcher_company(const struct batcher *b, uint32_t attempts);
+
+/* Takes the next plan's units out, in plan order; the array is in a. *ret_by_bytes: the byte limit closed it. */
+size_t batcher_take(
+	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes);
+
+#endif

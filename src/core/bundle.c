@@ -1,0 +1,248 @@
+#include "core/bundle.h"
+
+#include "model/object_headers.h"
+
+/* One attempt at the whole bundle. */
+struct making {
+	const struct bundle_job *job;
+	struct unit **units; /* index: as in the get_many */
+	struct pack *pack;
+	struct os_stage *stage;
+	bool in_member; /* between a member's begin and its end */
+	bool skipping;  /* the object now coming is not wanted */
+	bool broken;    /* a member broke off: make it again */
+	uint64_t rounded_bytes;
+	struct bundle *bundle;
+};
+
+void bundle_release(struct bundle *b)
+{
+	buf_release(&b->staged);
+}
+
+static bool is_plain_md5(struct slice etag)
+{
+	unsigned char sum[16];
+
+	return hex_decode(etag, sum, sizeof(sum));
+}
+
+static bool is_multipart(struct slice etag)
+{
+	return etag.n > 33 && etag.p[32] == '-';
+}
+
+/* An event without an ETag, or of another kind than the store's (a gateway that rewrites them), proves nothing. */
+static bool etags_differ(struct slice announced, struct slice found)
+{
+	if (is_plain_md5(announced) && is_plain_md5(found))
+		return !slice_eq_nocase(announced, found);
+	if (is_multipart(announced) && is_multipart(found))
+		return !slice_eq_nocase(announced, found);
+	return false;
+}
+
+static void skip(struct making *m, struct unit *u, enum unit_fetch why)
+{
+	u->fetch = why;
+	m->skipping = true;
+}
+
+static enum rc member_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
+{
+	struct making *m = arg;
+	struct unit *u = m->units[i];
+	uint64_t rounded = (info->size + 511) / 512 * 512;
+	enum rc rc;
+
+	m->skipping = false;
+	if ((u->has_size && u->size != info->size) || etags_differ(u->etag, info->etag)) {
+		skip(m, u, FETCH_MISMATCH);
+		return RC_OK;
+	}
+	if (!u->has_size && m->bundle->n_members &&
+		m->rounded_bytes + rounded > m->job->max_bytes) {
+		skip(m, u, FETCH_OVER);
+		return RC_OK;
+	}
+	rc = pack_member_begin(m->pack, u->name, info->size, err);
+	if (rc == RC_REFUSED) {
+		unit_refuse(u, "UNSAFE_S3_KEY_PATH", err->text);
+		skip(m, u, FETCH_NONE);
+		return RC_OK;
+	}
+	m->rounded_bytes += rounded;
+	m->in_member = rc == RC_OK;
+	return rc;
+}
+
+static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *err)
+{
+	struct making *m = arg;
+	enum rc rc;
+
+	if (m->skipping)
+		return RC_OK;
+	rc = pack_data(m->pack, bytes, err);
+	if (rc == RC_CORRUPT) {
+		m->units[i]->fetch = FETCH_MISMATCH;
+		m->broken = true;
+	} else if (rc == RC_OK) {
+		m->bundle->member_bytes += bytes.n;
+		rc = m->job->tick(m->job->tick_arg, err);
+	}
+	return rc;
+}
+
+/* Stops get_many; bundle_make knows by m->broken that it is to begin again. */
+static enum rc break_off(struct making *m, struct unit *u, enum unit_fetch why, struct err *err)
+{
+	u->fetch = why;
+	m->broken = true;
+	return err_set(err, RC_CORRUPT, "'" SLICE_FMT "' broke off", SLICE_ARG(u->object.key));
+}
+
+static enum unit_fetch fetch_of(enum rc outcome)
+{
+	return outcome == RC_ABSENT    ? FETCH_MISSING
+	       : outcome == RC_REFUSED ? FETCH_DENIED
+				       : FETCH_TRANSIENT;
+}
+
+static enum rc member_end(
+	void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err)
+{
+	struct making *m = arg;
+	struct unit *u = m->units[i];
+	enum rc rc;
+
+	if (outcome == RC_FATAL) {
+		if (why)
+			*err = *why;
+		return outcome;
+	}
+	if (m->skipping) {
+		m->skipping = false;
+		return RC_OK;
+	}
+	if (outcome != RC_OK) {
+		if (m->in_member)
+			return break_off(m, u, FETCH_TRANSIENT, err);
+		u->fetch = fetch_of(outcome);
+		unit_refuse(u, "", why ? why->text : "");
+		return m->job->tick(m->job->tick_arg, err);
+	}
+	rc = pack_member_end(m->pack, err);
+	m->in_member = false;
+	if (rc == RC_CORRUPT)
+		return break_off(m, u, FETCH_MISMATCH, err);
+	if (rc == RC_OK) {
+		u->fetch = FETCH_PACKED;
+		m->bundle->n_members++;
+	}
+	return rc;
+}
+
+static enum rc to_stage(void *arg, struct slice bytes, struct err *err)
+{
+	struct making *m = arg;
+
+	return os_stage_write(m->stage, bytes, err);
+}
+
+static enum rc finish(struct making *m, struct err *err)
+{
+	struct bundle *b = m->bundle;
+	char hex[2 * SHA256_BYTES + 1];
+	struct buf headers;
+	enum rc rc = pack_finish(m->pack, &b->size_bytes, b->sha256, err);
+
+	if (rc != RC_OK)
+		return rc;
+	hex_encode(b->sha256, SHA256_BYTES, hex);
+	buf_init(&headers, OBJECT_HEADERS_MAX);
+	object_headers_add(&headers, slice_str("content-type"), slice_str("application/gzip"));
+	object_headers_add(&headers, slice_str("x-amz-meta-content-sha256"), slice_str(hex));
+	rc = os_stage_finish(m->stage, buf_slice(&headers), &b->staged, err);
+	buf_release(&headers);
+	return rc;
+}
+
+/* The units still wanted, as get_many wants them. */
+static struct object_id *wanted(
+	struct arena *a, struct unit **units, size_t n, struct unit **ret_units, size_t *ret_n)
+{
+	struct object_id *ids = arena_array(a, n, sizeof(*ids));
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (units[i]->fetch != FETCH_NONE || units[i]->code[0])
+			continue;
+		ids[k] = units[i]->object;
+		ret_units[k++] = units[i];
+	}
+	*ret_n = k;
+	return ids;
+}
+
+static enum rc make_once(struct making *m, struct unit **units, size_t n, struct err *err)
+{
+	struct os_sink sink = {member_begin, member_data, member_end, m};
+	struct arena a = ARENA_INIT;
+	struct object_id *ids;
+	size_t n_wanted;
+	enum rc rc;
+
+	m->units = arena_array(&a, n, sizeof(struct unit *));
+	ids = wanted(&a, units, n, m->units, &n_wanted);
+	m->pack = pack_new(m->job->compression, m->job->pool, to_stage, m);
+	rc = os_stage_begin(
+		m->job->distribution, m->job->plan->bucket, m->job->plan->key, &m->stage, err);
+	if (rc == RC_OK)
+		rc = os_get_many(m->job->landing, ids, n_wanted, &sink, err);
+	for (size_t i = 0; rc == RC_OK && i < n_wanted; i++) {
+		if (m->units[i]->fetch == FETCH_NONE && !m->units[i]->code[0])
+			m->units[i]->fetch = FETCH_TRANSIENT; /* the store said nothing of it */
+	}
+	if (rc == RC_OK && m->bundle->n_members)
+		rc = finish(m, err);
+	pack_free(m->pack);
+	os_stage_free(m->stage);
+	arena_release(&a);
+	return rc;
+}
+
+/* Before another attempt: what was packed is wanted again. */
+static void forget_packed(struct unit **units, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (units[i]->fetch == FETCH_PACKED)
+			units[i]->fetch = FETCH_NONE;
+	}
+}
+
+enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
+	struct bundle *ret_bundle, struct err *err)
+{
+	enum rc rc = RC_AGAIN;
+
+	for (size_t i = 0; i < n; i++)
+		units[i]->fetch = FETCH_NONE;
+	for (int try = 0; try <= BUNDLE_RESTARTS; try++) {
+		struct making m = {.job = job, .bundle = ret_bundle};
+
+		*ret_bundle = (struct bundle){0};
+		buf_init(&ret_bundle->staged, LG_STAGED_MAX);
+		rc = make_once(&m, units, n, err);
+		if (!m.broken)
+			break;
+		bundle_release(ret_bundle);
+		forget_packed(units, n);
+		if (os_discard(job->distribution, job->plan->bucket, job->plan->key, err) != RC_OK)
+			return err_set(err, RC_AGAIN, "a broken stage could not be discarded");
+		rc = err_set(err, RC_AGAIN, "objects broke off in %d attempts", try + 1);
+	}
+	if (rc != RC_OK)
+		bundle_release(ret_bundle);
+	return rc;
+}

@@ -1,0 +1,46 @@
+/*
+ * bundle: steps 4 and 5: fetch the exact versions, pack them in plan order, stage the result where no consumer can see it.
+ *
+ * What differs in size or ETag from what was announced is never packed. An object that breaks off in the middle spoils the
+ * archive: it is left out and the stage is made again, BUNDLE_RESTARTS times at most. A stage that is made again is discarded
+ * first by its owner, which is safe because nobody has asked for its seal yet.
+ */
+#ifndef BALER_CORE_BUNDLE_H
+#define BALER_CORE_BUNDLE_H
+
+#include "core/unit.h"
+#include "pack/pack.h"
+#include "port/ledger.h"
+#include "port/object_store.h"
+
+#define BUNDLE_RESTARTS 3
+
+struct bundle_job {
+	struct object_store *landing, *distribution;
+	const struct lg_plan *plan;
+	enum gzip_mode compression;
+	struct work_pool *pool;
+	uint64_t max_bytes; /* for objects whose size was not announced */
+	/* Called often while bytes flow; anything but RC_OK stops the bundle with that code. */
+	enum rc (*tick)(void *arg, struct err *err);
+	void *tick_arg;
+};
+
+struct bundle {
+	struct buf staged; /* the store's record; bundle_release frees it */
+	uint64_t size_bytes;
+	unsigned char sha256[SHA256_BYTES];
+	size_t n_members;
+	uint64_t member_bytes;
+};
+
+void bundle_release(struct bundle *b);
+
+/*
+ * Sets fetch of each unit; fetches units in their order. RC_OK: everything packed is staged; n_members may be 0, then nothing
+ * is. Any other code: nothing of use is staged, and the plan is to be given up: RC_AGAIN, RC_CONFLICT (from tick: fenced), RC_FATAL …
+ */
+enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
+	struct bundle *ret_bundle, struct err *err);
+
+#endif

@@ -1,0 +1,261 @@
+#include "core/hand.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void hand_init(struct hand *h)
+{
+	*h = (struct hand){0};
+}
+
+static void chunk_unref(struct chunk *c)
+{
+	assert(c->n_unsettled > 0);
+	if (--c->n_unsettled == 0) {
+		arena_release(&c->arena);
+		free(c);
+	}
+}
+
+void hand_release(struct hand *h)
+{
+	struct delivery *lists[] = {h->open, h->decided}, *next;
+
+	for (size_t i = 0; i < 2; i++) {
+		for (struct delivery *d = lists[i]; d; d = next) {
+			next = d->next;
+			chunk_unref(d->chunk);
+		}
+	}
+	hand_init(h);
+}
+
+struct chunk *chunk_new(void)
+{
+	struct chunk *c = xcalloc(1, sizeof(*c));
+
+	c->n_unsettled = 1;
+	return c;
+}
+
+void chunk_filled(struct chunk *c)
+{
+	chunk_unref(c);
+}
+
+struct delivery *hand_take(
+	struct hand *h, struct chunk *c, const struct eq_message *m, size_t n_records)
+{
+	struct delivery *d = arena_alloc(&c->arena, sizeof(*d));
+
+	d->chunk = c;
+	d->receipt = m->receipt;
+	d->receive_count = m->receive_count;
+	d->n_open = n_records ? n_records : 1;
+	d->next = h->open;
+	if (h->open)
+		h->open->prev = d;
+	h->open = d;
+	h->n++;
+	c->n_unsettled++;
+	return d;
+}
+
+static void move_to_decided(struct hand *h, struct delivery *d)
+{
+	if (d->prev)
+		d->prev->next = d->next;
+	else
+		h->open = d->next;
+	if (d->next)
+		d->next->prev = d->prev;
+	d->prev = NULL;
+	d->next = h->decided;
+	h->decided = d;
+}
+
+static const char *keep(struct delivery *d, const char *text)
+{
+	return arena_strdup(&d->chunk->arena, slice_str(text));
+}
+
+static void merge(struct delivery *d, const struct verdict *v)
+{
+	struct verdict *mine = &d->verdict;
+
+	if (v->kind == VERDICT_RETRY && mine->kind == VERDICT_RETRY) {
+		mine->counted = mine->counted || v->counted;
+		if (v->delay_ms < mine->delay_ms)
+			mine->delay_ms = v->delay_ms;
+	} else if (v->kind > mine->kind) {
+		*mine = *v;
+		mine->code = v->code ? keep(d, v->code) : NULL;
+		mine->reason = v->reason ? keep(d, v->reason) : NULL;
+	}
+}
+
+void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v)
+{
+	assert(d->n_open > 0);
+	merge(d, v);
+	if (--d->n_open == 0)
+		move_to_decided(h, d);
+}
+
+void hand_decide(struct hand *h, struct unit *u, const struct verdict *v)
+{
+	struct unit_link *next;
+
+	for (struct unit_link *l = u->links; l; l = next) {
+		next = l->next;
+		delivery_decide(h, l->delivery, v);
+	}
+}
+
+void hand_back(struct hand *h)
+{
+	static const struct verdict back = {.kind = VERDICT_RETRY};
+
+	while (h->open) {
+		struct delivery *d = h->open;
+
+		d->n_open = 0;
+		merge(d, &back);
+		d->verdict.delay_ms = 0;
+		move_to_decided(h, d);
+	}
+}
+
+/* The decided of one kind, as an array in a. */
+static size_t of_kind(
+	const struct hand *h, struct arena *a, enum verdict_kind kind, struct delivery ***ret)
+{
+	struct delivery **out;
+	size_t n = 0;
+
+	for (struct delivery *d = h->decided; d; d = d->next)
+		n += d->verdict.kind == kind;
+	out = arena_array(a, n, sizeof(struct delivery *));
+	*ret = out;
+	for (struct delivery *d = h->decided; d; d = d->next) {
+		if (d->verdict.kind == kind)
+			*out++ = d;
+	}
+	return n;
+}
+
+static enum rc ack_some(
+	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err)
+{
+	struct slice *receipts = arena_array(a, n, sizeof(*receipts));
+	enum rc *results = arena_array(a, n, sizeof(*results));
+
+	for (size_t i = 0; i < n; i++)
+		receipts[i] = d[i]->receipt;
+	return eq_ack(q, receipts, n, results, err);
+}
+
+static enum rc bury_some(
+	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err)
+{
+	struct eq_dead *dead = arena_array(a, n, sizeof(*dead));
+	enum rc *results = arena_array(a, n, sizeof(*results));
+
+	for (size_t i = 0; i < n; i++) {
+		const struct verdict *v = &d[i]->verdict;
+
+		dead[i] = (struct eq_dead){d[i]->receipt, slice_str(v->code), slice_str(v->reason)};
+	}
+	return eq_dead_letter(q, dead, n, results, err);
+}
+
+static enum rc hide_some(
+	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err)
+{
+	struct eq_hide *hides = arena_array(a, n, sizeof(*hides));
+	enum rc *results = arena_array(a, n, sizeof(*results));
+
+	for (size_t i = 0; i < n; i++) {
+		const struct verdict *v = &d[i]->verdict;
+
+		hides[i] = (struct eq_hide){d[i]->receipt, v->delay_ms, !v->counted};
+	}
+	return eq_hide(q, hides, n, results, err);
+}
+
+typedef enum rc (*settle_fn)(
+	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err);
+
+static enum rc settle_kind(struct hand *h, struct event_queue *q, enum verdict_kind kind,
+	settle_fn fn, size_t *ret_n, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct delivery **d;
+	enum rc rc = RC_OK;
+
+	*ret_n = of_kind(h, &a, kind, &d);
+	for (size_t at = 0; at < *ret_n && rc != RC_FATAL; at += EQ_BATCH_MAX)
+		rc = fn(q, &a, d + at, *ret_n - at < EQ_BATCH_MAX ? *ret_n - at : EQ_BATCH_MAX,
+			err);
+	arena_release(&a);
+	return rc == RC_FATAL ? rc : RC_OK;
+}
+
+static void drop_decided(struct hand *h)
+{
+	struct delivery *next;
+
+	for (struct delivery *d = h->decided; d; d = next) {
+		next = d->next;
+		h->n--;
+		chunk_unref(d->chunk);
+	}
+	h->decided = NULL;
+}
+
+enum rc hand_settle(struct hand *h, struct event_queue *q, struct err *err)
+{
+	size_t n_acked, n_dead, n_retried;
+	enum rc rc;
+
+	if (!h->decided)
+		return RC_OK;
+	rc = settle_kind(h, q, VERDICT_ACK, ack_some, &n_acked, err);
+	if (rc == RC_OK)
+		rc = settle_kind(h, q, VERDICT_DEAD, bury_some, &n_dead, err);
+	if (rc == RC_OK)
+		rc = settle_kind(h, q, VERDICT_RETRY, hide_some, &n_retried, err);
+	if (rc != RC_OK)
+		return rc;
+	h->n_dead += n_dead;
+	h->n_retried += n_retried;
+	drop_decided(h);
+	return RC_OK;
+}
+
+enum rc hand_extend(struct hand *h, struct event_queue *q, struct clock *clock,
+	uint64_t visibility_ms, struct err *err)
+{
+	uint64_t now = clock_boot_ms(clock);
+	struct arena a = ARENA_INIT;
+	struct eq_hide *hides;
+	enum rc *results, rc = RC_OK;
+	size_t n = 0;
+
+	if (h->n == 0) {
+		h->extended_boot_ms = now;
+		return RC_OK;
+	}
+	if (now - h->extended_boot_ms < visibility_ms / 3)
+		return RC_OK;
+	hides = arena_array(&a, h->n, sizeof(*hides));
+	results = arena_array(&a, h->n, sizeof(*results));
+	for (struct delivery *d = h->open; d; d = d->next)
+		hides[n++] = (struct eq_hide){.receipt = d->receipt, .delay_ms = visibility_ms};
+	for (size_t at = 0; at < n && rc != RC_FATAL; at += EQ_BATCH_MAX)
+		rc = eq_hide(
+			q, hides + at, n - at < EQ_BATCH_MAX ? n - at : EQ_BATCH_MAX, results, err);
+	h->extended_boot_ms = now;
+	arena_release(&a);
+	return rc == RC_FATAL ? rc : RC_OK;
+}

@@ -1,0 +1,75 @@
+/*
+ * hand: the messages this worker has received and not yet settled, and how they are settled.
+ *
+ * A message may carry several records. It is acknowledged only when each has a verdict: any that must be tried again sends the
+ * whole message back; else any that was refused makes it a dead letter; else it is acknowledged.
+ *
+ * Memory: what one receive brought lives in one chunk, freed when its last message is settled.
+ */
+#ifndef BALER_CORE_HAND_H
+#define BALER_CORE_HAND_H
+
+#include "base/clock.h"
+#include "core/unit.h"
+#include "port/event_queue.h"
+
+struct chunk {
+	struct arena arena;
+	size_t n_unsettled; /* deliveries; one more while it is being filled */
+};
+
+enum verdict_kind { VERDICT_ACK, VERDICT_DEAD, VERDICT_RETRY }; /* the graver wins */
+
+struct verdict {
+	enum verdict_kind kind;
+	const char *code;   /* dead: copied */
+	const char *reason; /* dead: copied */
+	uint64_t delay_ms;  /* retry; the shortest wins */
+	bool counted;       /* retry: the failure is the message's own */
+};
+
+struct delivery {
+	struct chunk *chunk;
+	struct slice receipt;
+	uint32_t receive_count;
+	size_t n_open; /* records without a verdict */
+	struct verdict verdict;
+	struct delivery *prev, *next;
+};
+
+struct hand {
+	struct delivery *open;    /* with open records; a list */
+	struct delivery *decided; /* to be settled; singly linked */
+	size_t n;                 /* in both */
+	uint64_t
+		extended_boot_ms; /* when the visibility of all was last good for a whole timeout */
+	uint64_t n_dead, n_retried; /* since start */
+};
+
+void hand_init(struct hand *h);
+/* Frees; tells the queue nothing. */
+void hand_release(struct hand *h);
+
+struct chunk *chunk_new(void);
+/* Ends the filling: a chunk without deliveries is freed here. */
+void chunk_filled(struct chunk *c);
+
+/* One message of the chunk's, with that many records to decide; 0: it is acknowledged unless delivery_decide says otherwise. */
+struct delivery *hand_take(
+	struct hand *h, struct chunk *c, const struct eq_message *m, size_t n_records);
+/* One record's verdict, or, where it has none, the message's. */
+void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v);
+/* The verdict for every message that waits for u; u must not be used again. */
+void hand_decide(struct hand *h, struct unit *u, const struct verdict *v);
+/* Everything still open goes back, at once and uncounted. Units of it must not be used again. */
+void hand_back(struct hand *h);
+
+/* Settles what is decided: one call each for acknowledgements, delays and dead letters. A message that could not be settled
+ * comes back by itself after its visibility timeout and finds its objects terminal. RC_FATAL, or RC_OK. */
+enum rc hand_settle(struct hand *h, struct event_queue *q, struct err *err);
+
+/* Makes everything in hand invisible for another timeout when a third of it has gone. RC_FATAL, or RC_OK. */
+enum rc hand_extend(struct hand *h, struct event_queue *q, struct clock *clock,
+	uint64_t visibility_ms, struct err *err);
+
+#endif

@@ -1,0 +1,67 @@
+#include "core/lease.h"
+
+#include <stdlib.h>
+
+struct lease_sight {
+	struct plan_id id;
+	enum plan_state state;
+	uint64_t heartbeat;
+	uint64_t first_boot_ms; /* when this state and heartbeat were first seen */
+	uint64_t last_boot_ms;
+	struct lease_sight *next;
+};
+
+void lease_init(struct lease_table *t)
+{
+	*t = (struct lease_table){0};
+}
+
+void lease_release(struct lease_table *t)
+{
+	lease_prune(t, UINT64_MAX);
+	table_release(&t->by_plan);
+}
+
+static struct lease_sight *sight_of(struct lease_table *t, const struct plan_id *id)
+{
+	struct lease_sight *s = table_get(&t->by_plan, slice_of(id->bytes, PLAN_ID_BYTES));
+
+	if (s)
+		return s;
+	s = xcalloc(1, sizeof(*s));
+	s->id = *id;
+	s->next = t->all;
+	t->all = s;
+	table_put(&t->by_plan, slice_of(s->id.bytes, PLAN_ID_BYTES), s);
+	return s;
+}
+
+uint64_t lease_observe(struct lease_table *t, const struct lg_plan *plan, uint64_t now_boot_ms)
+{
+	struct lease_sight *s = sight_of(t, &plan->id);
+
+	if (s->state != plan->state || s->heartbeat != plan->heartbeat) {
+		s->state = plan->state;
+		s->heartbeat = plan->heartbeat;
+		s->first_boot_ms = now_boot_ms;
+	}
+	s->last_boot_ms = now_boot_ms;
+	return now_boot_ms - s->first_boot_ms;
+}
+
+void lease_prune(struct lease_table *t, uint64_t before_boot_ms)
+{
+	struct lease_sight **at = &t->all;
+
+	while (*at) {
+		struct lease_sight *s = *at;
+
+		if (s->last_boot_ms >= before_boot_ms) {
+			at = &s->next;
+			continue;
+		}
+		*at = s->next;
+		table_remove(&t->by_plan, slice_of(s->id.bytes, PLAN_ID_BYTES));
+		free(s);
+	}
+}

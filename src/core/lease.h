@@ -1,0 +1,28 @@
+/*
+ * lease: how long the plans of others have stood still, as seen from here.
+ *
+ * A plan is judged by its heartbeat not changing for a whole lease on this process's own boot clock; clocks of two machines are
+ * never compared. So a plan is never judged at first sight.
+ */
+#ifndef BALER_CORE_LEASE_H
+#define BALER_CORE_LEASE_H
+
+#include "base/table.h"
+#include "port/ledger.h"
+
+struct lease_sight;
+
+struct lease_table {
+	struct table by_plan;
+	struct lease_sight *all;
+};
+
+void lease_init(struct lease_table *t);
+void lease_release(struct lease_table *t);
+
+/* Notes what was seen and returns for how long, in ms, this state and heartbeat have been the same. */
+uint64_t lease_observe(struct lease_table *t, const struct lg_plan *plan, uint64_t now_boot_ms);
+/* Forgets plans not looked at since then. */
+void lease_prune(struct lease_table *t, uint64_t before_boot_ms);
+
+#endif

@@ -1,0 +1,293 @@
+#include "core/pipeline.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/recover.h"
+#include "core/round.h"
+#include "core/triage.h"
+#include "obs/log.h"
+
+#define START_TRIES 3 /* of the first look at what the dead have left, before work begins anyway */
+#define OVERTIME_MAX_MS                                                                            \
+	1000 /* a batch whose window is over goes on taking what the queue gives at once, this long */
+#define UNITS_PER_ROOM                                                                             \
+	4 /* messages may carry many records: so many times batch_max_objects units, no more */
+
+struct pipeline {
+	struct pipeline_config cfg;
+	struct hand hand;
+	struct batcher batcher;
+	struct lease_table leases;
+	atomic_bool stopping;
+	bool started, drained, fatal;
+	unsigned n_start_tries, n_receive_failures;
+	uint64_t next_scan_boot_ms;
+	uint64_t resume_boot_ms; /* after trouble */
+	struct round_context round;
+	struct pipeline_stats stats; /* the step's own */
+	pthread_mutex_t shown_lock;
+	struct pipeline_stats shown; /* under shown_lock: as of the last step's end */
+};
+
+void pipeline_config_init(struct pipeline_config *cfg)
+{
+	static const uint64_t day_ms = UINT64_C(24) * 3600 * 1000;
+
+	*cfg = (struct pipeline_config){.compression = GZIP_BALANCED,
+		.batch_max_objects = 10000,
+		.batch_max_bytes = UINT64_C(400) << 20,
+		.batch_window_ms = 15000,
+		.visibility_ms = 200000,
+		.lease_ms = 60000,
+		.scan_interval_ms = 30000,
+		.receive_wait_ms = 500,
+		.receive_pause_ms = 20,
+		.retry_base_ms = 2000,
+		.retry_max_ms = 120000,
+		.retention_ms = 45 * day_ms,
+		.void_wait_ms = 15 * 60 * 1000,
+		.stop_grace_ms = 4000};
+}
+
+struct pipeline *pipeline_new(const struct pipeline_config *cfg)
+{
+	struct pipeline *p = xcalloc(1, sizeof(*p));
+
+	assert(cfg->batch_max_objects >= 1 && cfg->batch_max_objects <= LG_BATCH_MAX);
+	assert(cfg->lease_ms && cfg->scan_interval_ms && cfg->retry_base_ms);
+	p->cfg = *cfg;
+	hand_init(&p->hand);
+	batcher_init(&p->batcher, cfg->batch_max_objects, cfg->batch_max_bytes);
+	lease_init(&p->leases);
+	pthread_mutex_init(&p->shown_lock, NULL);
+	p->round = (struct round_context){.cfg = &p->cfg,
+		.hand = &p->hand,
+		.batcher = &p->batcher,
+		.leases = &p->leases,
+		.stats = &p->stats,
+		.stopping = &p->stopping};
+	return p;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	if (!p)
+		return;
+	batcher_release(&p->batcher);
+	hand_release(&p->hand);
+	lease_release(&p->leases);
+	pthread_mutex_destroy(&p->shown_lock);
+	free(p);
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+	atomic_store(&p->stopping, true);
+}
+
+struct pipeline_stats pipeline_stats(const struct pipeline *p)
+{
+	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&p->shown_lock;
+	struct pipeline_stats st;
+
+	pthread_mutex_lock(lock);
+	st = p->shown;
+	pthread_mutex_unlock(lock);
+	return st;
+}
+
+static uint64_t now_boot_ms(const struct pipeline *p)
+{
+	return clock_boot_ms(p->cfg.ports.clock);
+}
+
+/* Logs a failure once and says when to go on. */
+static enum pipeline_status troubled(
+	struct pipeline *p, unsigned n_failures, const char *what, const struct err *err)
+{
+	p->stats.failures++;
+	p->resume_boot_ms = now_boot_ms(p) + retry_delay_ms(&p->cfg, n_failures);
+	log_event(EV_STEP_FAILED, LF_STR("step", what), LF_STR("reason", err->text));
+	return PIPELINE_TROUBLED;
+}
+
+static enum pipeline_status fatal(struct pipeline *p)
+{
+	p->fatal = true;
+	return PIPELINE_FATAL;
+}
+
+/* The scanner's turn; at the first step also what a dead process of ours has left. */
+static enum pipeline_status scan(struct pipeline *p, struct err *err)
+{
+	struct recover_context c = {.ledger = p->cfg.ports.ledger,
+		.distribution = p->cfg.ports.distribution,
+		.clock = p->cfg.ports.clock,
+		.leases = &p->leases,
+		.lease_ms = p->cfg.lease_ms,
+		.void_wait_ms = p->cfg.void_wait_ms};
+	uint64_t half = p->cfg.scan_interval_ms / 2;
+	enum rc rc = recover_pass(&c, p->cfg.sole_owner && !p->started, err);
+
+	p->stats.plans_aborted += c.n_aborted;
+	p->stats.plans_recovered += c.n_published;
+	p->next_scan_boot_ms = now_boot_ms(p) + half + prng_below(p->cfg.ports.prng, 2 * half + 1);
+	if (rc == RC_FATAL)
+		return fatal(p);
+	if (rc == RC_OK || ++p->n_start_tries >= START_TRIES)
+		p->started = true;
+	return rc == RC_OK ? PIPELINE_WORKED : troubled(p, p->n_start_tries, "scan", err);
+}
+
+/* The next plan's worth of units, from open to acknowledged. */
+static enum pipeline_status run_batch(struct pipeline *p, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct unit **units = NULL;
+	bool by_bytes = false;
+	size_t n = batcher_take(&p->batcher, &a, &units, &by_bytes);
+	enum rc rc;
+
+	assert(n > 0);
+	if (by_bytes)
+		log_event(EV_LIMIT_REACHED, LF_U64("objects", n),
+			LF_U64("limit_bytes", p->cfg.batch_max_bytes));
+	p->drained = false;
+	rc = round_run(&p->round, units, n, err);
+	arena_release(&a);
+	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
+		return fatal(p);
+	if (rc != RC_OK)
+		return troubled(p, ++p->round.n_failures, "bundle", err);
+	p->round.n_failures = 0;
+	return PIPELINE_WORKED;
+}
+
+static bool batch_is_ready(const struct pipeline *p)
+{
+	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);
+	uint64_t overtime =
+		p->cfg.batch_window_ms < OVERTIME_MAX_MS ? p->cfg.batch_window_ms : OVERTIME_MAX_MS;
+
+	if (batcher_full(&p->batcher))
+		return true;
+	return due <= now && (p->drained || now - due >= overtime);
+}
+
+static void triage_all(
+	struct pipeline *p, struct chunk *chunk, const struct eq_message *messages, size_t n)
+{
+	static const struct verdict back = {.kind = VERDICT_RETRY};
+	const struct triage t = {.hand = &p->hand,
+		.batcher = &p->batcher,
+		.landing_bucket = slice_str(p->cfg.landing_bucket),
+		.window_ms = p->cfg.batch_window_ms,
+		.now_boot_ms = now_boot_ms(p),
+		.now_wall_ms = clock_wall_ms(p->cfg.ports.clock)};
+
+	for (size_t i = 0; i < n; i++) {
+		if (batcher_n(&p->batcher) / UNITS_PER_ROOM < p->cfg.batch_max_objects)
+			triage_message(&t, chunk, &messages[i]);
+		else
+			delivery_decide(
+				&p->hand, hand_take(&p->hand, chunk, &messages[i], 0), &back);
+	}
+}
+
+/* How long to wait for a first message: never beyond the batch's window. */
+static uint64_t wait_ms(const struct pipeline *p)
+{
+	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);
+	uint64_t left = due > now ? due - now : 0;
+
+	return left < p->cfg.receive_wait_ms ? left : p->cfg.receive_wait_ms;
+}
+
+/* A queue that answers as soon as there is one message would otherwise be asked for each alone. */
+static void pause_between_receives(struct pipeline *p, size_t n, size_t max)
+{
+	uint64_t left = wait_ms(p);
+
+	if (n < max / 2 && !batcher_full(&p->batcher))
+		clock_sleep_ms(p->cfg.ports.clock,
+			left < p->cfg.receive_pause_ms ? left : p->cfg.receive_pause_ms);
+}
+
+static enum pipeline_status receive(struct pipeline *p, struct err *err)
+{
+	size_t held = batcher_n(&p->batcher), n = 0;
+	size_t max = p->cfg.batch_max_objects > held ? p->cfg.batch_max_objects - held : 1;
+	struct chunk *chunk = chunk_new();
+	struct eq_message *messages = NULL;
+	enum rc rc;
+
+	max = max < EQ_BATCH_MAX ? max : EQ_BATCH_MAX;
+	rc = eq_receive(p->cfg.ports.queue, &chunk->arena, max, wait_ms(p), p->cfg.visibility_ms,
+		&messages, &n, err);
+	if (rc == RC_OK)
+		triage_all(p, chunk, messages, n);
+	chunk_filled(chunk);
+	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
+		return fatal(p);
+	if (rc != RC_OK)
+		return troubled(p, ++p->n_receive_failures, "receive", err);
+	p->n_receive_failures = 0;
+	if (n == 0) {
+		p->drained = batcher_due_boot_ms(&p->batcher) <= now_boot_ms(p);
+		return PIPELINE_IDLE;
+	}
+	pause_between_receives(p, n, max);
+	return PIPELINE_WORKED;
+}
+
+static enum pipeline_status stop(struct pipeline *p, struct err *err)
+{
+	batcher_clear(&p->batcher);
+	hand_back(&p->hand);
+	return hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL ? fatal(p)
+									  : PIPELINE_STOPPED;
+}
+
+static enum pipeline_status step(struct pipeline *p, struct err *err)
+{
+	const struct pipeline_ports *ports = &p->cfg.ports;
+	uint64_t now = now_boot_ms(p);
+
+	if (p->fatal)
+		return PIPELINE_FATAL;
+	if (atomic_load(&p->stopping))
+		return stop(p, err);
+	if (hand_extend(&p->hand, ports->queue, ports->clock, p->cfg.visibility_ms, err) ==
+		RC_FATAL)
+		return fatal(p);
+	if (now < p->resume_boot_ms) {
+		uint64_t left = p->resume_boot_ms - now;
+
+		clock_sleep_ms(ports->clock,
+			left < p->cfg.receive_wait_ms ? left : p->cfg.receive_wait_ms);
+		return PIPELINE_IDLE;
+	}
+	if (!p->started || now >= p->next_scan_boot_ms)
+		return scan(p, err);
+	return batch_is_ready(p) ? run_batch(p, err) : receive(p, err);
+}
+
+static void show(struct pipeline *p)
+{
+	p->stats.dead_letters = p->hand.n_dead;
+	p->stats.retries = p->hand.n_retried;
+	p->stats.in_hand = p->hand.n;
+	pthread_mutex_lock(&p->shown_lock);
+	p->shown = p->stats;
+	pthread_mutex_unlock(&p->shown_lock);
+}
+
+enum pipeline_status pipeline_step(struct pipeline *p, struct err *err)
+{
+	struct err own = {0};
+	enum pipeline_status status = step(p, err ? err : &own);
+
+	show(p);
+	return status;
+}

@@ -1,0 +1,110 @@
+/*
+ * pipeline: one worker: events in, bundles out, exactly once. docs/protocol.md is its specification.
+ *
+ * pipeline_step does one unit of work and returns: it waits a little for messages, or carries one plan from open to
+ * acknowledged, or looks after plans that others left. Whoever owns the thread loops around it, so that a simulator can drive
+ * the same code on a virtual clock. All policy is in this folder; everything outside is reached through the ports.
+ *
+ * Threads: a pipeline is one thread's at a time; pipeline_stop and pipeline_stats may be called from any thread (stop also from
+ * a signal handler). Any number of pipelines, in one process or many, may share the same ports: the ledger decides.
+ *
+ * Memory: the messages in hand (batch_max_objects and one receive more), gzip's window, the store's window; never an object.
+ */
+#ifndef BALER_CORE_PIPELINE_H
+#define BALER_CORE_PIPELINE_H
+
+#include "base/clock.h"
+#include "base/prng.h"
+#include "base/sync.h"
+#include "pack/gzip.h"
+#include "port/event_queue.h"
+#include "port/ledger.h"
+#include "port/object_store.h"
+
+/* All borrowed; must outlive the pipeline. */
+struct pipeline_ports {
+	struct object_store *landing;      /* where objects are read */
+	struct object_store *distribution; /* where bundles go; may be the same */
+	struct event_queue *queue;
+	struct ledger *ledger;
+	struct clock *clock;
+	struct prng *prng; /* this pipeline's alone */
+	struct work_pool *
+		pool; /* compresses; may be NULL: then inside the step. No thread of it may run the pipeline */
+};
+
+struct pipeline_config {
+	struct pipeline_ports ports;
+	const char *owner; /* a name for people, at most LG_OWNER_MAX bytes */
+	const char *landing_bucket;
+	const char *distribution_bucket;
+	enum gzip_mode compression;
+
+	size_t batch_max_objects; /* 1 … 100,000 */
+	uint64_t
+		batch_max_bytes; /* sum of sizes, each rounded up to 512; one larger object ships alone */
+	uint64_t batch_window_ms; /* from when its first message was sent */
+
+	uint64_t visibility_ms; /* above the window; extended while in hand */
+	uint64_t lease_ms; /* a plan whose heartbeat stands still this long is given up for dead */
+	uint64_t scan_interval_ms; /* between looks at the plans of others; jittered by a half */
+	uint64_t
+		receive_wait_ms; /* the longest a step waits for a message: bounds how fast a stop is seen */
+	uint64_t receive_pause_ms; /* between receives while a batch fills slowly */
+	uint64_t retry_base_ms;    /* a failed message's first delay; doubles, with jitter */
+	uint64_t retry_max_ms;
+	uint64_t
+		retention_ms; /* of object records; events older than this less 15 days are refused; 0: no limit */
+	uint64_t
+		void_wait_ms; /* how long the store must deny a sealed stage before the seal is undone */
+	uint64_t
+		stop_grace_ms; /* after pipeline_stop a bundle may go on this long, then its plan is undone */
+
+	/* Every open plan in the ledger at the first step is dead (nobody else can be using it): undo them at once, without
+	 * waiting for a lease. At most one pipeline of a ledger may have this, and no other may be stepped before its first
+	 * step has returned. */
+	bool sole_owner;
+};
+
+/* The defaults of contract.md; ports, owner and buckets are left NULL. */
+void pipeline_config_init(struct pipeline_config *cfg);
+
+enum pipeline_status {
+	PIPELINE_WORKED, /* something was done; there may be more at once */
+	PIPELINE_IDLE,   /* waited */
+	PIPELINE_TROUBLED, /* a port failed; logged, undone, and tried again after a pause of the pipeline's own */
+	PIPELINE_STOPPED, /* after pipeline_stop: everything in hand is handed back; stepping again does nothing */
+	PIPELINE_FATAL, /* this process cannot go on; err says why. Only pipeline_free may follow */
+};
+
+struct pipeline_stats {
+	uint64_t bundles;         /* published by this pipeline */
+	uint64_t objects;         /* in them */
+	uint64_t object_bytes;    /* their bytes, as fetched */
+	uint64_t bundle_bytes;    /* their bytes, as published */
+	uint64_t duplicates;      /* messages of objects that had been shipped or rejected before */
+	uint64_t rejected;        /* objects rejected by this pipeline */
+	uint64_t dead_letters;    /* messages made dead letters */
+	uint64_t retries;         /* messages handed back to be tried again */
+	uint64_t plans_aborted;   /* own plans given up, and plans of the dead undone */
+	uint64_t plans_recovered; /* sealed plans of others published */
+	uint64_t failures;        /* steps that came out troubled */
+	uint64_t in_hand;         /* messages received and not settled; a level, not a count */
+};
+
+struct pipeline;
+
+/* Copies cfg. Never NULL. */
+struct pipeline *pipeline_new(const struct pipeline_config *cfg);
+/* Does not hand back what is in hand: that is what stepping until PIPELINE_STOPPED is for. NULL is fine. */
+void pipeline_free(struct pipeline *p);
+
+/* Blocks at most receive_wait_ms when there is nothing to do, else as long as one bundle takes. */
+enum pipeline_status pipeline_step(struct pipeline *p, struct err *err);
+
+/* Asks for an end: the step in progress finishes what it has, the next hands the rest back and returns PIPELINE_STOPPED. */
+void pipeline_stop(struct pipeline *p);
+
+struct pipeline_stats pipeline_stats(const struct pipeline *p);
+
+#endif

@@ -1,0 +1,120 @@
+#include "core/recover.h"
+
+#include "core/publish.h"
+#include "obs/log.h"
+
+#define PAGE 100
+
+static void log_recovered(const struct lg_plan *plan)
+{
+	log_event(EV_PLAN_RECOVERED, LF_SLICE("bundle", plan->key), LF_SLICE("owner", plan->owner),
+		LF_STR("state", plan_state_name(plan->state)));
+}
+
+static enum rc undo_open(
+	struct recover_context *c, struct lg_plan *plan, bool all_dead, struct err *err)
+{
+	uint64_t heartbeat = all_dead ? LG_ANY_HEARTBEAT : plan->heartbeat;
+	enum plan_state found;
+	enum rc rc =
+		plan_move(c->ledger, c->clock, plan, PLAN_ABORTED, NULL, heartbeat, &found, err);
+
+	if (rc == RC_OK) {
+		plan_moved(plan, PLAN_ABORTED);
+		c->n_aborted++;
+		log_recovered(plan);
+	}
+	return rc == RC_CONFLICT ? RC_OK : rc; /* it lives, or was sealed: the next pass sees */
+}
+
+/*
+ * The store denies a sealed stage. Undo the seal only when it still does so after the whole wait: a completion that was on
+ * its way must have had time to land. The stage is discarded first and the store asked again, so that nothing can land later.
+ */
+static enum rc undo_sealed(
+	struct recover_context *c, struct lg_plan *plan, uint64_t still_ms, struct err *err)
+{
+	enum plan_state found;
+	enum rc rc;
+
+	if (still_ms < c->void_wait_ms)
+		return RC_OK;
+	rc = os_discard(c->distribution, plan->bucket, plan->key, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = os_publish(c->distribution, plan->bucket, plan->key, plan->seal.staged, err);
+	if (rc != RC_ABSENT)
+		return rc; /* published after all: the next pass finishes it */
+	rc = plan_move(c->ledger, c->clock, plan, PLAN_ABORTED, NULL, 0, &found, err);
+	if (rc == RC_OK) {
+		plan_moved(plan, PLAN_ABORTED);
+		c->n_aborted++;
+		log_recovered(plan);
+	}
+	return rc == RC_CONFLICT ? RC_OK : rc;
+}
+
+static enum rc finish_sealed(
+	struct recover_context *c, struct lg_plan *plan, uint64_t still_ms, struct err *err)
+{
+	enum rc rc = publish_plan(c->distribution, c->ledger, c->clock, plan, err);
+
+	if (rc == RC_OK) {
+		c->n_published++;
+		log_recovered(plan);
+	} else if (rc == RC_ABSENT) {
+		log_event(
+			EV_PLAN_STUCK, LF_SLICE("bundle", plan->key), LF_STR("reason", err->text));
+		rc = undo_sealed(c, plan, still_ms, err);
+	}
+	return rc == RC_CONFLICT ? RC_OK : rc;
+}
+
+static enum rc look_after(
+	struct recover_context *c, struct lg_plan *plan, bool all_dead, struct err *err)
+{
+	uint64_t still_ms = lease_observe(c->leases, plan, clock_boot_ms(c->clock));
+	bool over = all_dead || still_ms >= c->lease_ms;
+	enum rc rc = RC_OK;
+
+	if (plan->state == PLAN_OPEN && over)
+		rc = undo_open(c, plan, all_dead, err);
+	else if (plan->state == PLAN_SEALED && over)
+		rc = finish_sealed(c, plan, still_ms, err);
+	if (rc == RC_OK && plan->state == PLAN_ABORTED)
+		rc = plan_discard(c->distribution, c->ledger, plan, err);
+	return rc;
+}
+
+enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
+{
+	uint64_t began_boot_ms = clock_boot_ms(c->clock);
+	struct plan_id after, *resume = NULL;
+	enum rc rc, worst = RC_OK;
+	size_t n;
+
+	do {
+		struct arena a = ARENA_INIT;
+		struct lg_plan *plans;
+
+		rc = lg_scan(c->ledger, &a, PLAN_OPEN | PLAN_SEALED | PLAN_ABORTED, resume, PAGE,
+			&plans, &n, err);
+		for (size_t i = 0; rc == RC_OK && i < n; i++) {
+			enum rc one = look_after(c, &plans[i], all_dead, err);
+
+			if (one == RC_FATAL)
+				rc = RC_FATAL;
+			else if (one != RC_OK)
+				worst = RC_AGAIN;
+		}
+		if (rc == RC_OK && n) {
+			after = plans[n - 1].id;
+			resume = &after;
+		}
+		arena_release(&a);
+	} while (rc == RC_OK && n > 0);
+	if (rc != RC_OK)
+		return rc == RC_FATAL ? rc : RC_AGAIN;
+	lease_prune(c->leases, began_boot_ms);
+	return worst;
+}

@@ -1,0 +1,29 @@
+/*
+ * recover: step 10, the scanner: finishes or undoes the plans that dead workers left. Needs no message.
+ *
+ * sealed → published → done; open with a heartbeat that stands still for a lease → aborted; aborted → its stage discarded. A
+ * sealed plan too is left alone for a lease, for its owner is most likely publishing it; helping it early would be safe but idle.
+ */
+#ifndef BALER_CORE_RECOVER_H
+#define BALER_CORE_RECOVER_H
+
+#include "core/lease.h"
+#include "core/plan.h"
+
+struct recover_context {
+	struct ledger *ledger;
+	struct object_store *distribution;
+	struct clock *clock;
+	struct lease_table *leases;
+	uint64_t lease_ms;
+	uint64_t void_wait_ms;
+	uint64_t n_aborted, n_published; /* counted up */
+};
+
+/*
+ * One pass over all plans. all_dead: nobody else uses this ledger, so every lease is over. A plan that fails is logged and left
+ * for the next pass. RC_OK; RC_AGAIN: the pass could not be finished; RC_FATAL.
+ */
+enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err);
+
+#endif

@@ -1,0 +1,370 @@
+#include "core/round.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/bundle.h"
+#include "core/claim.h"
+#include "core/publish.h"
+#include "core/seal.h"
+#include "obs/log.h"
+
+struct round {
+	struct round_context *c;
+	struct lg_plan plan;
+	struct unit **units; /* by slot */
+	size_t n;
+	struct bundle bundle;
+	bool published;
+	uint64_t next_beat_boot_ms;
+	uint64_t stop_seen_boot_ms; /* 0: not asked to stop */
+	struct arena arena;
+};
+
+uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n)
+{
+	uint64_t delay_ms = cfg->retry_base_ms;
+
+	for (unsigned i = 1; i < n && delay_ms < cfg->retry_max_ms; i++)
+		delay_ms *= 2;
+	if (delay_ms > cfg->retry_max_ms)
+		delay_ms = cfg->retry_max_ms;
+	return delay_ms / 2 + prng_below(cfg->ports.prng, delay_ms / 2 + 1);
+}
+
+static bool is_mine(const struct unit *u)
+{
+	return u->claim == CLAIM_MINE;
+}
+
+/* Sign of life, to the ledger and to the queue; and where a stop is felt in the middle of a long bundle. */
+static enum rc keep_alive(void *arg, struct err *err)
+{
+	struct round *r = arg;
+	const struct pipeline_config *cfg = r->c->cfg;
+	uint64_t now = clock_boot_ms(cfg->ports.clock);
+	enum rc rc;
+
+	if (atomic_load_explicit(r->c->stopping, memory_order_relaxed)) {
+		if (!r->stop_seen_boot_ms)
+			r->stop_seen_boot_ms = now;
+		if (now - r->stop_seen_boot_ms >= cfg->stop_grace_ms)
+			return err_set(err, RC_AGAIN, "stopping");
+	}
+	if (now < r->next_beat_boot_ms)
+		return RC_OK;
+	r->next_beat_boot_ms = now + cfg->lease_ms / 6;
+	rc = lg_plan_beat(
+		cfg->ports.ledger, &r->plan.id, r->plan.nonce, r->plan.heartbeat + 1, err);
+	if (rc == RC_CONFLICT || rc == RC_FATAL)
+		return err_ctx(err, rc, "beat");
+	/* A beat that was lost is no harm: the next will be another number, and six fit in a lease. */
+	r->plan.heartbeat++;
+	return hand_extend(r->c->hand, cfg->ports.queue, cfg->ports.clock, cfg->visibility_ms, err);
+}
+
+static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms, bool counted)
+{
+	const struct verdict v = {.kind = VERDICT_RETRY, .delay_ms = delay_ms, .counted = counted};
+
+	hand_decide(r->c->hand, u, &v);
+}
+
+/* Trouble that is not the objects' own: all units that are still ours to decide are tried again later. */
+static void retry_all(struct round *r, bool at_once)
+{
+	uint64_t delay_ms = at_once ? 0 : retry_delay_ms(r->c->cfg, r->c->n_failures + 1);
+
+	for (size_t i = 0; i < r->n; i++)
+		decide_retry(r, r->units[i], delay_ms, false);
+	r->n = 0;
+}
+
+static void reject_verdict(struct round *r, struct unit *u)
+{
+	const struct verdict v = {.kind = VERDICT_DEAD, .code = u->code, .reason = u->why};
+
+	hand_decide(r->c->hand, u, &v);
+}
+
+/* The plan will not be sealed: abort it, and then, never before, remove its stage. What fails here the scanner repeats. */
+static enum rc give_up(struct round *r, const char *why)
+{
+	const struct pipeline_ports *ports = &r->c->cfg->ports;
+	struct err later = {0};
+	enum plan_state found;
+	enum rc rc;
+
+	/* A mark for whoever takes the claims over: this plan did not die of its members (attempts stays). Only a courtesy. */
+	lg_plan_beat(ports->ledger, &r->plan.id, r->plan.nonce, LG_GIVEN_UP, &later);
+	rc = plan_move(ports->ledger, ports->clock, &r->plan, PLAN_ABORTED, NULL, LG_ANY_HEARTBEAT,
+		&found, &later);
+	if (rc == RC_OK) {
+		plan_moved(&r->plan, PLAN_ABORTED);
+		r->c->stats->plans_aborted++;
+		rc = plan_discard(ports->distribution, ports->ledger, &r->plan, &later);
+	}
+	if (why)
+		log_event(EV_PLAN_ABORTED, LF_SLICE("bundle", r->plan.key), LF_STR("reason", why));
+	return rc == RC_FATAL ? RC_FATAL : RC_OK;
+}
+
+/* A first claim of an event so old that the record of an earlier shipping may have expired. */
+static bool too_old(const struct round *r, const struct unit *u)
+{
+	static const uint64_t margin_ms = UINT64_C(15) * 24 * 3600 * 1000;
+	const struct pipeline_config *cfg = r->c->cfg;
+	uint64_t now = clock_wall_ms(cfg->ports.clock);
+
+	return cfg->retention_ms > margin_ms && u->attempts == 1 && u->event_wall_ms &&
+	       now > u->event_wall_ms && now - u->event_wall_ms > cfg->retention_ms - margin_ms;
+}
+
+/* Claims that are ours but must end as rejections. */
+static void mark_refused(struct round *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct unit *u = r->units[i];
+
+		if (!is_mine(u) || u->code[0])
+			continue;
+		if (u->attempts > BATCHER_POISON_ATTEMPTS)
+			unit_refuse(u, "poison", "every plan that held the object died");
+		else if (too_old(r, u))
+			unit_refuse(
+				u, "too-old", "the event is older than the ledger can vouch for");
+	}
+}
+
+/* Turns what is gone into rejections, once fetched. */
+static void mark_missing(struct round *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct unit *u = r->units[i];
+
+		if (is_mine(u) && !u->code[0] && u->fetch == FETCH_MISSING)
+			unit_refuse(u, "object-missing", "the object or its version is gone");
+	}
+}
+
+static bool wants_fetch(const struct unit *u)
+{
+	return is_mine(u) && !u->code[0];
+}
+
+static enum rc fetch(struct round *r, struct err *err)
+{
+	const struct pipeline_config *cfg = r->c->cfg;
+	struct bundle_job job = {.landing = cfg->ports.landing,
+		.distribution = cfg->ports.distribution,
+		.plan = &r->plan,
+		.compression = cfg->compression,
+		.pool = cfg->ports.pool,
+		.max_bytes = cfg->batch_max_bytes,
+		.tick = keep_alive,
+		.tick_arg = r};
+	struct unit **wanted = arena_array(&r->arena, r->n, sizeof(struct unit *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		r->units[i]->fetch = FETCH_NONE;
+		if (wants_fetch(r->units[i]))
+			wanted[n++] = r->units[i];
+	}
+	return n ? bundle_make(&job, wanted, n, &r->bundle, err) : RC_OK;
+}
+
+/* Puts the rejections on record. A unit whose rejection cannot be settled loses its claim status: it is tried again. */
+static enum rc record_rejections(struct round *r, struct err *err)
+{
+	struct unit **refused = arena_array(&r->arena, r->n, sizeof(struct unit *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (is_mine(r->units[i]) && r->units[i]->code[0])
+			refused[n++] = r->units[i];
+	}
+	return n ? reject_units(r->c->cfg->ports.ledger, r->c->cfg->ports.clock, &r->plan, refused,
+			   n, err)
+		 : RC_OK;
+}
+
+static void log_bundle(const struct round *r)
+{
+	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE("bundle", r->plan.key),
+		LF_U64("objects", r->bundle.n_members),
+		LF_U64("object_bytes", r->bundle.member_bytes),
+		LF_U64("bundle_bytes", r->bundle.size_bytes));
+}
+
+static void count_bundle(struct round *r)
+{
+	struct pipeline_stats *st = r->c->stats;
+
+	st->bundles++;
+	st->objects += r->bundle.n_members;
+	st->object_bytes += r->bundle.member_bytes;
+	st->bundle_bytes += r->bundle.size_bytes;
+	log_bundle(r);
+}
+
+/* Steps 6 to 8. RC_OK: published and done. RC_CONFLICT: fenced; the stage is discarded. Else the plan is left as it is. */
+static enum rc commit(struct round *r, struct err *err)
+{
+	const struct pipeline_ports *ports = &r->c->cfg->ports;
+	enum plan_state found;
+	enum rc rc;
+
+	r->plan.seal = seal_record(&r->arena, &r->bundle, r->units, r->n);
+	rc = plan_move(
+		ports->ledger, ports->clock, &r->plan, PLAN_SEALED, &r->plan.seal, 0, &found, err);
+	if (rc == RC_CONFLICT && found == PLAN_ABORTED) {
+		plan_moved(&r->plan, PLAN_ABORTED);
+		plan_discard(ports->distribution, ports->ledger, &r->plan, err);
+		return RC_CONFLICT;
+	}
+	if (rc != RC_OK)
+		return rc;
+	plan_moved(&r->plan, PLAN_SEALED);
+	rc = publish_plan(ports->distribution, ports->ledger, ports->clock, &r->plan, err);
+	if (rc == RC_REFUSED || rc == RC_CORRUPT || rc == RC_ABSENT)
+		log_event(EV_PLAN_STUCK, LF_SLICE("bundle", r->plan.key),
+			LF_STR("reason", err->text));
+	r->published = rc == RC_OK;
+	if (r->published)
+		count_bundle(r);
+	/* Sealed but not published is no conflict for us: the scanner goes on with it. */
+	return rc == RC_CONFLICT ? RC_AGAIN : rc;
+}
+
+static void decide_mine(struct round *r, struct unit *u)
+{
+	static const struct verdict shipped = {.kind = VERDICT_ACK};
+	const struct pipeline_config *cfg = r->c->cfg;
+
+	if (u->code[0]) {
+		r->c->stats->rejected++;
+		log_event(EV_OBJECT_REJECTED, LF_SLICE("key", u->object.key),
+			LF_STR("code", u->code));
+		reject_verdict(r, u);
+	} else if (u->fetch == FETCH_PACKED && r->published) {
+		hand_decide(r->c->hand, u, &shipped);
+	} else if (u->fetch == FETCH_MISMATCH || u->fetch == FETCH_DENIED) {
+		decide_retry(r, u, retry_delay_ms(cfg, u->receive_count), true);
+	} else if (u->fetch == FETCH_OVER) {
+		decide_retry(r, u, 0, false);
+	} else {
+		decide_retry(r, u, retry_delay_ms(cfg, r->c->n_failures + 1), false);
+	}
+}
+
+static void decide(struct round *r, struct unit *u)
+{
+	static const struct verdict shipped = {.kind = VERDICT_ACK};
+
+	switch (u->claim) {
+	case CLAIM_MINE:
+		decide_mine(r, u);
+		break;
+	case CLAIM_SHIPPED:
+		r->c->stats->duplicates++;
+		hand_decide(r->c->hand, u, &shipped);
+		break;
+	case CLAIM_REJECTED:
+		/* Perhaps the worker that rejected it died before it could send the message to the dead letters. */
+		r->c->stats->duplicates++;
+		reject_verdict(r, u);
+		break;
+	case CLAIM_WAIT:
+		decide_retry(r, u, u->wait_ms, false);
+		break;
+	case CLAIM_SUSPECT:
+		batcher_add(r->c->batcher, u);
+		break;
+	case CLAIM_LOST:
+	case CLAIM_NONE:
+		decide_retry(r, u, retry_delay_ms(r->c->cfg, 1), false);
+		break;
+	}
+}
+
+static void decide_all(struct round *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		decide(r, r->units[i]);
+	r->n = 0;
+}
+
+/* The plan is over before its seal, with rc. */
+static enum rc end_early(struct round *r, enum rc rc, struct err *err)
+{
+	const char *why = err ? err->text : "";
+
+	if (rc == RC_FATAL)
+		return rc;
+	if (give_up(r, why) == RC_FATAL)
+		return RC_FATAL;
+	retry_all(r, rc == RC_CONFLICT);
+	return rc == RC_CONFLICT ? RC_OK : RC_AGAIN;
+}
+
+/* Everything between the plan's opening and its end. */
+static enum rc carry(struct round *r, struct err *err)
+{
+	const struct pipeline_config *cfg = r->c->cfg;
+	struct claim_context claims = {.ledger = cfg->ports.ledger,
+		.distribution = cfg->ports.distribution,
+		.clock = cfg->ports.clock,
+		.leases = r->c->leases,
+		.batcher = r->c->batcher,
+		.lease_ms = cfg->lease_ms};
+	enum rc rc = claim_units(&claims, &r->plan, r->units, r->n, err);
+
+	r->c->stats->plans_aborted += claims.n_aborted;
+	r->c->stats->plans_recovered += claims.n_helped;
+	if (rc != RC_OK)
+		return end_early(r, rc, err);
+	mark_refused(r);
+	rc = fetch(r, err);
+	if (rc != RC_OK)
+		return end_early(r, rc, err);
+	mark_missing(r);
+	rc = record_rejections(r, err);
+	if (rc != RC_OK)
+		return end_early(r, rc, err);
+	if (r->bundle.n_members == 0) {
+		rc = give_up(r, NULL);
+	} else {
+		rc = commit(r, err);
+		if (rc == RC_CONFLICT) {
+			retry_all(r, true);
+			return RC_OK;
+		}
+	}
+	if (rc == RC_FATAL)
+		return rc;
+	decide_all(r);
+	return rc == RC_OK ? RC_OK : RC_AGAIN;
+}
+
+enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct err *err)
+{
+	const struct pipeline_config *cfg = c->cfg;
+	struct round r = {.c = c, .units = units, .n = n};
+	enum rc rc;
+
+	assert(n > 0);
+	r.plan = plan_make(&r.arena, cfg->ports.prng, clock_wall_ms(cfg->ports.clock),
+		slice_str(cfg->owner), slice_str(cfg->distribution_bucket));
+	r.next_beat_boot_ms = clock_boot_ms(cfg->ports.clock) + cfg->lease_ms / 6;
+	rc = plan_begin(cfg->ports.ledger, cfg->ports.clock, &r.plan, err);
+	if (rc == RC_OK) {
+		rc = carry(&r, err);
+	} else if (rc != RC_FATAL) {
+		retry_all(&r, false);
+		rc = RC_AGAIN;
+	}
+	bundle_release(&r.bundle);
+	arena_release(&r.arena);
+	return rc;
+}

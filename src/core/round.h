@@ -1,0 +1,34 @@
+/*
+ * round: one plan, from open to acknowledged: plan, claim, bundle, reject, seal, publish, done, verdicts.
+ *
+ * Whatever happens, every unit given to it is decided (its messages get a verdict) or put back into the batcher. A plan is given
+ * up only while its seal has not been asked for, or after the ledger has said that it is aborted.
+ */
+#ifndef BALER_CORE_ROUND_H
+#define BALER_CORE_ROUND_H
+
+#include <stdatomic.h>
+
+#include "core/batcher.h"
+#include "core/hand.h"
+#include "core/lease.h"
+#include "core/pipeline.h"
+
+/* What a round works with; the pipeline's. */
+struct round_context {
+	const struct pipeline_config *cfg;
+	struct hand *hand;
+	struct batcher *batcher;
+	struct lease_table *leases;
+	struct pipeline_stats *stats;
+	const atomic_bool *stopping;
+	unsigned n_failures; /* troubled steps in a row, for the backoff */
+};
+
+/* Milliseconds until the n-th try, n ≥ 1: doubling from retry_base_ms, at most retry_max_ms, half of it random. */
+uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n);
+
+/* RC_OK: the plan came to an end of some kind. RC_AGAIN: a port failed, the plan was undone or left to the scanner. RC_FATAL. */
+enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct err *err);
+
+#endif

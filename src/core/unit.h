@@ -1,0 +1,65 @@
+/* unit: an object version to be bundled, once, however many messages announce it; and what becomes of it. */
+#ifndef BALER_CORE_UNIT_H
+#define BALER_CORE_UNIT_H
+
+#include "model/bundle_key.h"
+#include "model/object_id.h"
+
+struct delivery;
+
+/* A message that waits for this unit. Lives in the memory of that message. */
+struct unit_link {
+	struct delivery *delivery;
+	struct unit_link *next;
+};
+
+/* What the ledger said. */
+enum unit_claim {
+	CLAIM_NONE,
+	CLAIM_MINE,     /* claimed by the plan in hand */
+	CLAIM_SHIPPED,  /* in another's published bundle */
+	CLAIM_REJECTED, /* rejected before; code is its reason */
+	CLAIM_WAIT,     /* in a plan that may be alive: again after wait_ms */
+	CLAIM_SUSPECT,  /* many plans have died with it: only in a smaller plan */
+	CLAIM_LOST,     /* could not be settled: again soon */
+};
+
+/* What fetching it came to. */
+enum unit_fetch {
+	FETCH_NONE,
+	FETCH_PACKED,
+	FETCH_MISSING,  /* gone: to be rejected */
+	FETCH_MISMATCH, /* not the bytes that were announced */
+	FETCH_DENIED,
+	FETCH_TRANSIENT, /* broke off; the store's trouble, not the object's */
+	FETCH_OVER,      /* turned out too large for this bundle */
+};
+
+struct unit {
+	struct object_id object;
+	struct slice identity; /* object, as a table's key */
+	struct slice name;     /* canonical; empty when the key was refused */
+	struct slice etag;
+	uint64_t size; /* bytes, as announced */
+	bool has_size;
+	uint64_t event_wall_ms; /* 0: unknown */
+	uint64_t due_boot_ms;   /* when its batch must close */
+	uint32_t receive_count; /* the highest of its messages */
+	struct unit_link *links;
+	struct unit *next; /* in a list of the batcher's */
+
+	uint32_t attempts; /* plans that have claimed it, as far as is known */
+	uint32_t slot;     /* in the plan in hand */
+	enum unit_claim claim;
+	uint64_t wait_ms;
+	enum unit_fetch fetch;
+	char code[48]; /* why it is to be rejected, or was; empty: it is not */
+	char why[160]; /* the sentence to it */
+};
+
+/* Its share of batch_max_bytes. */
+uint64_t unit_rounded_bytes(const struct unit *u);
+/* Sets code and why, cut to fit. */
+void unit_refuse(struct unit *u, const char *code, const char *why);
+
+#endif
