@@ -4,7 +4,7 @@
 
 #include "adapter/local/event_queue.h"
 #include "adapter/local/ledger.h"
-#include "port/object_store.h"
+#include "adapter/local/object_store.h"
 
 static void take_config(struct local *local, const struct local_config *cfg)
 {
@@ -37,6 +37,7 @@ enum rc local_open(const struct local_config *cfg, struct local **ret_local, str
 	if (rc == RC_OK) {
 		local->committer = committer_new(local->db, local->clock);
 		local_ledger_open(local);
+		local_store_open(local);
 		rc = local_queue_open(local, err);
 	}
 	if (rc != RC_OK) {

@@ -88,14 +88,14 @@
 	"  attempts INTEGER NOT NULL, reason BLOB,"                                                       \
 	"  PRIMARY KEY(version, bucket, key)) STRICT, WITHOUT ROWID;"
 
-/* object_store: bundles that are durable and not yet visible. A row is made before its file is begun, so that discard finds what
- * a crash left; publishing gives the blob to a version and keeps the row, which remembers it [OS-6]. */
+/* object_store: bundles that are durable and not yet visible. bucket is the name: a stage can be discarded when its bucket is gone.
+ * Publishing gives the blob to a version and keeps the row, which remembers it [OS-6]. */
 #define SCHEMA_STAGE                                                                                      \
 	"CREATE TABLE stage("                                                                             \
-	"  id INTEGER PRIMARY KEY, bucket INTEGER NOT NULL, key BLOB NOT NULL, nonce INTEGER NOT NULL,"   \
+	"  id INTEGER PRIMARY KEY, nonce INTEGER NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"      \
 	"  blob BLOB, size INTEGER NOT NULL, etag TEXT NOT NULL,"                                         \
 	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0) STRICT;"                          \
-	"CREATE INDEX stage_key ON stage(bucket, key);"
+	"CREATE INDEX stage_key ON stage(bucket, key) WHERE published = 0;"
 
 #define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE
 

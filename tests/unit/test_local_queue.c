@@ -1,0 +1,499 @@
+/* What the local queue promises beyond the contract's suite: restarts, forged receipts, wake-ups, bounds, many callers at once. */
+#include "check.h"
+
+#include "local_fixture.h"
+
+#include "adapter/local/event_queue.h"
+#include "adapter/local/flight.h"
+
+#define LONG_MS 600000
+#define MAX_RECEIVES 5
+
+static int setup(void **state)
+{
+	struct local_fixture *f = xcalloc(1, sizeof(*f));
+
+	fixture_init(f, MAX_RECEIVES);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_release(*state);
+	free(*state);
+	return 0;
+}
+
+static struct event_queue *queue_of(struct local_fixture *f)
+{
+	return local_event_queue(f->local);
+}
+
+static void send_text(struct event_queue *q, const char *text)
+{
+	struct slice body = slice_str(text);
+	enum rc result = RC_FATAL;
+
+	assert_int_equal(eq_send(q, &body, 1, &result, NULL), RC_OK);
+	assert_int_equal(result, RC_OK);
+}
+
+static size_t receive(struct event_queue *q, struct arena *a, size_t max, uint64_t visibility_ms,
+	struct eq_message **ret)
+{
+	size_t n;
+
+	assert_int_equal(eq_receive(q, a, max, 0, visibility_ms, ret, &n, NULL), RC_OK);
+	return n;
+}
+
+static struct eq_message receive_one(struct event_queue *q, struct arena *a, uint64_t visibility_ms)
+{
+	struct eq_message *m;
+
+	assert_int_equal(receive(q, a, 10, visibility_ms, &m), 1);
+	return m[0];
+}
+
+static enum rc ack(struct event_queue *q, struct slice receipt)
+{
+	enum rc result = RC_FATAL;
+
+	assert_int_equal(eq_ack(q, &receipt, 1, &result, NULL), RC_OK);
+	return result;
+}
+
+static enum rc hide(struct event_queue *q, struct slice receipt, uint64_t delay_ms)
+{
+	struct eq_hide h = {receipt, delay_ms, false};
+	enum rc result = RC_FATAL;
+
+	assert_int_equal(eq_hide(q, &h, 1, &result, NULL), RC_OK);
+	return result;
+}
+
+static struct eq_stat stat_of(struct event_queue *q)
+{
+	struct eq_stat st;
+
+	assert_int_equal(eq_stat(q, &st, NULL), RC_OK);
+	return st;
+}
+
+/* [EQ-11] The timeout ends while nobody calls; the keeper writes the count. */
+static void eq11_an_ended_timeout_counts_though_nobody_receives(void **state)
+{
+	struct local_fixture *f = *state;
+	struct arena a = ARENA_INIT;
+
+	send_text(queue_of(f), "m");
+	receive_one(queue_of(f), &a, 30);
+	clock_sleep_ms(clock_system(), 400);
+	fixture_crash(f);
+	assert_int_equal(receive_one(queue_of(f), &a, LONG_MS).receive_count, 2);
+	arena_release(&a);
+}
+
+/* A machine that is killed again and again must not fill the dead letters. */
+static void eq10_deliveries_cut_off_by_crashes_do_not_count(void **state)
+{
+	struct local_fixture *f = *state;
+	struct arena a = ARENA_INIT;
+
+	send_text(queue_of(f), "m");
+	for (int i = 0; i < MAX_RECEIVES + 1; i++) {
+		assert_int_equal(receive_one(queue_of(f), &a, LONG_MS).receive_count, 1);
+		fixture_crash(f);
+	}
+	assert_int_equal(stat_of(queue_of(f)).dead, 0);
+	arena_release(&a);
+}
+
+static void eq7_a_message_received_often_enough_before_a_restart_is_buried(void **state)
+{
+	struct local_fixture *f = *state;
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+
+	send_text(queue_of(f), "m");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			hide(queue_of(f), receive_one(queue_of(f), &a, LONG_MS).receipt, 0), RC_OK);
+	f->max_receives = 2;
+	fixture_crash(f);
+	send_text(queue_of(f), "behind it");
+	assert_int_equal(receive(queue_of(f), &a, 10, LONG_MS, &m), 1);
+	assert_slice_is(m[0].body, "behind it");
+	assert_int_equal(stat_of(queue_of(f)).dead, 1);
+	assert_int_equal(stat_of(queue_of(f)).visible, 0);
+	arena_release(&a);
+}
+
+static void eq7_a_timeout_can_be_the_last_receive(void **state)
+{
+	struct local_fixture *f = *state;
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+
+	send_text(queue_of(f), "m");
+	for (uint32_t i = 1; i <= MAX_RECEIVES; i++) {
+		assert_int_equal(receive_one(queue_of(f), &a, 1000).receive_count, i);
+		fixture_pass(&f->clock, 1001);
+	}
+	assert_int_equal(receive(queue_of(f), &a, 10, 1000, &m), 0);
+	assert_int_equal(stat_of(queue_of(f)).dead, 1);
+	arena_release(&a);
+}
+
+static void a_forged_receipt_is_a_conflict_and_does_nothing(void **state)
+{
+	struct event_queue *q = queue_of(*state);
+	struct arena a = ARENA_INIT;
+	struct slice good;
+	char text[EQ_RECEIPT_MAX] = "";
+
+	send_text(q, "m");
+	good = receive_one(q, &a, LONG_MS).receipt;
+	for (size_t i = 0; i < good.n; i++) {
+		memcpy(text, good.p, good.n);
+		text[i] = text[i] == '7' ? '8' : '7';
+		assert_int_equal(ack(q, slice_of(text, good.n)), RC_CONFLICT);
+		assert_int_equal(hide(q, slice_of(text, good.n), 0), RC_CONFLICT);
+		assert_int_equal(ack(q, slice_of(good.p, i)), RC_CONFLICT);
+	}
+	memset(text, 'f', sizeof(text));
+	assert_int_equal(ack(q, slice_of(text, sizeof(text))), RC_CONFLICT);
+	assert_int_equal(ack(q, slice_of(text, good.n)), RC_CONFLICT);
+	assert_int_equal(stat_of(q).in_flight, 1);
+	assert_int_equal(ack(q, good), RC_OK);
+	assert_int_equal(stat_of(q).in_flight, 0);
+	arena_release(&a);
+}
+
+/* [EQ-4] over a restart. */
+static void eq4_receipts_from_before_a_restart(void **state)
+{
+	struct local_fixture *f = *state;
+	struct arena a = ARENA_INIT;
+	struct eq_message *m, *again;
+
+	send_text(queue_of(f), "acknowledged before");
+	send_text(queue_of(f), "acknowledged after");
+	send_text(queue_of(f), "delivered again");
+	assert_int_equal(receive(queue_of(f), &a, 10, LONG_MS, &m), 3);
+	assert_int_equal(ack(queue_of(f), m[0].receipt), RC_OK);
+	fixture_crash(f);
+	assert_int_equal(ack(queue_of(f), m[0].receipt), RC_OK);
+	assert_int_equal(ack(queue_of(f), m[1].receipt), RC_OK);
+	assert_int_equal(receive(queue_of(f), &a, 10, LONG_MS, &again), 1);
+	assert_slice_is(again[0].body, "delivered again");
+	assert_int_equal(ack(queue_of(f), m[2].receipt), RC_CONFLICT);
+	assert_int_equal(hide(queue_of(f), m[2].receipt, 0), RC_CONFLICT);
+	assert_int_equal(stat_of(queue_of(f)).in_flight, 1);
+	assert_int_equal(ack(queue_of(f), again[0].receipt), RC_OK);
+	assert_int_equal(stat_of(queue_of(f)).oldest_age_ms, 0);
+	arena_release(&a);
+}
+
+/* [EQ-4] A late acknowledgement, while nobody has received the message again, is one. */
+static void eq4_a_receipt_is_good_until_a_later_delivery(void **state)
+{
+	struct local_fixture *f = *state;
+	struct arena a = ARENA_INIT;
+	struct eq_message m;
+
+	send_text(queue_of(f), "m");
+	m = receive_one(queue_of(f), &a, 1000);
+	fixture_pass(&f->clock, 5000);
+	assert_int_equal(stat_of(queue_of(f)).visible, 1);
+	assert_int_equal(ack(queue_of(f), m.receipt), RC_OK);
+	assert_int_equal(stat_of(queue_of(f)).visible, 0);
+	arena_release(&a);
+}
+
+/* [EQ-6] Burying what was acknowledged, or burying twice. */
+static void eq6_burying_again(void **state)
+{
+	struct event_queue *q = queue_of(*state);
+	struct eq_dead dead[2] = {{.code = slice_str("a")}, {.code = slice_str("b")}};
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+	enum rc results[2];
+
+	send_text(q, "buried");
+	send_text(q, "acknowledged");
+	assert_int_equal(receive(q, &a, 10, LONG_MS, &m), 2);
+	assert_int_equal(ack(q, m[1].receipt), RC_OK);
+	dead[0].receipt = m[0].receipt;
+	dead[1].receipt = m[1].receipt;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(eq_dead_letter(q, dead, 2, results, NULL), RC_OK);
+		assert_int_equal(results[0], RC_OK);
+		assert_int_equal(results[1], RC_CONFLICT);
+	}
+	assert_int_equal(stat_of(q).dead, 1);
+	arena_release(&a);
+}
+
+/* What is behind the cursor comes back from the heap, in order of sending, before what is fresh. */
+static void nothing_behind_the_cursor_is_missed(void **state)
+{
+	struct local_fixture *f = *state;
+	struct event_queue *q = queue_of(f);
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+
+	for (char c = 'a'; c <= 'f'; c++)
+		send_text(q, (char[]){c, '\0'});
+	assert_int_equal(receive(q, &a, 4, LONG_MS, &m), 4);
+	assert_int_equal(hide(q, m[2].receipt, 5000), RC_OK);
+	assert_int_equal(hide(q, m[1].receipt, 3000), RC_OK);
+	assert_int_equal(hide(q, m[3].receipt, 0), RC_OK);
+	fixture_pass(&f->clock, 5001);
+	assert_int_equal(receive(q, &a, 10, LONG_MS, &m), 5);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(m[i].body.p[0], 'b' + i);
+	arena_release(&a);
+}
+
+static void bad_arguments_are_refused_one_by_one(void **state)
+{
+	struct event_queue *q = queue_of(*state);
+	struct arena a = ARENA_INIT;
+	struct slice bodies[2] = {slice_of(arena_alloc(&a, QUEUE_BODY_MAX + 1), QUEUE_BODY_MAX + 1),
+		slice_str("fits")};
+	enum rc results[2];
+
+	assert_int_equal(eq_send(q, bodies, 2, results, NULL), RC_OK);
+	assert_int_equal(results[0], RC_REFUSED);
+	assert_int_equal(results[1], RC_OK);
+	bodies[0] = receive_one(q, &a, LONG_MS).receipt;
+	assert_int_equal(hide(q, bodies[0], 43200001), RC_REFUSED);
+	assert_int_equal(eq_ack(q, bodies, EQ_BATCH_MAX + 1, results, NULL), RC_REFUSED);
+	arena_release(&a);
+}
+
+/* Sends n bodies of size bytes. */
+static void send_many(struct event_queue *q, size_t n, size_t size)
+{
+	struct arena a = ARENA_INIT;
+	struct slice *bodies = arena_array(&a, n, sizeof(*bodies));
+	enum rc *results = arena_array(&a, n, sizeof(*results));
+	unsigned char *body = arena_alloc(&a, size);
+
+	for (size_t i = 0; i < n; i++)
+		bodies[i] = slice_of(body, size);
+	assert_int_equal(eq_send(q, bodies, n, results, NULL), RC_OK);
+	arena_release(&a);
+}
+
+static void one_receive_is_bounded_in_bytes(void **state)
+{
+	enum { N = 100, SIZE = 250000 };
+	struct event_queue *q = queue_of(*state);
+	size_t left = N, n;
+
+	send_many(q, N, SIZE);
+	for (int calls = 0; left > 0; left -= n, calls++) {
+		struct arena a = ARENA_INIT;
+		struct eq_message *m;
+
+		n = receive(q, &a, N, LONG_MS, &m);
+		assert_in_range(n, 1, QUEUE_RECEIVE_BYTES / SIZE + 1);
+		assert_true(calls < N);
+		if (calls == 0) { /* and of what comes back as well */
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal(hide(q, m[i].receipt, 0), RC_OK);
+			left += n;
+		}
+		arena_release(&a);
+	}
+	assert_int_equal(stat_of(q).visible, 0);
+	assert_int_equal(stat_of(q).in_flight, N);
+}
+
+static void in_flight_is_bounded(void **state)
+{
+	struct event_queue *q = queue_of(*state);
+	struct slice last = {0};
+	struct arena kept = ARENA_INIT;
+	struct eq_message *m;
+
+	for (int i = 0; i < FLIGHTS_MAX / EQ_BATCH_MAX + 1; i++)
+		send_many(q, EQ_BATCH_MAX, 10);
+	for (int i = 0; i < FLIGHTS_MAX / EQ_BATCH_MAX; i++) {
+		struct arena a = ARENA_INIT;
+
+		assert_int_equal(receive(q, &a, EQ_BATCH_MAX, LONG_MS, &m), EQ_BATCH_MAX);
+		last = arena_slice(&kept, m[0].receipt);
+		arena_release(&a);
+	}
+	assert_int_equal(receive(q, &kept, 10, LONG_MS, &m), 0);
+	assert_int_equal(stat_of(q).in_flight, FLIGHTS_MAX);
+	assert_int_equal(stat_of(q).visible, EQ_BATCH_MAX);
+	assert_int_equal(ack(q, last), RC_OK);
+	assert_int_equal(receive(q, &kept, 10, LONG_MS, &m), 1);
+	arena_release(&kept);
+}
+
+struct listener {
+	struct event_queue *q;
+	_Atomic uint64_t returned_boot_ms;
+	_Atomic bool listening;
+	size_t n;
+};
+
+static void *listen_once(void *arg)
+{
+	struct listener *l = arg;
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+
+	l->listening = true;
+	if (eq_receive(l->q, &a, 10, 10000, LONG_MS, &m, &l->n, NULL) != RC_OK)
+		l->n = 0;
+	l->returned_boot_ms = clock_boot_ms(clock_system());
+	arena_release(&a);
+	return NULL;
+}
+
+/* [EQ-8] A receiver that waits has the message within 20 ms of its commit: the median of eleven, for the machine is shared. */
+static void eq8_a_waiting_receiver_wakes_at_once(void **state)
+{
+	enum { N = 11 };
+	struct event_queue *q = queue_of(*state);
+	int fast = 0;
+
+	for (int i = 0; i < N; i++) {
+		struct listener l = {.q = q};
+		pthread_t thread;
+		uint64_t sent;
+
+		assert_int_equal(pthread_create(&thread, NULL, listen_once, &l), 0);
+		while (!l.listening)
+			clock_sleep_ms(clock_system(), 1);
+		clock_sleep_ms(clock_system(), 10);
+		send_text(q, "m");
+		sent = clock_boot_ms(clock_system());
+		pthread_join(thread, NULL);
+		assert_int_equal(l.n, 1);
+		fast += l.returned_boot_ms <= sent + 20;
+	}
+	assert_true(fast > N / 2);
+}
+
+/* [EQ-8] It wakes, too, for a message whose visibility timeout ends. */
+static void eq8_a_waiting_receiver_sees_timeouts_end(void **state)
+{
+	struct event_queue *q = queue_of(*state);
+	struct arena a = ARENA_INIT;
+	uint64_t start = clock_boot_ms(clock_system());
+	struct eq_message *m;
+	size_t n;
+
+	send_text(q, "m");
+	receive_one(q, &a, 100);
+	assert_int_equal(eq_receive(q, &a, 10, 10000, LONG_MS, &m, &n, NULL), RC_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(m[0].receive_count, 2);
+	assert_in_range(clock_boot_ms(clock_system()) - start, 99, 5000);
+	arena_release(&a);
+}
+
+enum { N_TOGETHER = 1000 };
+
+struct crowd {
+	struct event_queue *q;
+	_Atomic unsigned seen[N_TOGETHER], acked;
+	_Atomic bool failed;
+};
+
+static void *crowd_send(void *arg)
+{
+	struct crowd *c = arg;
+	enum rc result;
+
+	for (unsigned i = 0; i < N_TOGETHER; i++) {
+		char text[16];
+		struct slice body = slice_of(text, (size_t)snprintf(text, sizeof(text), "%u", i));
+
+		if (eq_send(c->q, &body, 1, &result, NULL) != RC_OK)
+			c->failed = true;
+	}
+	return NULL;
+}
+
+/* Every third is hidden once before it is acknowledged. */
+static void *crowd_receive(void *arg)
+{
+	struct crowd *c = arg;
+
+	while (c->acked < N_TOGETHER && !c->failed) {
+		struct arena a = ARENA_INIT;
+		struct eq_message *m;
+		enum rc result;
+		size_t n;
+
+		if (eq_receive(c->q, &a, 50, 100, LONG_MS, &m, &n, NULL) != RC_OK)
+			c->failed = true;
+		for (size_t i = 0; i < n && !c->failed; i++) {
+			unsigned number = (unsigned)atoi(arena_strdup(&a, m[i].body));
+			struct eq_hide h = {m[i].receipt, 0, false};
+
+			c->seen[number]++;
+			if (number % 3 == 0 && m[i].receive_count == 1) {
+				eq_hide(c->q, &h, 1, &result, NULL);
+			} else {
+				eq_ack(c->q, &m[i].receipt, 1, &result, NULL);
+				c->acked++;
+			}
+			if (result != RC_OK)
+				c->failed = true;
+		}
+		arena_release(&a);
+	}
+	return NULL;
+}
+
+static void many_callers_get_each_message_once(void **state)
+{
+	static struct crowd c;
+	pthread_t threads[4];
+
+	c.q = queue_of(*state);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, i ? crowd_receive : crowd_send, &c), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_false(c.failed);
+	for (unsigned i = 0; i < N_TOGETHER; i++)
+		assert_int_equal(c.seen[i], i % 3 == 0 ? 2 : 1);
+	assert_int_equal(stat_of(c.q).visible + stat_of(c.q).in_flight, 0);
+}
+
+#define QUEUE_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		QUEUE_TEST(eq11_an_ended_timeout_counts_though_nobody_receives),
+		QUEUE_TEST(eq10_deliveries_cut_off_by_crashes_do_not_count),
+		QUEUE_TEST(eq7_a_message_received_often_enough_before_a_restart_is_buried),
+		QUEUE_TEST(eq7_a_timeout_can_be_the_last_receive),
+		QUEUE_TEST(a_forged_receipt_is_a_conflict_and_does_nothing),
+		QUEUE_TEST(eq4_receipts_from_before_a_restart),
+		QUEUE_TEST(eq4_a_receipt_is_good_until_a_later_delivery),
+		QUEUE_TEST(eq6_burying_again),
+		QUEUE_TEST(nothing_behind_the_cursor_is_missed),
+		QUEUE_TEST(bad_arguments_are_refused_one_by_one),
+		QUEUE_TEST(one_receive_is_bounded_in_bytes),
+		QUEUE_TEST(in_flight_is_bounded),
+		QUEUE_TEST(eq8_a_waiting_receiver_wakes_at_once),
+		QUEUE_TEST(eq8_a_waiting_receiver_sees_timeouts_end),
+		QUEUE_TEST(many_callers_get_each_message_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
