@@ -208,6 +208,45 @@ static void published_presigned_url(void **state)
 	buf_release(&out);
 }
 
+/* The requests whose chunks test_wire_chunked.c decodes. */
+static void expect_seed(const char *payload, bool has_trailer, const char *signature)
+{
+	struct sigv4_policy policy = policy_at(DAY_MS);
+	struct sigv4_signer by = signer();
+	struct sigv4_headers h;
+	struct sigv4_auth auth;
+	struct sigv4_seed seed = {0};
+	struct sample s;
+
+	begin(&s, "PUT", "/examplebucket/chunkObject.txt", "");
+	add(&s, "Host", "s3.amazonaws.com");
+	add(&s, "x-amz-storage-class", "REDUCED_REDUNDANCY");
+	add(&s, "Content-Encoding", "aws-chunked");
+	add(&s, "x-amz-decoded-content-length", "66560");
+	if (has_trailer)
+		add(&s, "x-amz-trailer", "x-amz-checksum-crc32c");
+	else
+		add(&s, "Content-Length", "66824");
+	assert_int_equal(sigv4_sign(&s.req, &by, payload, &h, NULL), RC_OK);
+	assert_string_equal(h.seed.signature, signature);
+	add(&s, "x-amz-date", h.amz_date);
+	add(&s, "x-amz-content-sha256", h.content_sha256);
+	add(&s, "Authorization", buf_cstr(&h.authorization));
+	assert_int_equal(sigv4_parse(&s.req, &auth, NULL), RC_OK);
+	assert_int_equal(sigv4_verify(&s.req, &auth, &policy, &seed, NULL, NULL), RC_OK);
+	assert_memory_equal(&seed, &h.seed, sizeof(seed));
+	sigv4_headers_release(&h);
+}
+
+static void published_streaming_seeds(void **state)
+{
+	(void)state;
+	expect_seed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", false,
+		"4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
+	expect_seed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", true,
+		"106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e");
+}
+
 /* --- requests of our own --- */
 
 static struct sigv4_headers signed_headers; /* the last good() */
@@ -743,6 +782,7 @@ int main(void)
 		cmocka_unit_test(published_examples_are_signed),
 		cmocka_unit_test(published_examples_are_accepted),
 		cmocka_unit_test(published_presigned_url),
+		cmocka_unit_test(published_streaming_seeds),
 		cmocka_unit_test(own_request_is_accepted),
 		cmocka_unit_test(parse_tells_what_is_claimed),
 		cmocka_unit_test(changes_are_noticed),
