@@ -50,16 +50,20 @@ static const char *wait_for_signal(const sigset_t *set)
 	return number == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 
-static void announce(const char *host, uint16_t port, const struct serve_options *o, const struct root_key *key)
+static void announce(
+	const char *host, uint16_t port, const struct serve_options *o, const struct root_key *key)
 {
 	bool is_ipv6 = strchr(host, ':') != NULL;
 	char url[300];
 
-	snprintf(url, sizeof(url), "http://%s%s%s:%u", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
+	snprintf(url, sizeof(url), "http://%s%s%s:%u", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+		port);
 	printf("listening on %s\n", url);
 	if (key->is_new)
-		printf("\n# a new root key, shown this once and kept in %s/root-key; paste into a shell:\n"
-		       "export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n"
+		printf("\n# a new root key, shown this once and kept in %s/root-key; paste into a "
+		       "shell:\n"
+		       "export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport "
+		       "AWS_SECRET_ACCESS_KEY=%s\n"
 		       "export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
 			o->data, url, key->access, key->secret, o->region, o->region);
 	fflush(stdout);
@@ -94,6 +98,7 @@ static int serve(const struct serve_options *o, struct arena *a)
 		compose_bundle(c);
 		announce(host, port, o, &key);
 		log_event(EV_SERVE_STOPPING, LF_STR("signal", wait_for_signal(&signals)));
+		status = compose_failed(c) ? EXIT_FAILED : EXIT_OK;
 	} else {
 		status = complain(&err, rc);
 	}
@@ -118,7 +123,8 @@ int cmd_serve(int argc, char **argv)
 	}
 	if (status < 0) {
 		harden();
-		log_configure((enum log_level)options.log_level, (enum log_format)options.log_format);
+		log_configure(
+			(enum log_level)options.log_level, (enum log_format)options.log_format);
 		status = serve(&options, &a);
 	}
 	arena_release(&a);

@@ -1,10 +1,14 @@
 #include "cli/compose.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "adapter/local/local.h"
 #include "base/sync.h"
+#include "core/pipeline.h"
 #include "gateway/gateway.h"
 #include "obs/log.h"
 #include "wire/uri.h"
@@ -13,7 +17,14 @@ struct composition {
 	const struct serve_options *options;
 	struct local *local;
 	struct gateway *gateway;
-	const struct root_key *key;
+
+	/* bundling */
+	char owner[32];
+	struct prng prng;
+	struct work_pool *pool;
+	struct pipeline *pipeline;
+	pthread_t bundler;
+	atomic_bool has_failed;
 };
 
 static enum rc open_local(struct composition *c, struct err *err)
@@ -150,17 +161,77 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 	return rc;
 }
 
+static void *bundler_thread(void *arg)
+{
+	struct composition *c = arg;
+	enum pipeline_status status;
+	struct err err = {0};
+
+	do {
+		status = pipeline_step(c->pipeline, &err);
+	} while (status != PIPELINE_STOPPED && status != PIPELINE_FATAL);
+	if (status == PIPELINE_FATAL) {
+		log_event(EV_BUNDLING_ENDED, LF_STR("why", err.text));
+		atomic_store(&c->has_failed, true);
+		kill(getpid(), SIGTERM);
+	}
+	return NULL;
+}
+
 void compose_bundle(struct composition *c)
 {
-	(void)c;
+	const struct serve_options *o = c->options;
+	struct pipeline_config config;
+
+	pipeline_config_init(&config);
+	snprintf(c->owner, sizeof(c->owner), "serve-%d", (int)getpid());
+	c->prng = prng_system();
+	c->pool = work_pool_new(cpu_count(), "compress");
+	config.ports = (struct pipeline_ports){
+		.landing = local_object_store(c->local),
+		.distribution = local_object_store(c->local),
+		.queue = local_event_queue(c->local),
+		.ledger = local_ledger(c->local),
+		.clock = clock_system(),
+		.prng = &c->prng,
+		.pool = c->pool,
+	};
+	config.owner = c->owner;
+	config.landing_bucket = o->landing_bucket;
+	config.distribution_bucket = o->distribution_bucket;
+	config.compression = (enum gzip_mode)o->compression;
+	config.batch_max_objects = o->batch_max_objects;
+	config.batch_max_bytes = o->batch_max_bytes;
+	config.batch_window_ms = o->batch_window_ms;
+	/* a message must stay hidden while its batch fills and while its bundle is made */
+	config.visibility_ms = o->visibility_timeout_ms;
+	if (config.visibility_ms < o->batch_window_ms + config.lease_ms)
+		config.visibility_ms = o->batch_window_ms + config.lease_ms;
+	config.sole_owner = true; /* the data folder's lock proves it */
+	c->pipeline = pipeline_new(&config);
+	if (pthread_create(&c->bundler, NULL, bundler_thread, c) != 0)
+		die("cannot start the bundler's thread");
+	pthread_setname_np(c->bundler, "bundler");
+}
+
+bool compose_failed(const struct composition *c)
+{
+	return atomic_load(&c->has_failed);
 }
 
 void compose_close(struct composition *c, uint64_t deadline_ms)
 {
 	if (!c)
 		return;
+	if (c->pipeline)
+		pipeline_stop(c->pipeline);
 	if (c->gateway)
 		gateway_stop(c->gateway, deadline_ms);
+	if (c->pipeline) {
+		pthread_join(c->bundler, NULL);
+		pipeline_free(c->pipeline);
+	}
+	work_pool_free(c->pool);
 	if (c->local)
 		local_close(c->local);
 	free(c);

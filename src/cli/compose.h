@@ -17,6 +17,8 @@ enum rc compose_open(const struct serve_options *options, struct composition **r
 enum rc compose_listen(struct composition *c, const char *host, uint16_t port, const struct root_key *key,
 	uint16_t *ret_port, struct err *err);
 void compose_bundle(struct composition *c);
+/* Whether bundling ended by itself because it could not go on; the process gets SIGTERM then. */
+bool compose_failed(const struct composition *c);
 /* Within about deadline_ms, which requests in hand get. */
 void compose_close(struct composition *c, uint64_t deadline_ms);
 

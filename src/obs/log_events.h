@@ -8,6 +8,8 @@ X(EV_PLAN_RECOVERED, LOG_INFO, "plan-recovered", "the scanner finished or undid 
 X(EV_PLAN_STUCK, LOG_CRITICAL, "plan-stuck", "a sealed plan cannot be published; it stays sealed and is tried again")
 X(EV_OBJECT_REJECTED, LOG_WARNING, "object-rejected", "an object will never be bundled; its message is a dead letter")
 X(EV_MESSAGE_RETURNED, LOG_DEBUG, "message-returned", "a message went back to the queue for a later try")
+X(EV_BUNDLING_ENDED, LOG_CRITICAL, "bundling-ended",
+	"bundling cannot go on; the process ends so that a fresh one can recover")
 X(EV_STEP_FAILED, LOG_ERROR, "step-failed", "one round of bundling failed and will be tried again")
 X(EV_LIMIT_REACHED, LOG_INFO, "limit-reached", "Predicted disk usage exceeds limit: the bundle is closed with what it holds")
 X(EV_REQUEST, LOG_DEBUG, "request", "an S3 request was answered")

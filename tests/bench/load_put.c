@@ -21,6 +21,7 @@
 #include "wire/sigv4.h"
 
 #define BODY_MAX (4u << 20)
+#define TEXT_BYTES (8u << 20)
 #define CONNECTIONS_MAX 512
 #define IDLE_GIVE_UP_MS 30000
 
@@ -32,6 +33,7 @@ struct load {
 	struct sigv4_keys keys;
 	uint64_t count, size, rate;
 	unsigned connections;
+	unsigned char *text; /* TEXT_BYTES + size bytes of telemetry */
 	unsigned char *body;
 	uint64_t *due_us, *acked_us; /* wall clock, by object */
 	uint64_t started, answered, refused;
@@ -77,12 +79,13 @@ static void connect_to(struct load *l, struct conn *c)
 		fail("epoll_ctl");
 }
 
-/* A body nobody else has: telemetry-like lines, the object's number in front. */
+/* A body nobody else has: its number, then telemetry from a place of its own in the text. */
 static void make_body(struct load *l, uint64_t index)
 {
 	char number[32];
 	int n = snprintf(number, sizeof(number), "{\"object\":%llu,", (unsigned long long)index);
 
+	memcpy(l->body, l->text + index * 4099 % TEXT_BYTES, l->size);
 	if (l->size >= (uint64_t)n)
 		memcpy(l->body, number, (size_t)n);
 }
@@ -286,22 +289,22 @@ static void write_log(const struct load *l, const char *path)
 		fail(path);
 }
 
-/* Printable, about as compressible as telemetry: repeated names, random numbers. */
-static void fill_body(struct load *l)
+static void make_text(struct load *l)
 {
 	struct prng r = prng_seeded(1);
 	struct buf text;
 
-	buf_init(&text, BODY_MAX + 256);
-	buf_addf(&text, "%40s", "");
-	while (text.n < l->size)
+	buf_init(&text, TEXT_BYTES + BODY_MAX + 256);
+	while (text.n < TEXT_BYTES + l->size)
 		buf_addf(&text,
-			"\"t\":%u,\"device\":\"pump-%02u\",\"temperature\":%u.%u,\"state\":\"%s\"}"
-			"\n",
+			"{\"t\":%u,\"device\":\"pump-%04u\",\"temperature\":%u.%02u,\"pressure\":%"
+			"u,\"state\":\"%s\"}\n",
 			1700000000 + (unsigned)prng_below(&r, 100000),
-			(unsigned)prng_below(&r, 100), (unsigned)prng_below(&r, 90),
-			(unsigned)prng_below(&r, 10), prng_below(&r, 2) ? "running" : "idle");
-	l->body = text.p;
+			(unsigned)prng_below(&r, 4000), (unsigned)prng_below(&r, 90),
+			(unsigned)prng_below(&r, 100), (unsigned)prng_below(&r, 100000),
+			prng_below(&r, 4) ? "running" : "idle");
+	l->text = text.p;
+	l->body = xmalloc(l->size);
 }
 
 static void usage(void)
@@ -374,7 +377,7 @@ int main(int argc, char **argv)
 		.keys = &l.keys};
 	l.due_us = xcalloc(l.count, sizeof(uint64_t));
 	l.acked_us = xcalloc(l.count, sizeof(uint64_t));
-	fill_body(&l);
+	make_text(&l);
 	run(&l);
 	if (log)
 		write_log(&l, log);
