@@ -450,5 +450,6 @@ int contract_buckets(const struct bucket_factory *f)
 	};
 
 	contract_buckets_use(f);
-	return cmocka_run_group_tests_name("buckets", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("buckets", tests, NULL, NULL) + contract_buckets_list() +
+	       contract_buckets_multipart();
 }
