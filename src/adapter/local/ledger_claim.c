@@ -96,7 +96,7 @@ static enum rc swap_one(
 	struct claim_op *w, struct db_conn *conn, struct lg_claim *c, struct err *err)
 {
 	sqlite3_stmt *st =
-		db_stmt(conn, "UPDATE claim SET plan = ?, slot = ?, attempts = attempts + 1"
+		db_stmt(conn, "UPDATE claim SET plan = ?, slot = ?, attempts = attempts + ?"
 			      " WHERE version = ? AND bucket = ? AND key = ? AND state = 1 AND "
 			      "plan = ? RETURNING attempts");
 	uint32_t attempts;
@@ -105,8 +105,9 @@ static enum rc swap_one(
 
 	db_bind_slice(st, 1, plan_slice(w->plan));
 	db_bind_u64(st, 2, c->slot);
-	bind_object(st, 3, &c->object);
-	db_bind_slice(st, 6, plan_slice(&c->from));
+	db_bind_u64(st, 3, c->uncounted ? 0 : 1);
+	bind_object(st, 4, &c->object);
+	db_bind_slice(st, 7, plan_slice(&c->from));
 	rc = db_step(st, &row, err);
 	if (rc != RC_OK)
 		return rc;
