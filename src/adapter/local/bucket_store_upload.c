@@ -69,7 +69,7 @@ static struct upload_op *op_new(struct bucket_store *bs, struct slice bucket, st
 static enum rc create_apply(struct bs_op *base, struct db_conn *conn, struct err *err)
 {
 	struct upload_op *op = (struct upload_op *)base;
-	uint64_t bucket, seq, nonce = prng_u64(&base->local->prng);
+	uint64_t bucket, seq, nonce = local_nonce(base->local);
 	enum bs_versioning versioning;
 	sqlite3_stmt *st;
 	enum rc rc = bucket_row(conn, op->bucket, &bucket, &versioning, err);

@@ -9,6 +9,7 @@
 
 #include "adapter/local/folder.h"
 #include "adapter/local/schema.sql.h"
+#include "adapter/local/wal_file.h"
 #include "base/file.h"
 
 #define STATEMENTS_MAX                                                                             \
@@ -123,8 +124,8 @@ static enum rc conn_open(
 		return err_errno(err, errno, "resolve '%s'", folder);
 	}
 	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 16, real, FOLDER_DB);
-	code = sqlite3_open_v2(
-		path, &conn->handle, flags | (writes ? SQLITE_OPEN_CREATE : 0), NULL);
+	code = sqlite3_open_v2(path, &conn->handle, flags | (writes ? SQLITE_OPEN_CREATE : 0),
+		writes ? wal_file_vfs() : NULL);
 	if (code != SQLITE_OK)
 		rc = db_error(conn->handle, code, err);
 	if (rc == RC_OK) {

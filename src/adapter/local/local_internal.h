@@ -21,6 +21,8 @@ struct local {
 	char **notify_prefixes;
 	size_t n_notify_prefixes;
 	uint32_t max_receives;
+	uint64_t nonces[64]; /* local_nonce's; the committer's thread alone */
+	unsigned n_nonces;
 
 	struct bucket_store bucket_store;
 	/* Each made at its first asking, by its own file; freed by local_close through its ops->close. */
@@ -30,6 +32,16 @@ struct local {
 	/* Set by the event queue; NULL: nobody waits. Wakes receivers after a commit that made messages; must not block. */
 	void (*queue_wake)(struct event_queue *q);
 };
+
+/* 64 random bits, for ids that nobody shall guess. Inside apply: drawn many at a time, as a system call a put is felt. */
+static inline uint64_t local_nonce(struct local *local)
+{
+	if (local->n_nonces == 0) {
+		local->n_nonces = sizeof(local->nonces) / sizeof(*local->nonces);
+		prng_bytes(&local->prng, local->nonces, sizeof(local->nonces));
+	}
+	return local->nonces[--local->n_nonces];
+}
 
 /* Inserts a message that is visible at once. Inside apply; then call local_queue_wake in done. */
 enum rc local_queue_insert(

@@ -308,7 +308,7 @@ enum rc version_insert(struct local *local, struct db_conn *conn, struct version
 	if (row->is_null)
 		rc = remove_null(conn, row, drops, err);
 	row->seq = committer_next_seq(local->committer);
-	row->nonce = prng_u64(&local->prng);
+	row->nonce = local_nonce(local);
 	row->modified = clock_wall_ms(local->clock);
 	if (rc == RC_OK)
 		rc = insert_row(conn, row, err);
