@@ -10,6 +10,7 @@ check:
 	script/test
 bench:
 	script/install build bench
+	script/venv
 	script/build build-release --buildtype=release
 	tests/bench/run
 asan: # every C test under AddressSanitizer and UndefinedBehaviorSanitizer
