@@ -1,0 +1,451 @@
+/*
+ * The runner over ports in memory, on a virtual clock, with a bundler that works while the runner looks and can be told to
+ * do wrong: each wrong must fail the run, and nothing else may.
+ */
+#include "check.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "adapter/mem/mem.h"
+#include "verify/key_set.h"
+#include "verify/runner.h"
+
+#define LANDING "landing"
+#define DISTRIBUTION "distribution"
+
+enum wrong {
+	RIGHT,
+	DROPS_ONE,
+	SHIPS_ONE_TWICE,
+	DAMAGES_ONE,
+	ADDS_ONE,
+	LIES_ABOUT_THE_HASH,
+	FORGETS_THE_TYPE,
+	SETS_AN_ENCODING,
+	SHIPS_A_LINK,
+	IGNORES_SECOND_VERSIONS,
+	DOES_NOTHING,
+	PACKS_NOT,
+};
+
+struct world {
+	struct clock clock;
+	atomic_ullong now_ms;
+	struct object_store *store;
+	enum wrong wrong;
+	bool adds_foreign;
+	struct key_set bundled; /* "key version" */
+	unsigned n_bundles;
+	struct scenario scenario;
+	struct arena arena;
+	struct run_result result;
+};
+
+static uint64_t now(struct clock *c)
+{
+	return atomic_load(&((struct world *)c)->now_ms);
+}
+
+static void nap(struct clock *c, uint64_t ms)
+{
+	atomic_fetch_add(&((struct world *)c)->now_ms, ms);
+}
+
+/* Packing. */
+
+struct packing {
+	struct archive *archive;
+	struct arena a;
+	unsigned char *bytes;
+	size_t n, cap;
+	unsigned n_members;
+};
+
+static void add_member(struct packing *p, const char *name, struct slice body, bool is_link)
+{
+	struct archive_entry *e = archive_entry_new();
+
+	archive_entry_set_pathname(e, name);
+	archive_entry_set_filetype(e, is_link ? AE_IFLNK : AE_IFREG);
+	archive_entry_set_perm(e, 0644);
+	if (is_link)
+		archive_entry_set_symlink(e, "/etc/passwd");
+	else
+		archive_entry_set_size(e, (la_int64_t)body.n);
+	assert_int_equal(archive_write_header(p->archive, e), ARCHIVE_OK);
+	if (!is_link && body.n)
+		assert_int_equal(archive_write_data(p->archive, body.p, body.n), body.n);
+	archive_entry_free(e);
+	p->n_members++;
+}
+
+struct body {
+	struct buf bytes;
+	enum rc outcome;
+};
+
+static enum rc body_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
+{
+	(void)arg, (void)i, (void)info, (void)err;
+	return RC_OK;
+}
+
+static enum rc body_data(void *arg, size_t i, struct slice bytes, struct err *err)
+{
+	struct body *b = arg;
+
+	(void)i, (void)err;
+	assert_true(buf_add_slice(&b->bytes, bytes));
+	return RC_OK;
+}
+
+static enum rc body_end(
+	void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err)
+{
+	struct body *b = arg;
+
+	(void)i, (void)why, (void)err;
+	b->outcome = outcome;
+	return RC_OK;
+}
+
+static void pack_object(struct world *w, struct packing *p, const struct os_object *o)
+{
+	struct object_id id = {slice_str(LANDING), o->key, o->version};
+	struct body b = {0};
+	struct os_sink sink = {body_begin, body_data, body_end, &b};
+	const char *name = arena_strdup(&p->a, o->key);
+
+	buf_init(&b.bytes, 64 << 20);
+	assert_int_equal(os_get_many(w->store, &id, 1, &sink, NULL), RC_OK);
+	assert_int_equal(b.outcome, RC_OK);
+	if (w->wrong == DAMAGES_ONE && p->n_members == 0)
+		b.bytes.p[b.bytes.n / 2] ^= 1;
+	add_member(p, name, buf_slice(&b.bytes), w->wrong == SHIPS_A_LINK);
+	buf_release(&b.bytes);
+	if (w->wrong == ADDS_ONE)
+		add_member(p, arena_printf(&p->a, "%s.extra", name), slice_str("x"), false);
+}
+
+static bool takes(struct world *w, struct packing *p, const struct os_object *o)
+{
+	struct slice id = slice_str(arena_printf(
+		&p->a, SLICE_FMT " " SLICE_FMT, SLICE_ARG(o->key), SLICE_ARG(o->version)));
+
+	if (o->is_delete_marker || w->wrong == DOES_NOTHING)
+		return false;
+	if (w->wrong == IGNORES_SECOND_VERSIONS)
+		id = o->key;
+	if (w->wrong == DROPS_ONE && memmem(o->key.p, o->key.n, "0002", 4))
+		return false;
+	return key_set_add(&w->bundled, id);
+}
+
+struct text {
+	struct slice left;
+};
+
+static enum rc text_read(void *arg, void *out, size_t max, size_t *ret_n, struct err *err)
+{
+	struct text *t = arg;
+
+	(void)err;
+	*ret_n = t->left.n < max ? t->left.n : max;
+	memcpy(out, t->left.p, *ret_n);
+	t->left = slice_of(t->left.p + *ret_n, t->left.n - *ret_n);
+	return RC_OK;
+}
+
+static void put_bundle(struct world *w, struct packing *p)
+{
+	unsigned char hash[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1], *key, *headers;
+	struct text t = {slice_of(p->bytes, p->n)};
+	struct os_source source = {.read = text_read, .arg = &t};
+	struct os_object info;
+
+	sha256(t.left, hash);
+	hash[0] ^= w->wrong == LIES_ABOUT_THE_HASH;
+	hex_encode(hash, sizeof(hash), hex);
+	key = arena_printf(&p->a, "2026/01/01/00/bundle-%u.tar.gz", ++w->n_bundles);
+	headers = arena_printf(&p->a, "content-type:%s\n%sx-amz-meta-content-sha256:%s\n",
+		w->wrong == FORGETS_THE_TYPE ? "binary/octet-stream" : "application/gzip",
+		w->wrong == SETS_AN_ENCODING ? "content-encoding:gzip\n" : "", hex);
+	assert_int_equal(os_put(w->store, slice_str(DISTRIBUTION), slice_str(key),
+				 slice_str(headers), p->n, &source, &p->a, &info, NULL),
+		RC_OK);
+}
+
+static void bundle_all(struct world *w)
+{
+	struct os_list_query q = {
+		.bucket = slice_str(LANDING), .max = OS_LIST_MAX, .versions = true};
+	struct os_list_page page;
+	struct packing p = {.archive = archive_write_new(), .cap = 64 << 20};
+
+	p.bytes = test_malloc(p.cap);
+	archive_write_set_format_pax(p.archive);
+	archive_write_add_filter_gzip(p.archive);
+	if (w->wrong == PACKS_NOT)
+		archive_write_set_filter_option(p.archive, "gzip", "compression-level", "0");
+	assert_int_equal(archive_write_open_memory(p.archive, p.bytes, p.cap, &p.n), ARCHIVE_OK);
+	assert_int_equal(os_list(w->store, &q, &p.a, &page, NULL), RC_OK);
+	for (size_t i = 0; i < page.n; i++)
+		if (takes(w, &p, &page.objects[i]))
+			pack_object(w, &p, &page.objects[i]);
+	if (p.n_members && w->adds_foreign)
+		add_member(&p, "data/somebody-elses", slice_str("x"), false);
+	archive_write_close(p.archive);
+	if (p.n_members)
+		put_bundle(w, &p);
+	if (p.n_members && w->wrong == SHIPS_ONE_TWICE)
+		put_bundle(w, &p);
+	archive_write_free(p.archive);
+	test_free(p.bytes);
+	arena_release(&p.a);
+}
+
+static void on_progress(void *arg, const struct run_progress *progress)
+{
+	struct world *w = arg;
+
+	if (progress->phase == RUN_WAITING)
+		bundle_all(w);
+}
+
+/* Running. */
+
+static int open_world(void **state)
+{
+	static char landing[] = LANDING, distribution[] = DISTRIBUTION;
+	struct world *w = test_calloc(1, sizeof(*w));
+
+	w->clock = (struct clock){now, now, nap};
+	atomic_store(&w->now_ms, 1700000000000u);
+	w->store = mem_object_store_new(&w->clock);
+	mem_object_store_add_bucket(w->store, LANDING, true);
+	mem_object_store_add_bucket(w->store, DISTRIBUTION, true);
+	w->scenario = (struct scenario){.landing_bucket = landing,
+		.distribution_bucket = distribution,
+		.num_files = 3,
+		.size_mb = 1,
+		.concurrency = 2,
+		.timeout_s = 5};
+	*state = w;
+	return 0;
+}
+
+static int close_world(void **state)
+{
+	struct world *w = *state;
+
+	os_close(w->store);
+	key_set_release(&w->bundled);
+	arena_release(&w->arena);
+	test_free(w);
+	return 0;
+}
+
+static enum rc run(struct world *w, bool keep_files, struct err *err)
+{
+	struct run_options o = {.landing = w->store,
+		.distribution = w->store,
+		.clock = &w->clock,
+		.scenario = &w->scenario,
+		.keep_files = keep_files,
+		.progress = on_progress,
+		.arg = w};
+
+	return runner_run(&o, &w->arena, &w->result, err);
+}
+
+static size_t count(struct world *w, const char *bucket, bool versions)
+{
+	struct os_list_query q = {
+		.bucket = slice_str(bucket), .max = OS_LIST_MAX, .versions = versions};
+	struct os_list_page page;
+
+	assert_int_equal(os_list(w->store, &q, &w->arena, &page, NULL), RC_OK);
+	return page.n;
+}
+
+static void assert_says(const struct world *w, const char *word)
+{
+	assert_false(w->result.is_passed);
+	for (size_t i = 0; i < w->result.n_texts; i++)
+		if (strstr(w->result.texts[i], word))
+			return;
+	fail_msg("nothing says '%s', but '%s'", word,
+		w->result.n_texts ? w->result.texts[0] : "nothing");
+}
+
+static void a_right_run_passes_and_removes_what_it_put_in(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	if (!w->result.is_passed)
+		fail_msg("%s", w->result.texts[0]);
+	assert_int_equal(w->result.tally.n_found, 3);
+	assert_int_equal(w->result.source_bytes, 3 << 20);
+	assert_int_equal(count(w, LANDING, true), 0);
+	assert_int_equal(count(w, DISTRIBUTION, false), 0);
+}
+
+static void keep_files_keeps_both(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(run(w, true, NULL), RC_OK);
+	assert_true(w->result.is_passed);
+	assert_int_equal(count(w, LANDING, false), 3);
+	assert_int_equal(count(w, DISTRIBUTION, false), w->n_bundles);
+}
+
+static void each_wrong_fails_the_run(void **state)
+{
+	static const struct {
+		enum wrong wrong;
+		const char *says;
+	} wrongs[] = {
+		{DROPS_ONE, "source_file_0002.bin"},
+		{SHIPS_ONE_TWICE, "duplicate"},
+		{DAMAGES_ONE, "damaged"},
+		{ADDS_ONE, "extra"},
+		{LIES_ABOUT_THE_HASH, "content-sha256"},
+		{FORGETS_THE_TYPE, "Content-Type"},
+		{SETS_AN_ENCODING, "Content-Encoding"},
+		{SHIPS_A_LINK, "not a regular file"},
+		{DOES_NOTHING, "within 5 s"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
+		void *fresh;
+		struct world *w;
+
+		open_world(&fresh);
+		w = fresh;
+		w->wrong = wrongs[i].wrong;
+		assert_int_equal(run(w, false, NULL), RC_OK);
+		assert_says(w, wrongs[i].says);
+		assert_int_equal(count(w, LANDING, false), 3); /* left for inspection */
+		close_world(&fresh);
+	}
+}
+
+static void idempotency_wants_two_bundles(void **state)
+{
+	struct world *w = *state;
+
+	w->scenario.type = SCENARIO_IDEMPOTENCY_CHECK;
+	w->scenario.num_files = 1;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	if (!w->result.is_passed)
+		fail_msg("%s", w->result.texts[0]);
+	assert_int_equal(w->result.tally.n_bundles, 2);
+	assert_int_equal(count(w, LANDING, true), 0);
+}
+
+static void idempotency_fails_when_an_overwrite_is_not_shipped(void **state)
+{
+	struct world *w = *state;
+
+	w->scenario.type = SCENARIO_IDEMPOTENCY_CHECK;
+	w->scenario.num_files = 1;
+	w->wrong = IGNORES_SECOND_VERSIONS;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_says(w, "missing");
+}
+
+/* contract.md: runs in quick succession never see each other's bundles, also when each leaves its files behind. */
+static void runs_in_succession_do_not_disturb_each_other(void **state)
+{
+	struct world *w = *state;
+
+	w->scenario.type = SCENARIO_IDEMPOTENCY_CHECK;
+	w->scenario.num_files = 1;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(run(w, true, NULL), RC_OK);
+		if (!w->result.is_passed)
+			fail_msg("run %d: %s", i, w->result.texts[0]);
+	}
+	assert_int_equal(count(w, DISTRIBUTION, false), 2); /* the last one's */
+}
+
+static void other_producers_files_are_left_alone(void **state)
+{
+	struct world *w = *state;
+
+	w->adds_foreign = true;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_true(w->result.is_passed);
+	assert_int_equal(count(w, LANDING, true), 0);
+	assert_int_equal(
+		count(w, DISTRIBUTION, false), w->n_bundles); /* somebody's files are in it */
+}
+
+static void compressible_files_must_come_out_small(void **state)
+{
+	struct world *w = *state;
+
+	w->scenario.generator = GENERATOR_COMPRESSIBLE;
+	assert_int_equal(run(w, true, NULL), RC_OK);
+	assert_true(w->result.is_passed);
+	w->wrong = PACKS_NOT;
+	assert_int_equal(run(w, true, NULL), RC_OK);
+	assert_says(w, "hardly smaller");
+}
+
+/* 240 s: an s3_trigger run leaves younger bundles to their consumer. */
+static void stale_bundles_are_deleted_and_young_ones_are_not(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(run(w, true, NULL), RC_OK);
+	assert_int_equal(run(w, true, NULL), RC_OK);
+	assert_int_equal(w->result.n_stale, 0);
+	nap(&w->clock, RUNNER_STALE_MS + 1000);
+	assert_int_equal(run(w, true, NULL), RC_OK);
+	assert_true(w->result.n_stale >= 2);
+	assert_int_equal(count(w, DISTRIBUTION, false), w->n_bundles - w->result.n_stale);
+}
+
+static void a_bucket_that_is_not_there_cannot_be_set_up(void **state)
+{
+	static char nowhere[] = "nowhere", landing[] = LANDING;
+	struct world *w = *state;
+	struct err err = {0};
+
+	w->scenario.distribution_bucket = nowhere;
+	assert_int_equal(run(w, false, &err), RC_ABSENT);
+	assert_non_null(strstr(err.text, "nowhere"));
+	w->scenario.distribution_bucket = landing;
+	w->scenario.landing_bucket = nowhere;
+	assert_int_equal(run(w, false, &err), RC_ABSENT);
+	assert_non_null(strstr(err.text, "landing bucket 'nowhere'"));
+}
+
+#define IN_WORLD(fn) cmocka_unit_test_setup_teardown(fn, open_world, close_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_WORLD(a_right_run_passes_and_removes_what_it_put_in),
+		IN_WORLD(keep_files_keeps_both),
+		cmocka_unit_test(each_wrong_fails_the_run),
+		IN_WORLD(idempotency_wants_two_bundles),
+		IN_WORLD(idempotency_fails_when_an_overwrite_is_not_shipped),
+		IN_WORLD(runs_in_succession_do_not_disturb_each_other),
+		IN_WORLD(other_producers_files_are_left_alone),
+		IN_WORLD(compressible_files_must_come_out_small),
+		IN_WORLD(stale_bundles_are_deleted_and_young_ones_are_not),
+		IN_WORLD(a_bucket_that_is_not_there_cannot_be_set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
