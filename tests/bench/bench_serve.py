@@ -8,6 +8,7 @@ Every figure is the median of RUNS runs, each on a fresh data folder; peak RSS i
 """
 import argparse
 import collections
+import io
 import json
 import os
 import pathlib
@@ -74,7 +75,7 @@ class Run:
                 continue
             known["bundles"].add(bundle)
             body = self.s3.get_object(Bucket=DISTRIBUTION, Key=bundle)["Body"]
-            with tarfile.open(fileobj=body, mode="r|gz") as tar:
+            with tarfile.open(fileobj=io.BytesIO(body.read()), mode="r:gz") as tar:
                 for member in tar:
                     known["when"][member.name] = when
                     known["times"][member.name] += 1
