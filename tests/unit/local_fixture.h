@@ -19,8 +19,9 @@
 struct local_fixture {
 	struct clock clock;
 	_Atomic uint64_t ahead_ms;
-	char root[64];   /* temporary */
-	char folder[96]; /* below root */
+	_Atomic int64_t wall_jump_ms; /* of the wall clock alone */
+	char root[64];                /* temporary */
+	char folder[96];              /* below root */
 	unsigned generation;
 	uint32_t max_receives;
 	struct local *local;
@@ -28,7 +29,9 @@ struct local_fixture {
 
 static inline uint64_t fixture_wall_ms(struct clock *c)
 {
-	return clock_wall_ms(clock_system()) + ((struct local_fixture *)c)->ahead_ms;
+	struct local_fixture *f = (struct local_fixture *)c;
+
+	return clock_wall_ms(clock_system()) + f->ahead_ms + (uint64_t)f->wall_jump_ms;
 }
 
 static inline uint64_t fixture_boot_ms(struct clock *c)
@@ -72,7 +75,8 @@ static inline void fixture_crash(struct local_fixture *f)
 
 	snprintf(next, sizeof(next), "%s/%u", f->root, ++f->generation);
 	snprintf(command, sizeof(command),
-		"mkdir -m 700 %s && cd %s && tar cf - --warning=no-file-changed --exclude='*-wal' --exclude='*-shm' . |"
+		"mkdir -m 700 %s && cd %s && tar cf - --warning=no-file-changed --exclude='*-wal' "
+		"--exclude='*-shm' . |"
 		" tar xf - -C %s && cp -p *-wal %s",
 		next, f->folder, next, next);
 	if (system(command) != 0)

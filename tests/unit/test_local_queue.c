@@ -257,6 +257,35 @@ static void nothing_behind_the_cursor_is_missed(void **state)
 	arena_release(&a);
 }
 
+/* Somebody sets the clock, by a day, either way: deadlines, order and delivery do not notice. */
+static void jumps_of_the_wall_clock_do_nothing(void **state)
+{
+	struct local_fixture *f = *state;
+	struct event_queue *q = queue_of(f);
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+
+	send_text(q, "1");
+	assert_int_equal(receive(q, &a, 10, 60000, &m), 1);
+	f->wall_jump_ms = 86400000;
+	send_text(q, "2");
+	assert_int_equal(receive(q, &a, 10, 60000, &m), 1);
+	f->wall_jump_ms = -86400000;
+	send_text(q, "3");
+	assert_int_equal(receive(q, &a, 10, 60000, &m), 1);
+	assert_slice_is(m[0].body, "3");
+	assert_int_equal(stat_of(q).oldest_age_ms, 0);
+	fixture_pass(&f->clock, 60001);
+	assert_int_equal(receive(q, &a, 10, 60000, &m), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(m[i].body.p[0], '1' + i);
+	fixture_crash(f);
+	send_text(queue_of(f), "4");
+	assert_int_equal(receive(queue_of(f), &a, 10, 60000, &m), 4);
+	assert_slice_is(m[3].body, "4");
+	arena_release(&a);
+}
+
 static void bad_arguments_are_refused_one_by_one(void **state)
 {
 	struct event_queue *q = queue_of(*state);
@@ -487,6 +516,7 @@ int main(void)
 		QUEUE_TEST(eq4_a_receipt_is_good_until_a_later_delivery),
 		QUEUE_TEST(eq6_burying_again),
 		QUEUE_TEST(nothing_behind_the_cursor_is_missed),
+		QUEUE_TEST(jumps_of_the_wall_clock_do_nothing),
 		QUEUE_TEST(bad_arguments_are_refused_one_by_one),
 		QUEUE_TEST(one_receive_is_bounded_in_bytes),
 		QUEUE_TEST(in_flight_is_bounded),

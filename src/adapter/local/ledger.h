@@ -16,6 +16,13 @@ struct local_ledger {
 	struct local *local;
 };
 
+/* ledger_read.c */
+enum rc ledger_plan_get(struct ledger *lg, struct arena *a, const struct plan_id *id,
+	struct lg_plan *ret_plan, struct err *err);
+enum rc ledger_plan_scan(struct ledger *lg, struct arena *a, unsigned states,
+	const struct plan_id *after, size_t max, struct lg_plan **ret_plans, size_t *ret_n,
+	struct err *err);
+
 /* The verbs of ledger_claim.c. */
 enum rc ledger_claim(struct ledger *lg, struct arena *a, const struct plan_id *plan,
 	struct lg_claim *claims, size_t n, struct err *err);

@@ -1,4 +1,4 @@
-/* queue_internal: what event_queue.c (deliveries) and queue_write.c (everything that writes) share. */
+/* queue_internal: what event_queue.c (the end of deliveries), queue_receive.c and queue_write.c (what writes) share. */
 #ifndef BALER_ADAPTER_LOCAL_QUEUE_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_QUEUE_INTERNAL_H
 
@@ -60,6 +60,15 @@ void queue_turn_end_locked(struct local_queue *q);
 void queue_settle_locked(struct local_queue *q);
 /* The keeper may have to wake earlier than it means to. */
 void queue_alarm_locked(struct local_queue *q);
+
+/* When the next delivery ends; UINT64_MAX: none is away. */
+uint64_t queue_next_end_locked(struct local_queue *q);
+/* Until then, at most a second. */
+void queue_wait_locked(struct local_queue *q, pthread_cond_t *cond, uint64_t until_boot_ms);
+
+/* queue_receive.c */
+enum rc queue_receive(struct event_queue *base, struct arena *a, size_t max, uint64_t wait_ms,
+	uint64_t visibility_ms, struct eq_message **ret_messages, size_t *ret_n, struct err *err);
 
 /* The verbs of queue_write.c. */
 enum rc queue_ack(struct event_queue *base, const struct slice *receipts, size_t n,
