@@ -5,19 +5,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "adapter/local/checkpointer.h"
 #include "adapter/local/schema.sql.h"
 
 #define GROUP_OPS_MAX 2000
 #define GROUP_BYTES_MAX (16u << 20)
-#define IDLE_MS 50 /* without work before an idle checkpoint */
-#define LOG_PAGES_MAX ((64 << 20) / SCHEMA_PAGE_BYTES)
-#define LOG_PAGES_MORE                                                                             \
-	((16 << 20) /                                                                              \
-		SCHEMA_PAGE_BYTES) /* when a reader holds a checkpoint up, before the next try */
-#define COMMITTER_SEQ_SHIFT 20     /* a million numbers a millisecond */
-#define SEQ_AHEAD                                                                                  \
-	((uint64_t)1000                                                                            \
-		<< COMMITTER_SEQ_SHIFT) /* one row a second keeps the sequence over restarts */
+/* Without work for this long, the log is moved into the database. */
+#define IDLE_MS 50
+/* A log this long is moved while there is work. 16 MiB is 1,700 puts of 4 KiB: their pages are moved once, not 1,700 times. */
+#define LOG_PAGES_MAX ((16 << 20) / SCHEMA_PAGE_BYTES)
+/* So much is moved between two commits without anyone noticing; more is the checkpointer's. */
+#define LOG_PAGES_LEFT ((1 << 20) / SCHEMA_PAGE_BYTES)
+/* One row a second keeps the sequence over restarts. */
+#define SEQ_AHEAD ((uint64_t)1000 << COMMITTER_SEQ_SHIFT)
 
 struct committer {
 	struct db_conn *conn;
@@ -32,9 +32,12 @@ struct committer {
 
 	/* the thread's own */
 	uint64_t seq, seq_limit;
-	int log_pages;        /* in the log now */
-	int checkpoint_at;    /* pages that make the next checkpoint due */
-	bool is_checkpointed; /* nothing was written since */
+	struct checkpointer *checkpointer;
+	int log_pages;   /* in the log now */
+	int moved_pages; /* of them, known to be in the database */
+	int retry_pages; /* length of the log at which moving is tried again */
+	bool is_passing; /* a pass was begun whose result was not looked at */
+	bool is_tended;  /* idle, and done what can be done */
 };
 
 uint64_t committer_next_seq(struct committer *c)
@@ -102,7 +105,7 @@ static enum rc commit(struct committer *c, struct err *err)
 	if (rc != RC_OK)
 		return rc;
 	c->seq_limit = limit;
-	c->is_checkpointed = false;
+	c->is_tended = false;
 	return RC_OK;
 }
 
@@ -169,20 +172,30 @@ static void run(struct committer *c, struct commit_op *group, uint64_t n)
 	}
 }
 
-/* PASSIVE waits for nobody. What readers held up stays for the next time. */
-static void checkpoint(struct committer *c)
+/* After each group, and when idle. What readers or a full disk hold up is tried again later: the log keeps everything. */
+static void tend_log(struct committer *c, bool is_idle)
 {
-	int in_log = 0, moved = 0;
+	int moved, left;
 	struct err err;
-	int code = sqlite3_wal_checkpoint_v2(
-		db_handle(c->conn), NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
 
-	/* No room for it is no harm: the log keeps everything. A failed fsync ends the process in db_error. */
-	if (code != SQLITE_OK)
-		db_error(db_handle(c->conn), code, &err);
-	c->is_checkpointed = true;
-	c->checkpoint_at =
-		moved >= in_log && code == SQLITE_OK ? LOG_PAGES_MAX : in_log + LOG_PAGES_MORE;
+	if (!checkpointer_is_idle(c->checkpointer, &moved))
+		return;
+	if (c->is_passing)
+		c->moved_pages = moved;
+	c->is_passing = false;
+	left = c->log_pages - c->moved_pages;
+	c->is_tended = is_idle && left <= LOG_PAGES_LEFT;
+	if (left <= 0)
+		return;
+	if (!is_idle && (c->log_pages < LOG_PAGES_MAX || c->log_pages < c->retry_pages))
+		return;
+	c->retry_pages = c->log_pages + LOG_PAGES_LEFT;
+	if (left > LOG_PAGES_LEFT) {
+		c->is_passing = true;
+		checkpointer_start(c->checkpointer);
+	} else {
+		checkpoint_pass(c->conn, &c->moved_pages, &err);
+	}
 }
 
 static int note_log_pages(void *arg, sqlite3 *handle, const char *name, int pages)
@@ -191,8 +204,11 @@ static int note_log_pages(void *arg, sqlite3 *handle, const char *name, int page
 
 	(void)handle;
 	(void)name;
-	if (pages < c->log_pages) /* started again from its beginning */
-		c->checkpoint_at = LOG_PAGES_MAX;
+	if (pages < c->log_pages) { /* begun anew: all of it had been moved */
+		c->moved_pages = 0;
+		c->retry_pages = 0;
+		c->is_passing = false; /* its result is about the log before */
+	}
 	c->log_pages = pages;
 	return SQLITE_OK;
 }
@@ -237,9 +253,9 @@ static struct commit_op *take_group(struct committer *c, uint64_t *ret_n, bool *
 	struct commit_op *group;
 
 	pthread_mutex_lock(&c->lock);
-	if (!c->head && !c->closing && !c->is_checkpointed)
+	if (!c->head && !c->closing && !c->is_tended)
 		wait_ms_locked(c, IDLE_MS);
-	while (!c->head && !c->closing && c->is_checkpointed)
+	while (!c->head && !c->closing && c->is_tended)
 		pthread_cond_wait(&c->more, &c->lock);
 	group = take_group_locked(c, ret_n);
 	*ret_end = !group && c->closing;
@@ -258,8 +274,7 @@ static void *committer_thread(void *arg)
 		group = take_group(c, &n, &end);
 		if (group)
 			run(c, group, n);
-		if ((!group && !c->is_checkpointed) || c->log_pages > c->checkpoint_at)
-			checkpoint(c);
+		tend_log(c, !group);
 	}
 	return NULL;
 }
@@ -272,7 +287,7 @@ struct committer *committer_new(struct db *db, struct clock *clock)
 	c->conn = db_writer(db);
 	c->clock = clock;
 	c->tail = &c->head;
-	c->checkpoint_at = LOG_PAGES_MAX;
+	c->checkpointer = checkpointer_new(db);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -307,6 +322,7 @@ void committer_free(struct committer *c)
 	pthread_cond_signal(&c->more);
 	pthread_mutex_unlock(&c->lock);
 	pthread_join(c->thread, NULL);
+	checkpointer_free(c->checkpointer);
 	save_exact_seq(c);
 	sqlite3_wal_hook(db_handle(c->conn), NULL, NULL);
 	pthread_cond_destroy(&c->more);

@@ -42,7 +42,8 @@ struct db {
 
 static bool is_no_room(int code, int os_error)
 {
-	if (code == SQLITE_FULL)
+	/* The log's index could not grow: SQLite says so without the reason, and there is but one. */
+	if (code == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
 		return true;
 	return (code & 0xff) == SQLITE_IOERR && (os_error == ENOSPC || os_error == EDQUOT);
 }

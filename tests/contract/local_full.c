@@ -1,0 +1,264 @@
+/*
+ * [BS-7] on a disk that is really full: a small tmpfs in a mount namespace of our own, so nothing is left behind. Where a namespace or a
+ * mount is not allowed the test says so and exits 77, which the runner shows as skipped.
+ */
+#include "buckets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "adapter/local/local.h"
+#include "base/file.h"
+
+#define DISK "size=24m"
+#define FILLER_BYTES (8u << 20)
+#define BODY_BYTES 60000
+
+static char root[] = "/tmp/baler-full-XXXXXX";
+static char folder[64];
+
+struct own {
+	struct local *local;
+};
+
+static void start(struct bucket_world *w)
+{
+	static const char *const prefixes[] = {EVENT_PREFIX};
+	struct own *own = w->own;
+	struct local_config cfg = {
+		.folder = folder,
+		.clock = clock_system(),
+		.region = "us-east-1",
+		.notify = {.bucket = LANDING, .prefixes = prefixes, .n_prefixes = 1},
+		.max_receives = 5,
+	};
+	struct err err;
+
+	if (local_open(&cfg, &own->local, &err) != RC_OK)
+		die("open '%s': %s", folder, err.text);
+	w->bs = local_bucket_store(own->local);
+	w->queue = local_event_queue(own->local);
+}
+
+static void open_world(struct bucket_world *w)
+{
+	if (mount("tmpfs", root, "tmpfs", 0, DISK) != 0)
+		die("mount: %s", strerror(errno));
+	snprintf(folder, sizeof(folder), "%s/data", root);
+	*w = (struct bucket_world){.own = xcalloc(1, sizeof(struct own))};
+	start(w);
+}
+
+static void close_world(struct bucket_world *w)
+{
+	struct own *own = w->own;
+
+	local_close(own->local);
+	free(own);
+	if (umount(root) != 0)
+		die("umount: %s", strerror(errno));
+}
+
+static void set_filler(bool there)
+{
+	char path[64];
+	void *bytes;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/filler", root);
+	if (!there) {
+		assert_int_equal(unlink(path), 0);
+		return;
+	}
+	bytes = calloc(1, FILLER_BYTES);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, FILLER_BYTES), FILLER_BYTES);
+	close(fd);
+	free(bytes);
+}
+
+static void key_of(char key[32], unsigned i)
+{
+	snprintf(key, 32, EVENT_PREFIX "%04u", i);
+}
+
+static unsigned fill(struct bucket_world *w)
+{
+	struct written *made;
+	char key[32];
+	unsigned n = 0;
+
+	do {
+		key_of(key, n);
+		made = put_bytes(w, LANDING, key, BODY_BYTES, n);
+		n++;
+		assert_true(n < 1000);
+	} while (made->rc == RC_OK);
+	assert_int_equal(made->rc, RC_AGAIN);
+	assert_string_equal(made->err.code, "ENOSPC");
+	return n - 1;
+}
+
+static void check(struct bucket_world *w, unsigned i)
+{
+	unsigned char *bytes = pattern(BODY_BYTES, i);
+	char key[32];
+
+	key_of(key, i);
+	reads_bytes(w, LANDING, key, NULL, slice_of(bytes, BODY_BYTES));
+	free(bytes);
+}
+
+static void bs_7_a_full_disk_refuses_shows_nothing_and_goes_on(void **state)
+{
+	struct bucket_world *w = *state;
+	struct eq_message *messages;
+	struct arena a = ARENA_INIT;
+	struct own *own = w->own;
+	char key[32];
+	unsigned n;
+
+	set_filler(true);
+	n = fill(w);
+	assert_true(n > 20);
+	key_of(key, n);
+	fails_as(w, LANDING, key, NULL, RC_ABSENT, "NoSuchKey");
+	for (unsigned i = 0; i < n; i++)
+		check(w, i);
+	set_filler(false);
+	for (unsigned i = n; i < n + 20; i++) {
+		key_of(key, i);
+		assert_rc(put_bytes(w, LANDING, key, BODY_BYTES, i), RC_OK);
+	}
+	local_close(own->local);
+	start(w);
+	for (unsigned i = 0; i < n + 20; i++)
+		check(w, i);
+	assert_int_equal(events(w, &a, &messages), n + 20);
+	arena_release(&a);
+}
+
+static void bs_7_a_body_that_does_not_fit_leaves_no_file(void **state)
+{
+	struct bucket_world *w = *state;
+
+	assert_fails(put_bytes(w, LANDING, "big", 40u << 20, 1), RC_AGAIN, "ENOSPC");
+	fails_as(w, LANDING, "big", NULL, RC_ABSENT, "NoSuchKey");
+	for (int i = 0; i < 100; i++) { /* its removal is on its way */
+		struct written *made = put_bytes(w, LANDING, "fits", 10u << 20, 2);
+
+		if (made->rc == RC_OK)
+			break;
+		assert_true(i < 99);
+		usleep(20000);
+	}
+	assert_rc(put_bytes(w, LANDING, "small", 1000, 3), RC_OK);
+}
+
+/* Many at once share transactions: the ones that fit must not be lost with those that do not. */
+static void bs_7_each_of_many_at_once_is_answered_for_itself(void **state)
+{
+	enum { N = 400 };
+	struct bucket_world *w = *state;
+	unsigned char *bytes = pattern(BODY_BYTES, 0);
+	struct bs_commit commit = {
+		.etag = "5d41402abc4b2a76b9719d911017c592", .event_name = "ObjectCreated:Put"};
+	struct pending *p[N];
+	unsigned n_ok = 0;
+	struct err err;
+	char key[32];
+
+	for (unsigned i = 0; i < N; i++) {
+		struct bs_put *handle;
+
+		key_of(key, i);
+		p[i] = pending_new();
+		assert_int_equal(bs_call(w->bs, put_begin, slice_str(LANDING), slice_str(key),
+					 &handle, &err),
+			RC_OK);
+		assert_int_equal(bs_put_write(handle, slice_of(bytes, BODY_BYTES), &err), RC_OK);
+		bs_put_commit(handle, &commit, pending_done(p[i]));
+	}
+	for (unsigned i = 0; i < N; i++) {
+		struct written *made = pending_wait(p[i]);
+		struct bs_reader *r;
+
+		key_of(key, i);
+		if (made->rc == RC_OK) {
+			r = open_reader(w, LANDING, key, NULL);
+			reader_gives(r, slice_of(bytes, BODY_BYTES));
+			bs_reader_close(r);
+			n_ok++;
+		} else {
+			if (!err_is(&made->err, "ENOSPC"))
+				fail_msg("%s", made->err.text);
+			fails_as(w, LANDING, key, NULL, RC_ABSENT, "NoSuchKey");
+		}
+	}
+	assert_true(n_ok > 50 && n_ok < N);
+	free(bytes);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* As root a mount namespace; else a user namespace in which one may mount. */
+static bool may_mount(void)
+{
+	char map[64];
+	unsigned uid = (unsigned)geteuid();
+
+	if (uid == 0) {
+		if (unshare(CLONE_NEWNS) != 0)
+			return false;
+	} else {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+			return false;
+		snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+		write_text("/proc/self/uid_map", map);
+	}
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || !mkdtemp(root))
+		return false;
+	if (mount("tmpfs", root, "tmpfs", 0, DISK) != 0) {
+		rmdir(root);
+		return false;
+	}
+	return umount(root) == 0;
+}
+
+int main(void)
+{
+	static const struct bucket_factory full = {
+		"local on a small disk", open_world, close_world};
+	const struct CMUnitTest tests[] = {
+		BUCKETS_TEST(bs_7_a_full_disk_refuses_shows_nothing_and_goes_on),
+		BUCKETS_TEST(bs_7_a_body_that_does_not_fit_leaves_no_file),
+		BUCKETS_TEST(bs_7_each_of_many_at_once_is_answered_for_itself),
+	};
+	int failed;
+
+	if (!may_mount()) {
+		fprintf(stderr,
+			"skipped: this test mounts a small tmpfs, which is not allowed here (%s)\n",
+			strerror(errno));
+		return 77;
+	}
+	contract_buckets_use(&full);
+	failed = cmocka_run_group_tests_name("buckets on a full disk", tests, NULL, NULL);
+	rmdir(root);
+	return failed;
+}
