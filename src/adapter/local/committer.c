@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "adapter/local/checkpointer.h"
@@ -16,12 +17,15 @@
 #define LOG_PAGES_MAX ((16 << 20) / SCHEMA_PAGE_BYTES)
 /* So much is moved between two commits without anyone noticing; more is the checkpointer's. */
 #define LOG_PAGES_LEFT ((1 << 20) / SCHEMA_PAGE_BYTES)
+/* Left on the disk when the log is moved. */
+#define ROOM_BYTES (1u << 20)
 /* One row a second keeps the sequence over restarts. */
 #define SEQ_AHEAD ((uint64_t)1000 << COMMITTER_SEQ_SHIFT)
 
 struct committer {
 	struct db_conn *conn;
 	struct clock *clock;
+	const char *folder; /* the database's */
 	pthread_t thread;
 
 	pthread_mutex_t lock;
@@ -172,6 +176,16 @@ static void run(struct committer *c, struct commit_op *group, uint64_t n)
 	}
 }
 
+/* Whether the disk has room for all that a pass may add to the database. A pass that breaks off would have eaten the room that the log itself
+ * needs, and the log begins anew only when a pass ends. */
+static bool has_room(struct committer *c, int pages)
+{
+	uint64_t need = (uint64_t)pages * SCHEMA_PAGE_BYTES + ROOM_BYTES;
+	struct statvfs st;
+
+	return statvfs(c->folder, &st) != 0 || (uint64_t)st.f_bavail * st.f_frsize >= need;
+}
+
 /* After each group, and when idle. What readers or a full disk hold up is tried again later: the log keeps everything. */
 static void tend_log(struct committer *c, bool is_idle)
 {
@@ -184,12 +198,14 @@ static void tend_log(struct committer *c, bool is_idle)
 		c->moved_pages = moved;
 	c->is_passing = false;
 	left = c->log_pages - c->moved_pages;
-	c->is_tended = is_idle && left <= LOG_PAGES_LEFT;
+	c->is_tended = is_idle && (left <= LOG_PAGES_LEFT || !has_room(c, left));
 	if (left <= 0)
 		return;
 	if (!is_idle && (c->log_pages < LOG_PAGES_MAX || c->log_pages < c->retry_pages))
 		return;
 	c->retry_pages = c->log_pages + LOG_PAGES_LEFT;
+	if (!has_room(c, left))
+		return;
 	if (left > LOG_PAGES_LEFT) {
 		c->is_passing = true;
 		checkpointer_start(c->checkpointer);
@@ -286,6 +302,7 @@ struct committer *committer_new(struct db *db, struct clock *clock)
 
 	c->conn = db_writer(db);
 	c->clock = clock;
+	c->folder = db_folder(db);
 	c->tail = &c->head;
 	c->checkpointer = checkpointer_new(db);
 	pthread_mutex_init(&c->lock, NULL);
@@ -324,6 +341,9 @@ void committer_free(struct committer *c)
 	pthread_join(c->thread, NULL);
 	checkpointer_free(c->checkpointer);
 	save_exact_seq(c);
+	/* SQLite makes a pass when the last connection closes. */
+	if (!has_room(c, c->log_pages))
+		sqlite3_db_config(db_handle(c->conn), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_wal_hook(db_handle(c->conn), NULL, NULL);
 	pthread_cond_destroy(&c->more);
 	pthread_mutex_destroy(&c->lock);
