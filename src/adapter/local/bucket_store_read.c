@@ -113,7 +113,7 @@ static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice b
 	struct slice key, struct slice version, struct version_row *ret_row,
 	struct bs_object *ret_marker, struct err *err)
 {
-	struct version_row latest;
+	struct version_row latest = {0};
 	enum bs_versioning versioning;
 	uint64_t id;
 	bool found;
