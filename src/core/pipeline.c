@@ -18,7 +18,7 @@ struct pipeline {
 	struct pipeline_config cfg;
 	struct hand hand;
 	struct batcher batcher;
-	struct lease_table leases;
+	struct lease_table leases, denied;
 	atomic_bool stopping;
 	bool started, drained, fatal;
 	unsigned n_start_tries, n_receive_failures;
@@ -60,6 +60,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 	hand_init(&p->hand);
 	batcher_init(&p->batcher, cfg->batch_max_objects, cfg->batch_max_bytes);
 	lease_init(&p->leases);
+	lease_init(&p->denied);
 	pthread_mutex_init(&p->shown_lock, NULL);
 	p->round = (struct round_context){.cfg = &p->cfg,
 		.hand = &p->hand,
@@ -77,6 +78,7 @@ void pipeline_free(struct pipeline *p)
 	batcher_release(&p->batcher);
 	hand_release(&p->hand);
 	lease_release(&p->leases);
+	lease_release(&p->denied);
 	pthread_mutex_destroy(&p->shown_lock);
 	free(p);
 }
@@ -125,6 +127,7 @@ static enum pipeline_status scan(struct pipeline *p, struct err *err)
 		.distribution = p->cfg.ports.distribution,
 		.clock = p->cfg.ports.clock,
 		.leases = &p->leases,
+		.denied = &p->denied,
 		.lease_ms = p->cfg.lease_ms,
 		.void_wait_ms = p->cfg.void_wait_ms};
 	uint64_t half = p->cfg.scan_interval_ms / 2;

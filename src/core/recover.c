@@ -28,20 +28,18 @@ static enum rc undo_open(
 }
 
 /*
- * The store denies a sealed stage. Undo the seal only when it still does so after the whole wait: a completion that was on
- * its way must have had time to land. The stage is discarded first and the store asked again, so that nothing can land later.
+ * The store denies a sealed stage. Remove what may be left of it, so that nothing can land later; wait, for a completion that
+ * was on its way; and undo the seal only if the store still denies it.
  */
-static enum rc undo_sealed(
-	struct recover_context *c, struct lg_plan *plan, uint64_t still_ms, struct err *err)
+static enum rc undo_sealed(struct recover_context *c, struct lg_plan *plan, struct err *err)
 {
 	enum plan_state found;
-	enum rc rc;
+	enum rc rc = os_discard(c->distribution, plan->bucket, plan->key, err);
 
-	if (still_ms < c->void_wait_ms)
-		return RC_OK;
-	rc = os_discard(c->distribution, plan->bucket, plan->key, err);
 	if (rc != RC_OK)
 		return rc;
+	if (lease_observe(c->denied, plan, clock_boot_ms(c->clock)) < c->void_wait_ms)
+		return RC_OK;
 	rc = os_publish(c->distribution, plan->bucket, plan->key, plan->seal.staged, err);
 	if (rc != RC_ABSENT)
 		return rc; /* published after all: the next pass finishes it */
@@ -54,8 +52,7 @@ static enum rc undo_sealed(
 	return rc == RC_CONFLICT ? RC_OK : rc;
 }
 
-static enum rc finish_sealed(
-	struct recover_context *c, struct lg_plan *plan, uint64_t still_ms, struct err *err)
+static enum rc finish_sealed(struct recover_context *c, struct lg_plan *plan, struct err *err)
 {
 	enum rc rc = publish_plan(c->distribution, c->ledger, c->clock, plan, err);
 
@@ -65,7 +62,7 @@ static enum rc finish_sealed(
 	} else if (rc == RC_ABSENT) {
 		log_event(
 			EV_PLAN_STUCK, LF_SLICE("bundle", plan->key), LF_STR("reason", err->text));
-		rc = undo_sealed(c, plan, still_ms, err);
+		rc = undo_sealed(c, plan, err);
 	}
 	return rc == RC_CONFLICT ? RC_OK : rc;
 }
@@ -75,13 +72,15 @@ static enum rc look_after(
 {
 	uint64_t still_ms = lease_observe(c->leases, plan, clock_boot_ms(c->clock));
 	bool over = all_dead || still_ms >= c->lease_ms;
+	bool was_aborted = plan->state == PLAN_ABORTED;
 	enum rc rc = RC_OK;
 
 	if (plan->state == PLAN_OPEN && over)
 		rc = undo_open(c, plan, all_dead, err);
 	else if (plan->state == PLAN_SEALED && over)
-		rc = finish_sealed(c, plan, still_ms, err);
-	if (rc == RC_OK && plan->state == PLAN_ABORTED)
+		rc = finish_sealed(c, plan, err);
+	/* An owner that was fenced but lives may still be staging: it gets a lease to notice and to clean up itself. */
+	if (rc == RC_OK && plan->state == PLAN_ABORTED && over && (all_dead || was_aborted))
 		rc = plan_discard(c->distribution, c->ledger, plan, err);
 	return rc;
 }
@@ -116,5 +115,6 @@ enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
 	if (rc != RC_OK)
 		return rc == RC_FATAL ? rc : RC_AGAIN;
 	lease_prune(c->leases, began_boot_ms);
+	lease_prune(c->denied, began_boot_ms);
 	return worst;
 }

@@ -2,7 +2,8 @@
  * recover: step 10, the scanner: finishes or undoes the plans that dead workers left. Needs no message.
  *
  * sealed → published → done; open with a heartbeat that stands still for a lease → aborted; aborted → its stage discarded. A
- * sealed plan too is left alone for a lease, for its owner is most likely publishing it; helping it early would be safe but idle.
+ * sealed plan too is left alone for a lease, for its owner is most likely publishing it; and an aborted one, for its owner may
+ * still be staging. A stage that an owner makes after that and then dies is what a lifecycle rule for old uploads is for.
  */
 #ifndef BALER_CORE_RECOVER_H
 #define BALER_CORE_RECOVER_H
@@ -15,6 +16,7 @@ struct recover_context {
 	struct object_store *distribution;
 	struct clock *clock;
 	struct lease_table *leases;
+	struct lease_table *denied; /* sealed plans whose stage the store denies, and since when */
 	uint64_t lease_ms;
 	uint64_t void_wait_ms;
 	uint64_t n_aborted, n_published; /* counted up */

@@ -15,6 +15,8 @@ struct object_store *mem_object_store_new(struct clock *clock);
 void mem_object_store_add_bucket(struct object_store *os, const char *name, bool versioned);
 /* Stages neither published nor discarded. */
 size_t mem_object_store_n_stages(struct object_store *os);
+/* The key of the i-th of them; false when there are no more. Lives until the store is closed. */
+bool mem_object_store_stage(struct object_store *os, size_t i, struct slice *ret_key);
 
 /* max_receives 0: no limit. Waiting in receive is clock_sleep_ms in small pieces. */
 struct event_queue *mem_event_queue_new(struct clock *clock, uint32_t max_receives);

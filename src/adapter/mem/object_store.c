@@ -593,15 +593,28 @@ static enum rc store_discard(
 	return RC_OK;
 }
 
-size_t mem_object_store_n_stages(struct object_store *port)
+bool mem_object_store_stage(struct object_store *port, size_t i, struct slice *ret_key)
 {
 	struct mem_store *s = self(port);
-	size_t n = 0;
+	bool found = false;
 
 	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->n_uploads; i++)
-		n += s->uploads[i]->state <= STAGE_FINISHED;
+	for (size_t j = 0; !found && j < s->n_uploads; j++) {
+		found = s->uploads[j]->state <= STAGE_FINISHED && i-- == 0;
+		if (found)
+			*ret_key = s->uploads[j]->key;
+	}
 	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+size_t mem_object_store_n_stages(struct object_store *port)
+{
+	struct slice key;
+	size_t n = 0;
+
+	while (mem_object_store_stage(port, n, &key))
+		n++;
 	return n;
 }
 
