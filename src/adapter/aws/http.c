@@ -34,7 +34,8 @@ struct http_transfer {
 	struct curl_slist *headers;
 	uint64_t body_given;
 	bool is_paused;
-	enum rc caller_rc; /* of read or data */
+	bool is_head_whole; /* the empty line behind the headers has come */
+	enum rc caller_rc;  /* of read or data */
 	char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -187,12 +188,15 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 
 	if (slice_has_prefix(line, slice_str("HTTP/"))) {
 		t->req->status = status_of_line(line);
+		t->is_head_whole = false;
 		buf_reset(&t->req->response_headers);
 		return line.n;
 	}
 	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
 	colon = line.n ? memchr(line.p, ':', line.n) : NULL;
+	if (line.n == 0)
+		t->is_head_whole = true;
 	if (!colon)
 		return size * n;
 	name_bytes = (size_t)(colon - line.p);
@@ -387,9 +391,8 @@ static enum rc rc_of_curl(const struct http_transfer *t, CURLcode code)
 		return RC_REFUSED;
 	case CURLE_WEIRD_SERVER_REPLY:
 		return RC_CORRUPT;
-	case CURLE_OUT_OF_MEMORY:
-		die("no memory for a request");
 	default:
+		/* CURLE_OUT_OF_MEMORY too: libcurl says so of a header line that is too long. */
 		return was_sent(t) ? RC_UNKNOWN : RC_AGAIN;
 	}
 }
@@ -398,6 +401,9 @@ static struct http_request *finish(struct http_lane *lane, struct http_transfer 
 {
 	struct http_request *req = t->req;
 
+	/* libcurl takes an answer that ends inside its headers for a whole one. */
+	if (code == CURLE_OK && !t->is_head_whole)
+		code = CURLE_GOT_NOTHING;
 	req->rc = rc_of_curl(t, code);
 	if (t->caller_rc != RC_OK)
 		req->rc = t->caller_rc;

@@ -382,7 +382,7 @@ static void list_locked(struct bucket *b, const struct os_list_query *query, str
 	size_t left = token_parse(query->token, &after);
 	const struct key *last = NULL;
 
-	if (!b->sorted)
+	if (b->n && !b->sorted)
 		qsort(b->keys, b->n, sizeof(struct key *), by_name);
 	b->sorted = true;
 	for (size_t i = 0; i < b->n; i++) {

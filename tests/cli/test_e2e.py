@@ -1,0 +1,171 @@
+"""`baler e2e` against a running `baler serve`: its scenarios, its exit codes, what it prints and writes."""
+import json
+import os
+import pathlib
+import pty
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import boto3
+import pytest
+from botocore.config import Config
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+from server import ROOT, Server  # noqa: E402
+
+BINARY = os.environ.get("BALER_BIN", str(ROOT / "build/src/cli/baler"))
+SCENARIOS = ROOT / "scenarios"
+LANDING, DISTRIBUTION = "data-aggregator-landing-dev", "data-aggregator-distribution-dev"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server("--batch-window", "200ms", data=str(tmp_path_factory.mktemp("e2e") / "s"))
+    yield running
+    assert running.stop() == 0, running.log_tail()
+
+
+def environment(server, **more):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    return dict(kept, AWS_ENDPOINT_URL=server.endpoint, AWS_ACCESS_KEY_ID=server.access_key,
+                AWS_SECRET_ACCESS_KEY=server.secret_key, HOME="/nonexistent", **more)
+
+
+def e2e(server, *words, timeout=180, **more):
+    return subprocess.run([BINARY, "e2e", *map(str, words)], env=environment(server, **more), capture_output=True,
+                          text=True, timeout=timeout, check=False)
+
+
+def client(server):
+    return boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1",
+                        aws_access_key_id=server.access_key, aws_secret_access_key=server.secret_key,
+                        config=Config(retries={"max_attempts": 1, "mode": "standard"}))
+
+
+def scenario(tmp_path, **members):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(members))
+    return path
+
+
+@pytest.mark.parametrize("name", ["00-single-file", "01-batching", "02-large-file", "03-zero-byte", "05-compressible",
+                                  "07-idempotency"])
+def test_each_scenario_passes(server, name):
+    answer = e2e(server, "-c", SCENARIOS / f"{name}.json")
+    assert answer.returncode == 0, answer.stderr
+    assert f"PASS {name}: " in answer.stderr
+
+
+@pytest.mark.parametrize("keep", [[], ["--keep-files"]])
+def test_07_passes_twenty_times_in_a_row_without_a_pause(server, keep):
+    answer = e2e(server, "-c", SCENARIOS / "07-idempotency.json", "--repeat", "20", "--json", *keep)
+    assert answer.returncode == 0, answer.stderr
+    runs = json.loads(answer.stdout)["runs"]
+    assert len(runs) == 20 and all(run["passed"] and run["bundles"] == 2 for run in runs)
+    assert answer.stderr.endswith("20 of 20 runs passed\n")
+
+
+def test_a_pass_removes_its_files_and_bundles(server):
+    answer = e2e(server, "-c", SCENARIOS / "00-single-file.json", "--json")
+    prefix = json.loads(answer.stdout)["runs"][0]["prefix"]
+    versions = client(server).list_object_versions(Bucket=LANDING, Prefix=prefix)
+    assert "Versions" not in versions and "DeleteMarkers" not in versions
+
+
+def test_keep_files_leaves_them(server, tmp_path):
+    answer = e2e(server, "-c", scenario(tmp_path, num_files=3, size_mb=0, keep_files=True), "--json")
+    prefix = json.loads(answer.stdout)["runs"][0]["prefix"]
+    keys = [o["Key"] for o in client(server).list_objects_v2(Bucket=LANDING, Prefix=prefix)["Contents"]]
+    assert keys == [f"{prefix}source_file_000{i}.bin" for i in (1, 2, 3)]
+
+
+def test_the_report_is_junit(server, tmp_path):
+    report = tmp_path / "report.xml"
+    answer = e2e(server, "-c", SCENARIOS / "03-zero-byte.json", "--report", report, "--repeat", 2)
+    assert answer.returncode == 0, answer.stderr
+    suite = xml.etree.ElementTree.parse(report).getroot()
+    assert suite.tag == "testsuite" and suite.get("tests") == "2" and suite.get("failures") == "0"
+    assert [c.get("name") for c in suite] == ["03-zero-byte run 1", "03-zero-byte run 2"]
+
+
+def test_the_scenario_can_name_the_report(server, tmp_path):
+    report = tmp_path / "named.xml"
+    answer = e2e(server, "-c", scenario(tmp_path, size_mb=0, report_file=str(report)))
+    assert answer.returncode == 0 and xml.etree.ElementTree.parse(report).getroot().get("tests") == "1"
+
+
+def test_what_does_not_arrive_fails_with_1(server, tmp_path):
+    """Objects of a bucket that nobody bundles."""
+    s3, report = client(server), tmp_path / "failed.xml"
+    s3.create_bucket(Bucket="nobody-bundles-this")
+    path = scenario(tmp_path, landing_bucket="nobody-bundles-this", num_files=2, size_mb=0, timeout_seconds=1)
+    answer = e2e(server, "-c", path, "--report", report)
+    assert answer.returncode == 1
+    assert "FAIL mine: 0 of 2 files" in answer.stderr and "within 1 s" in answer.stderr
+    assert answer.stderr.count("missing: 'data/e2e-test-") == 2
+    assert "left under 'data/e2e-test-" in answer.stderr
+    failure = xml.etree.ElementTree.parse(report).getroot().find("testcase/failure")
+    assert "within 1 s" in failure.get("message") and "missing" in failure.text
+    assert len(s3.list_objects_v2(Bucket="nobody-bundles-this")["Contents"]) == 2
+
+
+@pytest.mark.parametrize("members, says", [
+    ({"num_fils": 1}, "unknown member 'num_fils'"),
+    ({"num_files": "one"}, "'num_files' must be a whole number from 1 to 1000000"),
+    ({"test_type": "direct_invoke"}, "test type 'direct_invoke' is not supported yet"),
+    ({"landing_bucket": "no-such-bucket"}, "'no-such-bucket'"),
+    ({"distribution_bucket": "no-such-bucket"}, "'no-such-bucket'"),
+])
+def test_what_cannot_be_set_up_is_2(server, tmp_path, members, says):
+    answer = e2e(server, "-c", scenario(tmp_path, **members))
+    assert answer.returncode == 2 and says in answer.stderr and answer.stderr.count("\n") <= 3, answer.stderr
+
+
+@pytest.mark.parametrize("words, says", [
+    ([], "give -c FILE"),
+    (["-c", "/nowhere.json"], "/nowhere.json"),
+    (["scenario.json"], "did you mean -c scenario.json?"),
+    (["-c", "x", "--repeat", "0"], "'--repeat'"),
+    (["-c", "x", "--keep-file"], "did you mean '--keep-files'?"),
+    (["-c", str(SCENARIOS / "00-single-file.json"), "--endpoint-url", "localhost:9000"], "http://"),
+])
+def test_wrong_words_are_2(server, words, says):
+    answer = e2e(server, *words)
+    assert answer.returncode == 2 and says in answer.stderr, answer.stderr
+
+
+def test_a_wrong_key_is_2(server):
+    answer = e2e(server, "-c", SCENARIOS / "00-single-file.json", AWS_PROFILE="")
+    assert answer.returncode == 0, answer.stderr
+    wrong = environment(server) | {"AWS_SECRET_ACCESS_KEY": "wrong"}
+    answer = subprocess.run([BINARY, "e2e", "-c", SCENARIOS / "00-single-file.json"], env=wrong, capture_output=True,
+                            text=True, timeout=60, check=False)
+    assert answer.returncode == 2 and "SignatureDoesNotMatch" in answer.stderr, answer.stderr
+
+
+def test_nobody_listening_is_2(server):
+    answer = e2e(server, "-c", SCENARIOS / "00-single-file.json", "--endpoint-url", "http://127.0.0.1:1")
+    assert answer.returncode == 2 and "127.0.0.1" in answer.stderr, answer.stderr
+
+
+def test_a_pipe_gets_plain_lines(server):
+    answer = e2e(server, "-c", SCENARIOS / "03-zero-byte.json")
+    assert "\r" not in answer.stderr and "\033" not in answer.stderr
+    assert "03-zero-byte: uploading: " in answer.stderr
+
+
+def test_a_terminal_gets_one_live_line(server):
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([BINARY, "e2e", "-c", SCENARIOS / "03-zero-byte.json"], env=environment(server),
+                          stdout=subprocess.DEVNULL, stderr=theirs) as run:
+        os.close(theirs)
+        text = b""
+        try:
+            while piece := os.read(ours, 4096):
+                text += piece
+        except OSError:
+            pass  # the other end is closed
+    os.close(ours)
+    assert run.returncode == 0
+    assert b"\r03-zero-byte: waiting: " in text and text.count(b"\n") == 1, text
