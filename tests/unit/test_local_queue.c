@@ -5,6 +5,7 @@
 
 #include "adapter/local/event_queue.h"
 #include "adapter/local/flight.h"
+#include "base/prng.h"
 
 #define LONG_MS 600000
 #define MAX_RECEIVES 5
@@ -286,6 +287,50 @@ static void jumps_of_the_wall_clock_do_nothing(void **state)
 	arena_release(&a);
 }
 
+/* stat counts rows once and keeps the sum: over random operations and restarts it must be what a fresh count finds. */
+static void stat_keeps_its_sum(void **state)
+{
+	enum { STEPS = 300 };
+	struct local_fixture *f = *state;
+	struct prng r = prng_seeded(7);
+	struct arena a = ARENA_INIT;
+	struct slice receipts[STEPS + 1];
+	size_t n_sent = 0, n_gone = 0, n_receipts = 0;
+
+	for (int step = 0; step < STEPS; step++) {
+		struct eq_message *m;
+		uint64_t dice = prng_below(&r, 100), left;
+
+		if (step == 100 || step == 200) {
+			fixture_crash(f);
+		} else if (dice < 40) {
+			send_text(queue_of(f), "m");
+			n_sent++;
+		} else if (dice < 60 && receive(queue_of(f), &a, 1, 20000, &m) == 1) {
+			receipts[n_receipts++] = m[0].receipt;
+		} else if (dice < 80 && n_receipts > 0) {
+			size_t i = prng_below(&r, n_receipts);
+			uint64_t before =
+				stat_of(queue_of(f)).visible + stat_of(queue_of(f)).in_flight;
+
+			/* Whether it was there to be removed, the truth before and after a fresh look decides. */
+			ack(queue_of(f), receipts[i]);
+			left = stat_of(queue_of(f)).visible + stat_of(queue_of(f)).in_flight;
+			assert_in_range(before - left, 0, 1);
+			n_gone += before - left;
+			receipts[i] = receipts[--n_receipts];
+		} else if (dice >= 95) {
+			fixture_pass(&f->clock, 10000);
+		}
+		left = stat_of(queue_of(f)).visible + stat_of(queue_of(f)).in_flight;
+		assert_int_equal(left + stat_of(queue_of(f)).dead, n_sent - n_gone);
+	}
+	assert_true(n_gone > 20);
+	fixture_crash(f);
+	assert_int_equal(stat_of(queue_of(f)).visible + stat_of(queue_of(f)).dead, n_sent - n_gone);
+	arena_release(&a);
+}
+
 static void bad_arguments_are_refused_one_by_one(void **state)
 {
 	struct event_queue *q = queue_of(*state);
@@ -517,6 +562,7 @@ int main(void)
 		QUEUE_TEST(eq6_burying_again),
 		QUEUE_TEST(nothing_behind_the_cursor_is_missed),
 		QUEUE_TEST(jumps_of_the_wall_clock_do_nothing),
+		QUEUE_TEST(stat_keeps_its_sum),
 		QUEUE_TEST(bad_arguments_are_refused_one_by_one),
 		QUEUE_TEST(one_receive_is_bounded_in_bytes),
 		QUEUE_TEST(in_flight_is_bounded),

@@ -23,6 +23,8 @@ struct local_queue {
 	uint64_t arrivals;    /* counts wakes: commits that made messages */
 	uint64_t next_serial; /* starts at random, so that no serial is used twice over restarts */
 	uint64_t keeper_boot_ms; /* when the keeper wakes */
+	uint64_t counted_to;     /* queue_stat has counted rows up to here, */
+	uint64_t waiting;        /* of which these are behind the cursor still */
 	bool reading;            /* somebody reads rows for a receive */
 	bool writing;            /* somebody has the turn to write */
 	bool settling;           /* and it is queue_settle_locked */
@@ -41,7 +43,8 @@ struct queue_change {
 	uint64_t id;
 	uint32_t count;
 	struct slice code, reason; /* bury */
-	bool found;                /* result: there was such a row */
+	bool found;                /* result: there was such a row, or dead letter */
+	bool removed;              /* result: and it is gone now */
 	/* the verb's own */
 	size_t index;
 	uint64_t serial;
@@ -55,6 +58,10 @@ enum rc queue_write(struct local_queue *q, struct queue_change *changes, size_t 
 /* The turn to write: while one has it, only he takes flights away from the heaps, but for receivers taking due ones. */
 void queue_turn_begin_locked(struct local_queue *q);
 void queue_turn_end_locked(struct local_queue *q);
+
+/* The turn to read behind the cursor; with both turns, begin this one second. */
+void queue_reading_begin_locked(struct local_queue *q);
+void queue_reading_end_locked(struct local_queue *q);
 
 /* Ends the deliveries whose time has come; event_queue.c. Gives the lock away meanwhile; not by one who has the turn. */
 void queue_settle_locked(struct local_queue *q);

@@ -174,6 +174,7 @@ static void depart_locked(struct local_queue *q, struct receive_call *call, enum
 		f->visible_boot_ms = f->counted ? now + call->visibility_ms : 0;
 		flight_move(&q->flights, f, FLIGHT_AWAY);
 		q->cursor = o->id;
+		q->waiting -= o->id <= q->counted_to;
 	}
 	queue_alarm_locked(q);
 }
@@ -185,16 +186,13 @@ static enum rc receive_once_locked(
 	enum rc rc;
 
 	queue_settle_locked(q);
-	while (q->reading)
-		pthread_cond_wait(&q->news, &q->lock);
-	q->reading = true;
+	queue_reading_begin_locked(q);
 	take_due_locked(q, call);
 	pthread_mutex_unlock(&q->lock);
 	rc = read_messages(q, call, err);
 	pthread_mutex_lock(&q->lock);
 	depart_locked(q, call, rc);
-	q->reading = false;
-	pthread_cond_broadcast(&q->news);
+	queue_reading_end_locked(q);
 	return rc;
 }
 

@@ -39,9 +39,12 @@ static enum rc apply_count(struct db_conn *conn, struct queue_change *c, struct 
 static enum rc apply_delete(struct db_conn *conn, struct queue_change *c, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "DELETE FROM message WHERE id = ?");
+	enum rc rc;
 
 	db_bind_u64(st, 1, c->id);
-	return run_found(conn, st, &c->found, err);
+	rc = run_found(conn, st, &c->found, err);
+	c->removed = c->found;
+	return rc;
 }
 
 /* Found too when it is buried already: repeating is fine. */
@@ -59,6 +62,7 @@ static enum rc apply_bury(
 	db_bind_u64(st, 3, now_wall_ms);
 	sqlite3_bind_text(st, 4, (const char *)c->code.p, (int)c->code.n, SQLITE_STATIC);
 	sqlite3_bind_text(st, 5, (const char *)c->reason.p, (int)c->reason.n, SQLITE_STATIC);
+	c->removed = false;
 	rc = run_found(conn, st, &c->found, err);
 	if (rc == RC_OK && c->found)
 		return apply_delete(conn, c, err);
@@ -116,6 +120,19 @@ void queue_turn_end_locked(struct local_queue *q)
 	pthread_cond_broadcast(&q->news);
 }
 
+void queue_reading_begin_locked(struct local_queue *q)
+{
+	while (q->reading)
+		pthread_cond_wait(&q->news, &q->lock);
+	q->reading = true;
+}
+
+void queue_reading_end_locked(struct local_queue *q)
+{
+	q->reading = false;
+	pthread_cond_broadcast(&q->news);
+}
+
 static enum rc check_batch(size_t n, struct err *err)
 {
 	if (n > EQ_BATCH_MAX)
@@ -139,10 +156,13 @@ static bool change_for(struct local_queue *q, struct slice receipt, size_t index
 
 /*
  * Takes the flights of deletions and burials out of reach and drops what a later delivery has replaced. A message without
- * a flight is gone, or its delivery was before a restart and none came after: either way the row decides.
+ * a flight is gone, or its delivery was before a restart and none came after: either way the row decides. false: there is
+ * such a message, so that its row may be behind the cursor, where nobody should read meanwhile.
  */
-static void claim_flights_locked(struct local_queue *q, struct queue_change *changes, size_t n)
+static bool claim_flights_locked(struct local_queue *q, struct queue_change *changes, size_t n)
 {
+	bool all = true;
+
 	for (size_t i = 0; i < n; i++) {
 		struct flight *f = flight_find(&q->flights, changes[i].id);
 
@@ -151,8 +171,18 @@ static void claim_flights_locked(struct local_queue *q, struct queue_change *cha
 		} else if (f) {
 			changes[i].count = f->count_before + 1;
 			flight_move(&q->flights, f, FLIGHT_NOWHERE);
+		} else {
+			all = false;
 		}
 	}
+	return all;
+}
+
+/* A row without a flight, behind the cursor, is gone. */
+static void uncount_locked(struct local_queue *q, const struct queue_change *c, enum rc rc)
+{
+	if (rc == RC_OK && c->removed && c->id > q->cursor && c->id <= q->counted_to)
+		q->waiting--;
 }
 
 /* After the commit, or its failure: the flights end, or go on until the time they had. */
@@ -162,9 +192,11 @@ static void end_flights_locked(
 	for (size_t i = 0; i < n; i++) {
 		struct flight *f = flight_find(&q->flights, changes[i].id);
 
-		if (!f || changes[i].kind == CHANGE_NOTHING)
+		if (changes[i].kind == CHANGE_NOTHING)
 			continue;
-		if (rc == RC_OK)
+		if (!f)
+			uncount_locked(q, &changes[i], rc);
+		else if (rc == RC_OK)
 			flight_remove(&q->flights, f);
 		else
 			flight_move(&q->flights, f, FLIGHT_AWAY);
@@ -175,15 +207,23 @@ static void end_flights_locked(
 static enum rc remove_messages(struct local_queue *q, struct queue_change *changes, size_t n,
 	enum rc *results, struct err *err)
 {
+	bool all;
 	enum rc rc;
 
 	pthread_mutex_lock(&q->lock);
 	queue_turn_begin_locked(q);
-	claim_flights_locked(q, changes, n);
+	all = claim_flights_locked(q, changes, n);
+	if (!all) {
+		queue_reading_begin_locked(q);
+		claim_flights_locked(
+			q, changes, n); /* one may have been delivered while this waited */
+	}
 	pthread_mutex_unlock(&q->lock);
 	rc = queue_write(q, changes, n, err);
 	pthread_mutex_lock(&q->lock);
 	end_flights_locked(q, changes, n, rc);
+	if (!all)
+		queue_reading_end_locked(q);
 	queue_turn_end_locked(q);
 	pthread_mutex_unlock(&q->lock);
 	for (size_t i = 0; i < n; i++) {
