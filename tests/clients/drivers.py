@@ -72,7 +72,9 @@ class AwsCli(Command):
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", "AWS_ENDPOINT_URL": target.endpoint,
             "AWS_ACCESS_KEY_ID": target.access_key, "AWS_SECRET_ACCESS_KEY": target.secret_key,
-            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1"}
+            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
+            # boto3 signs with the C library awscrt here; awscli keeps botocore's own signer, as most installations do.
+            "BOTO_DISABLE_CRT": "true"}
         self.aws = str(pathlib.Path(sys.executable).parent / "aws")
 
     def s3(self, *arguments):

@@ -141,15 +141,14 @@ def test_decoded_length_differs(http, s3, bucket, form, wrong_by):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("length, codes", [
-    (None, ["MissingContentLength"]), ("", ["InvalidArgument", "MissingContentLength"]), ("x", ["InvalidArgument"]),
-    ("-1", ["InvalidArgument"]), (str(6 << 30), ["EntityTooLarge"]), (str(1 << 80), ["InvalidArgument", "EntityTooLarge"])],
-    ids=["missing", "empty", "x", "-1", "6 GiB", "2^80"])
-def test_decoded_length_missing_or_malformed(http, s3, bucket, form, length, codes):
+@pytest.mark.parametrize("length", [None, "", "x", "-1", str(6 << 30), str(1 << 80)],
+                         ids=["missing", "empty", "x", "-1", "6 GiB", "2^80"])
+def test_decoded_length_missing_or_malformed(http, s3, bucket, form, length):
+    """What is no number counts as missing; a number that cannot fit into the encoded length is refused."""
     trailer = None if form == STREAM_SIGNED else crc32_trailer()
     request = streamed(http, f"/{bucket}/k", form, trailer=trailer, x_amz_decoded_content_length=length).sign()
-    status, code = refusal(request.send(encoded(request, form, trailer=trailer)), s3, bucket)
-    assert code in codes and status == (411 if code == "MissingContentLength" else 400)
+    found = refusal(request.send(encoded(request, form, trailer=trailer)), s3, bucket)
+    assert found == ((400, "InvalidRequest") if length == str(6 << 30) else (411, "MissingContentLength"))
 
 
 def test_trailer_announced_but_not_sent(http, s3, bucket):
@@ -209,5 +208,6 @@ def test_a_streamed_part(http, s3, bucket, form):
 
 
 def test_ecdsa_streams_are_not_implemented(http, s3, bucket):
-    request = streamed(http, f"/{bucket}/k", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD").sign()
-    assert refusal(request.send(aws_chunked_unsigned(DATA)), s3, bucket) == (501, "NotImplemented")
+    body = aws_chunked_unsigned(DATA)
+    request = streamed(http, f"/{bucket}/k", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", encoded_length=len(body)).sign()
+    assert refusal(request.send(body), s3, bucket) == (501, "NotImplemented")

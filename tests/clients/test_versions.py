@@ -103,16 +103,10 @@ def test_listing_versions_in_pages(s3, bucket):
     assert [p["Prefix"] for p in grouped["CommonPrefixes"]] == ["b/"] and len(grouped["Versions"]) == 6
 
 
-def test_never_versioned_bucket(s3):
+def test_a_new_bucket_is_versioned_from_the_start(s3):
     name = conftest.new_bucket(s3, versioning=None)
-    assert "Status" not in s3.get_bucket_versioning(Bucket=name)
-    assert "VersionId" not in s3.put_object(Bucket=name, Key="k", Body=b"1")
-    s3.put_object(Bucket=name, Key="k", Body=b"2")
-    listed = s3.list_object_versions(Bucket=name)["Versions"]
-    assert [v["VersionId"] for v in listed] == ["null"]
-    s3.delete_object(Bucket=name, Key="k")
-    assert "Versions" not in s3.list_object_versions(Bucket=name)
-    s3.delete_bucket(Bucket=name)
+    assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+    assert put(s3, name, "k", b"1") != put(s3, name, "k", b"2")
 
 
 def test_suspended_bucket(s3, bucket):
