@@ -103,10 +103,13 @@ static enum rc prepare_stream(struct request *r, struct err *err)
 	if (b->kind != BODY_OBJECT)
 		return err_code(
 			err, RC_REFUSED, "InvalidRequest", "only an object's body may be streamed");
-	if (!slice_to_u64(text, &b->length))
+	if (text.n == 0)
 		return err_code(err, RC_REFUSED, "MissingContentLength",
 			"a streamed body needs x-amz-decoded-content-length");
-	if (b->has_length && b->wire_length < b->length)
+	if (!slice_to_u64(text, &b->length))
+		return err_code(err, RC_REFUSED, "InvalidArgument",
+			"x-amz-decoded-content-length is not a number");
+	if (b->has_length && b->wire_length < b->length && b->length <= GATEWAY_OBJECT_MAX_BYTES)
 		return err_code(err, RC_REFUSED, "InvalidRequest",
 			"x-amz-decoded-content-length is more than Content-Length");
 	b->has_length = true;

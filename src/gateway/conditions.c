@@ -60,15 +60,18 @@ enum rc conditions_of_write(
 	return RC_OK;
 }
 
-/* Digits off the front of *s; false when there is none or too many. */
+/* Digits off the front of *s; false when there is none. More than 64 bits are the largest
+ * number: beyond any object all the same. */
 static bool take_number(struct slice *s, uint64_t *ret_value)
 {
 	size_t n = 0;
 
 	while (n < s->n && s->p[n] >= '0' && s->p[n] <= '9')
 		n++;
-	if (!slice_to_u64(slice_of(s->p, n), ret_value))
+	if (n == 0)
 		return false;
+	if (!slice_to_u64(slice_of(s->p, n), ret_value))
+		*ret_value = UINT64_MAX;
 	*s = slice_of(s->p + n, s->n - n);
 	return true;
 }
@@ -78,7 +81,7 @@ static enum range_verdict last_bytes(
 {
 	uint64_t n;
 
-	if (!slice_to_u64(count, &n))
+	if (!take_number(&count, &n) || count.n)
 		return RANGE_WHOLE;
 	if (n == 0 || size == 0)
 		return RANGE_UNSATISFIABLE;

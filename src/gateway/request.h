@@ -31,7 +31,7 @@ struct request {
 	struct service *service;
 	void *connection; /* the server's */
 	bool has_begun;   /* the server's: request_begin was called */
-	uint64_t drained; /* the server's: bytes of a refused body thrown away */
+	uint64_t taken;   /* the server's: bytes of the body as they came */
 	enum request_phase phase;
 	struct arena arena;
 	char id[REQUEST_ID_BYTES + 1];

@@ -3,6 +3,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/request.h"
@@ -149,17 +150,30 @@ static bool reply_before_body(const struct request *r)
 	return expects_continue(r) || r->body.wire_length > DRAIN_MAX_BYTES || r->reply.close;
 }
 
+/* Whether the client will send no more of a body that is not complete. The library may miss the
+ * end of input when it comes together with data, and would keep the connection until it is idle
+ * for too long. */
+static bool peer_has_gone(const struct request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char byte;
+
+	return r->taken < r->body.wire_length && info &&
+	       recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result take_body(struct request *r, const char *data, size_t *n)
 {
+	r->taken += *n;
 	if (r->phase == PHASE_REPLY) {
-		r->drained += *n;
-		if (r->drained > DRAIN_MAX_BYTES)
+		if (!r->is_authenticated && r->taken > DRAIN_MAX_BYTES)
 			return MHD_NO; /* closes the connection */
 	} else {
 		request_body(r, slice_of(data, *n));
 	}
 	*n = 0;
-	return MHD_YES;
+	return peer_has_gone(r) ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
@@ -224,8 +238,7 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 	service->server = s;
 	service->suspend = suspend;
 	service->resume = resume;
-	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
 		NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,
 		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
 		or_default(config->threads, cpus < THREADS_MAX ? cpus : THREADS_MAX),

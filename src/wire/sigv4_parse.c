@@ -57,12 +57,15 @@ static enum rc split_authorization(
 	return RC_OK;
 }
 
-static enum rc check_scheme(struct slice value, struct err *err)
+static enum rc check_scheme(const struct sigv4_auth *auth, struct slice value, struct err *err)
 {
 	size_t n = sizeof(sigv4_algorithm) - 1;
 
 	if (value.n > n && memcmp(value.p, sigv4_algorithm, n) == 0 && value.p[n] == ' ')
 		return RC_OK;
+	if (slice_eq_str(value, sigv4_algorithm))
+		return sigv4_claim_malformed(
+			auth, err, "the Authorization header has nothing but a name");
 	if (slice_has_prefix(value, slice_str("AWS ")))
 		return sigv4_claim_is_v2(err);
 	return err_code(err, RC_REFUSED, "InvalidArgument",
@@ -92,7 +95,7 @@ static enum rc parse_header(const struct sigv4_request *req, struct slice author
 {
 	struct fields f = {0};
 	struct slice payload;
-	enum rc rc = check_scheme(authorization, err);
+	enum rc rc = check_scheme(auth, authorization, err);
 	size_t skip = sizeof(sigv4_algorithm);
 
 	auth->carrier = SIGV4_HEADER;
