@@ -141,7 +141,7 @@ static enum rc run_one(struct session *s, size_t i, struct err *err)
 
 	c->name = s->options->repeat == 1 ? s->name
 					  : arena_printf(&s->arena, "%s run %zu", s->name, i + 1);
-	progress_init(&progress, stderr, isatty(STDERR_FILENO), c->name);
+	progress_init(&progress, stderr, isatty(STDERR_FILENO), s->scenario.verbose, c->name);
 	rc = runner_run(&run, &s->arena, &c->result, err);
 	if (rc == RC_OK)
 		progress_end(&progress, &c->result, keeps);

@@ -1,8 +1,17 @@
 #include "verify/progress.h"
 
-void progress_init(struct progress *p, FILE *out, bool is_live, const char *name)
+void progress_init(struct progress *p, FILE *out, bool is_live, bool is_verbose, const char *name)
 {
-	*p = (struct progress){.out = out, .is_live = is_live, .name = name};
+	*p = (struct progress){
+		.out = out, .is_live = is_live, .is_verbose = is_verbose, .name = name};
+}
+
+static void tell_bundle(struct progress *p, const struct run_progress *run)
+{
+	fprintf(p->out, "%s%s: read '" SLICE_FMT "', %llu bytes: %s%s\n", p->has_line ? "\r" : "",
+		p->name, SLICE_ARG(run->bundle), (unsigned long long)run->bundle_bytes,
+		rc_name(run->bundle_rc), p->has_line ? "\033[K" : "");
+	p->has_line = false;
 }
 
 static void describe(char *line, size_t max, const struct run_progress *run)
@@ -43,6 +52,8 @@ void progress_tell(void *arg, const struct run_progress *run)
 	struct progress *p = arg;
 	char line[160];
 
+	if (p->is_verbose && run->bundle.n)
+		tell_bundle(p, run);
 	if (!is_due(p, run) || run->phase == RUN_ENDED)
 		return;
 	p->has_last = true;

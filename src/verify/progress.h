@@ -15,6 +15,7 @@
 struct progress {
 	FILE *out;
 	bool is_live;
+	bool is_verbose; /* a line for each bundle too */
 	const char *name;
 	/* Its own. */
 	bool has_line;
@@ -25,7 +26,7 @@ struct progress {
 };
 
 /* is_live: out is a terminal. */
-void progress_init(struct progress *p, FILE *out, bool is_live, const char *name);
+void progress_init(struct progress *p, FILE *out, bool is_live, bool is_verbose, const char *name);
 /* For struct run_options; arg is the struct progress. */
 void progress_tell(void *arg, const struct run_progress *run);
 /* The last line of a run: "PASS 07-idempotency: …", and what is wrong. */

@@ -142,7 +142,11 @@ static enum rc on_bundle(void *arg, const struct os_object *bundle, struct err *
 	/* Another consumer may have taken it, the connection may have broken: the next look tells. */
 	if (rc != RC_OK && rc != RC_ABSENT)
 		run->look_err = *err;
+	run->progress.bundle = bundle->key;
+	run->progress.bundle_bytes = facts.bytes;
+	run->progress.bundle_rc = rc;
 	tell(run, RUN_WAITING);
+	run->progress.bundle = (struct slice){0};
 	return RC_OK;
 }
 

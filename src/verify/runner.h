@@ -35,6 +35,10 @@ struct run_progress {
 	uint64_t n_found;    /* arrived as often as expected by now, intact */
 	uint64_t n_bundles;
 	uint64_t elapsed_ms; /* since the run began */
+	/* The bundle that has just been read, else empty; and what that came to. */
+	struct slice bundle;
+	uint64_t bundle_bytes;
+	enum rc bundle_rc;
 };
 
 struct run_options {

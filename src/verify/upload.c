@@ -4,12 +4,11 @@
 
 #include "base/sync.h"
 
-struct upload_job {
+/* One thread: takes the next file until there is none. The first failure is kept; the others' go on. */
+struct upload_thread {
 	struct work work;
 	struct upload *upload;
-	size_t entry;
-	struct arena arena;
-	struct slice version;
+	struct arena arena; /* of the versions */
 	enum rc rc;
 	struct err err;
 };
@@ -31,103 +30,119 @@ static enum rc rewind_generated(void *arg, struct err *err)
 }
 
 /* After an ambiguous answer: is it there? */
-static enum rc look_up(
-	struct upload_job *job, const struct manifest_entry *e, struct os_object *info)
+static enum rc look_up(struct upload_thread *t, const struct manifest_entry *e,
+	struct os_object *ret_info, struct err *err)
 {
-	struct object_id id = {job->upload->bucket, e->key, {0}};
-	struct err err;
-	enum rc rc = os_head(job->upload->store, &id, &job->arena, info, &err);
+	struct object_id id = {t->upload->bucket, e->key, {0}};
+	struct err ignored;
+	enum rc rc = os_head(t->upload->store, &id, &t->arena, ret_info, &ignored);
 
-	return rc == RC_OK && info->size == e->size ? RC_OK : RC_UNKNOWN;
+	if (rc == RC_OK && ret_info->size == e->size)
+		return RC_OK;
+	return err_ctx(err, RC_UNKNOWN, "perhaps applied, but not there");
+}
+
+static void upload_one(struct upload_thread *t, size_t i)
+{
+	struct upload *u = t->upload;
+	const struct manifest_entry *e = &u->manifest->entries[i];
+	struct generator g;
+	struct os_source source = {.read = read_generated, .arg = &g, .rewind = rewind_generated};
+	struct os_object info = {0};
+	struct err err = {0};
+	enum rc rc;
+
+	generator_init(&g, u->kind, e->key, e->size);
+	rc = os_put(u->store, u->bucket, e->key,
+		slice_str("content-type:application/octet-stream\n"), e->size, &source, &t->arena,
+		&info, &err);
+	if (rc == RC_UNKNOWN)
+		rc = look_up(t, e, &info, &err);
+	u->versions[i] = info.version;
+	if (rc != RC_OK && t->rc == RC_OK) {
+		t->rc = rc;
+		t->err = err;
+	}
 }
 
 static void run_upload(struct work *w)
 {
-	struct upload_job *job = (struct upload_job *)w;
-	struct upload *u = job->upload;
-	const struct manifest_entry *e = &u->manifest->entries[job->entry];
-	struct generator g;
-	struct os_source source = {.read = read_generated, .arg = &g, .rewind = rewind_generated};
-	struct os_object info = {0};
+	struct upload_thread *t = (struct upload_thread *)w;
+	size_t i;
 
-	generator_init(&g, u->kind, e->key, e->size);
-	job->rc = os_put(u->store, u->bucket, e->key,
-		slice_str("content-type:application/octet-stream\n"), e->size, &source, &job->arena,
-		&info, &job->err);
-	if (job->rc == RC_UNKNOWN)
-		job->rc = look_up(job, e, &info);
-	job->version = info.version;
-	atomic_fetch_add(&u->n_done, 1);
+	while ((i = atomic_fetch_add(&t->upload->next, 1)) < t->upload->manifest->n) {
+		upload_one(t, i);
+		atomic_fetch_add(&t->upload->n_done, 1);
+	}
 }
 
 void upload_start(struct upload *u)
 {
-	size_t n = u->manifest->n;
-
-	u->jobs = xcalloc(n, sizeof(*u->jobs));
-	u->versions = xcalloc(n, sizeof(*u->versions));
+	u->threads = xcalloc(u->n_threads, sizeof(*u->threads));
+	u->versions = xcalloc(u->manifest->n, sizeof(*u->versions));
 	atomic_store(&u->n_done, 0);
+	atomic_store(&u->next, 0);
 	u->pool = work_pool_new(u->n_threads, "upload");
-	for (size_t i = 0; i < n; i++) {
-		u->jobs[i].upload = u;
-		u->jobs[i].entry = i;
-		u->jobs[i].work.run = run_upload;
-		work_pool_submit(u->pool, &u->jobs[i].work);
+	for (unsigned i = 0; i < u->n_threads; i++) {
+		u->threads[i] = (struct upload_thread){.work.run = run_upload, .upload = u};
+		work_pool_submit(u->pool, &u->threads[i].work);
 	}
 }
 
 enum rc upload_wait(struct upload *u, struct err *err)
 {
-	enum rc rc = RC_OK;
-
 	work_pool_free(u->pool);
 	u->pool = NULL;
-	for (size_t i = 0; i < u->manifest->n; i++) {
-		struct upload_job *job = &u->jobs[i];
-
-		u->versions[i] = arena_slice(&u->arena, job->version);
-		if (job->rc != RC_OK && rc == RC_OK) {
-			rc = job->rc;
-			if (err)
-				*err = job->err;
-		}
-		arena_release(&job->arena);
+	for (unsigned i = 0; i < u->n_threads; i++) {
+		if (u->threads[i].rc == RC_OK)
+			continue;
+		if (err)
+			*err = u->threads[i].err;
+		return u->threads[i].rc;
 	}
-	free(u->jobs);
-	u->jobs = NULL;
-	return rc;
+	return RC_OK;
 }
 
 void upload_release(struct upload *u)
 {
+	for (unsigned i = 0; u->threads && i < u->n_threads; i++)
+		arena_release(&u->threads[i].arena);
+	free(u->threads);
 	free(u->versions);
+	u->threads = NULL;
 	u->versions = NULL;
-	arena_release(&u->arena);
 }
 
-struct hash_job {
-	struct work work;
+struct hashing {
 	struct manifest *manifest;
 	enum generator_kind kind;
-	size_t entry;
+	atomic_size_t next;
+};
+
+struct hash_thread {
+	struct work work;
+	struct hashing *hashing;
 };
 
 static void run_hash(struct work *w)
 {
-	struct hash_job *job = (struct hash_job *)w;
+	struct hashing *h = ((struct hash_thread *)w)->hashing;
+	size_t i;
 
-	manifest_hash(job->manifest, job->entry, job->kind);
+	while ((i = atomic_fetch_add(&h->next, 1)) < h->manifest->n)
+		manifest_hash(h->manifest, i, h->kind);
 }
 
 void manifest_hash_all(struct manifest *m, enum generator_kind kind, unsigned n_threads)
 {
-	struct hash_job *jobs = xcalloc(m->n, sizeof(*jobs));
+	struct hashing h = {.manifest = m, .kind = kind};
+	struct hash_thread *threads = xcalloc(n_threads, sizeof(*threads));
 	struct work_pool *pool = work_pool_new(n_threads, "hash");
 
-	for (size_t i = 0; i < m->n; i++) {
-		jobs[i] = (struct hash_job){{.run = run_hash}, m, kind, i};
-		work_pool_submit(pool, &jobs[i].work);
+	for (unsigned i = 0; i < n_threads; i++) {
+		threads[i] = (struct hash_thread){{.run = run_hash}, &h};
+		work_pool_submit(pool, &threads[i].work);
 	}
 	work_pool_free(pool);
-	free(jobs);
+	free(threads);
 }

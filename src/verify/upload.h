@@ -20,12 +20,12 @@ struct upload {
 	/* Progress, readable at any time. */
 	atomic_size_t n_done;
 
-	/* Of each file, once upload_wait has returned. Versions are from arena. */
+	/* Of each file, once upload_wait has returned: the versionId it was given, empty without one. */
 	struct slice *versions;
-	struct arena arena;
 
 	/* Its own. */
-	struct upload_job *jobs;
+	atomic_size_t next; /* file to be taken by a thread */
+	struct upload_thread *threads;
 	struct work_pool *pool;
 };
 

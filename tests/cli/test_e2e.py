@@ -155,6 +155,11 @@ def test_a_pipe_gets_plain_lines(server):
     assert "03-zero-byte: uploading: " in answer.stderr
 
 
+def test_verbose_names_each_bundle(server, tmp_path):
+    answer = e2e(server, "-c", scenario(tmp_path, size_mb=0, verbose=True))
+    assert answer.returncode == 0 and "mine: read '2" in answer.stderr and ".tar.gz', " in answer.stderr, answer.stderr
+
+
 def test_a_terminal_gets_one_live_line(server):
     ours, theirs = pty.openpty()
     with subprocess.Popen([BINARY, "e2e", "-c", SCENARIOS / "03-zero-byte.json"], env=environment(server),

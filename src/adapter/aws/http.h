@@ -1,5 +1,5 @@
 /*
- * http: requests to other machines. The one door to libcurl.
+ * http: requests to other machines. The one door to libcurl (with http_transfer).
  *
  * A client keeps idle lanes; a lane is one thread's while it is taken, holds the open connections it
  * made, and can have many requests in flight. Nothing is retried here (libcurl alone may send a
