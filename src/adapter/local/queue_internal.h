@@ -1,4 +1,4 @@
-/* queue_internal: what event_queue.c (the end of deliveries), queue_receive.c and queue_write.c (what writes) share. */
+/* queue_internal: what event_queue.c (the end of deliveries), queue_receive.c, queue_write.c and queue_rows.c share. */
 #ifndef BALER_ADAPTER_LOCAL_QUEUE_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_QUEUE_INTERNAL_H
 
@@ -52,7 +52,10 @@ struct queue_change {
 	bool was_counted;
 };
 
-/* One transaction. Blocks; not under lock. */
+/* RC_REFUSED: more than EQ_BATCH_MAX. */
+enum rc queue_check_batch(size_t n, struct err *err);
+
+/* One transaction (queue_rows.c). Blocks; not under lock. */
 enum rc queue_write(struct local_queue *q, struct queue_change *changes, size_t n, struct err *err);
 
 /* The turn to write: while one has it, only he takes flights away from the heaps, but for receivers taking due ones. */
@@ -77,7 +80,7 @@ void queue_wait_locked(struct local_queue *q, pthread_cond_t *cond, uint64_t unt
 enum rc queue_receive(struct event_queue *base, struct arena *a, size_t max, uint64_t wait_ms,
 	uint64_t visibility_ms, struct eq_message **ret_messages, size_t *ret_n, struct err *err);
 
-/* The verbs of queue_write.c. */
+/* queue_write.c; send: queue_rows.c */
 enum rc queue_ack(struct event_queue *base, const struct slice *receipts, size_t n,
 	enum rc *results, struct err *err);
 enum rc queue_hide(struct event_queue *base, const struct eq_hide *hides, size_t n,
