@@ -90,8 +90,10 @@ enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
 	uint64_t began_boot_ms = clock_boot_ms(c->clock);
 	struct plan_id after, *resume = NULL;
 	enum rc rc, worst = RC_OK;
+	struct err own = {0};
 	size_t n;
 
+	err = err ? err : &own;
 	do {
 		struct arena a = ARENA_INIT;
 		struct lg_plan *plans;

@@ -28,7 +28,8 @@ struct round_context {
 /* Milliseconds until the n-th try, n ≥ 1: doubling from retry_base_ms, at most retry_max_ms, half of it random. */
 uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n);
 
-/* RC_OK: the plan came to an end of some kind. RC_AGAIN: a port failed, the plan was undone or left to the scanner. RC_FATAL. */
+/* RC_OK: the plan came to an end of some kind. RC_AGAIN: a port failed, the plan was undone or left to the scanner. RC_FATAL. err is
+ * not NULL. */
 enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct err *err);
 
 #endif

@@ -1,0 +1,272 @@
+/* Steps 4 and 5: what is packed, what is left out and why, and what breaking off costs. */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "adapter/wrap/fault.h"
+#include "core/bundle.h"
+#include "core/plan.h"
+#include "core/seal.h"
+#include "world.h"
+
+#define N 5
+
+/* The first `n` calls of that verb meet the action. */
+struct trouble {
+	const char *verb;
+	enum fault_action action;
+	int n;
+};
+
+struct fixture {
+	struct world w;
+	struct trouble trouble;
+	struct fault fault;
+	struct object_store *store;
+	struct lg_plan plan;
+	struct unit units[N], *order[N];
+	struct bundle_job job;
+	struct bundle bundle;
+	int ticks;
+	enum rc tick_answer;
+};
+
+static enum fault_action decide(void *arg, const char *verb)
+{
+	struct trouble *t = arg;
+
+	return t->verb && strcmp(verb, t->verb) == 0 && t->n-- > 0 ? t->action : FAULT_PASS;
+}
+
+static enum rc tick(void *arg, struct err *err)
+{
+	struct fixture *f = arg;
+
+	f->ticks++;
+	return f->tick_answer == RC_OK ? RC_OK : err_set(err, f->tick_answer, "fenced");
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char key[16];
+
+	assert_non_null(f);
+	world_open(&f->w, 1);
+	f->fault = (struct fault){.decide = decide, .arg = &f->trouble};
+	f->store = fault_object_store_new(f->w.store, &f->fault);
+	f->plan = plan_make(&f->w.arena, &f->w.prng, f->w.clock.wall_ms, slice_str("w"),
+		slice_str(WORLD_DISTRIBUTION));
+	for (size_t i = 0; i < N; i++) {
+		struct world_object *o;
+		size_t at;
+
+		snprintf(key, sizeof(key), "data/%zu", i);
+		at = world_put(&f->w, key, 300 * i);
+		o = &f->w.objects[at];
+		f->units[i] = (struct unit){.object = o->id,
+			.name = o->name,
+			.size = o->body.n,
+			.has_size = true,
+			.slot = (uint32_t)i,
+			.claim = CLAIM_MINE};
+		f->order[i] = &f->units[i];
+	}
+	f->job = (struct bundle_job){
+		f->store, f->store, &f->plan, GZIP_FAST, NULL, UINT64_MAX, tick, f};
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	bundle_release(&f->bundle);
+	os_close(f->store);
+	world_close(&f->w);
+	free(f);
+	return 0;
+}
+
+static enum rc make(struct fixture *f)
+{
+	return bundle_make(&f->job, f->order, N, &f->bundle, NULL);
+}
+
+/* Publishes what was staged and checks that exactly the packed units are in it, in order. */
+static void assert_holds_the_packed(struct fixture *f)
+{
+	size_t n = 0;
+
+	assert_int_equal(os_publish(f->w.store, f->plan.bucket, f->plan.key,
+				 buf_slice(&f->bundle.staged), NULL),
+		RC_OK);
+	world_harvest(&f->w);
+	assert_int_equal(f->w.n_bundles, 1);
+	assert_int_equal(f->w.bundles[0].size, f->bundle.size_bytes);
+	assert_memory_equal(f->w.bundles[0].sha256, f->bundle.sha256, SHA256_BYTES);
+	for (size_t i = 0; i < N; i++) {
+		if (f->units[i].fetch != FETCH_PACKED)
+			continue;
+		assert_true(slice_eq(f->w.members[n].name, f->w.objects[i].name));
+		assert_true(slice_eq(f->w.members[n].body, f->w.objects[i].body));
+		n++;
+	}
+	assert_int_equal(n, f->w.n_members);
+	assert_int_equal(n, f->bundle.n_members);
+}
+
+static void all_are_packed_in_plan_order(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(make(f), RC_OK);
+	assert_int_equal(f->bundle.n_members, N);
+	assert_holds_the_packed(f);
+}
+
+static void the_seal_excludes_exactly_what_was_not_packed(void **state)
+{
+	struct fixture *f = *state;
+	struct lg_seal seal;
+
+	world_remove(&f->w, 1);
+	world_remove(&f->w, 4);
+	assert_int_equal(make(f), RC_OK);
+	seal = seal_record(&f->w.arena, &f->bundle, f->order, N);
+	assert_int_equal(seal.n_slots, N);
+	assert_int_equal(seal.n_excluded, 2);
+	assert_int_equal(seal.excluded[0], 1);
+	assert_int_equal(seal.excluded[1], 4);
+	assert_int_equal(f->units[1].fetch, FETCH_MISSING);
+	assert_holds_the_packed(f);
+}
+
+static void size_or_etag_that_differ_keep_it_out(void **state)
+{
+	struct fixture *f = *state;
+
+	f->units[0].size++;
+	f->units[2].etag = slice_str("00112233445566778899aabbccddeeff");
+	f->units[3].etag = slice_str(
+		"00112233445566778899aabbccddeeff-2"); /* the store's is plain: nothing to compare */
+	assert_int_equal(make(f), RC_OK);
+	assert_int_equal(f->units[0].fetch, FETCH_MISMATCH);
+	assert_int_equal(f->units[2].fetch, FETCH_MISMATCH);
+	assert_int_equal(f->units[3].fetch, FETCH_PACKED);
+	assert_holds_the_packed(f);
+}
+
+static void what_is_denied_stays_out(void **state)
+{
+	struct fixture *f = *state;
+	size_t denied = 0;
+
+	f->trouble = (struct trouble){"get_many", FAULT_DENY, 1};
+	assert_int_equal(make(f), RC_OK);
+	for (size_t i = 0; i < N; i++)
+		denied += f->units[i].fetch == FETCH_DENIED;
+	assert_int_equal(denied, 1);
+	assert_int_equal(f->bundle.n_members, N - 1);
+	assert_holds_the_packed(f);
+}
+
+static void a_member_that_breaks_off_is_left_out_and_the_stage_made_again(void **state)
+{
+	struct fixture *f = *state;
+	size_t broken = 0;
+
+	f->trouble = (struct trouble){"get_many", FAULT_OBJECT, 1};
+	assert_int_equal(make(f), RC_OK);
+	for (size_t i = 0; i < N; i++)
+		broken +=
+			f->units[i].fetch == FETCH_TRANSIENT || f->units[i].fetch == FETCH_MISMATCH;
+	assert_int_equal(broken, 1);
+	assert_int_equal(f->bundle.n_members, N - 1);
+	assert_int_equal(mem_object_store_n_stages(f->w.store), 1);
+	assert_holds_the_packed(f);
+	assert_int_equal(mem_object_store_n_stages(f->w.store), 0);
+}
+
+static void breaking_off_again_and_again_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	f->trouble = (struct trouble){"get_many", FAULT_OBJECT, 100};
+	assert_int_equal(make(f), RC_AGAIN);
+	assert_int_equal(100 - f->trouble.n, BUNDLE_RESTARTS + 1);
+	assert_int_equal(mem_object_store_n_stages(f->w.store), 0);
+}
+
+static void a_store_that_fails_ends_the_bundle(void **state)
+{
+	static const char *const verbs[] = {
+		"stage_begin", "get_many", "stage_write", "stage_finish"};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct fixture *f;
+
+		setup(state);
+		f = *state;
+		f->trouble = (struct trouble){verbs[i], FAULT_AGAIN, 1};
+		assert_int_equal(make(f), RC_AGAIN);
+		f->bundle = (struct bundle){0};
+		teardown(state);
+	}
+}
+
+static void a_tick_can_stop_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->tick_answer = RC_CONFLICT;
+	assert_int_equal(make(f), RC_CONFLICT);
+	assert_int_equal(f->ticks, 1);
+}
+
+static void nothing_to_pack_stages_nothing_of_use(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < N; i++)
+		world_remove(&f->w, i);
+	assert_int_equal(make(f), RC_OK);
+	assert_int_equal(f->bundle.n_members, 0);
+	assert_int_equal(f->bundle.staged.n, 0);
+}
+
+static void sizes_that_were_not_announced_are_bounded_too(void **state)
+{
+	struct fixture *f = *state;
+
+	f->job.max_bytes = 1024;
+	for (size_t i = 0; i < N; i++)
+		f->units[i].has_size = false;
+	assert_int_equal(make(f), RC_OK);
+	assert_int_equal(f->units[0].fetch, FETCH_PACKED);
+	assert_int_equal(f->units[1].fetch, FETCH_PACKED);
+	assert_int_equal(f->units[4].fetch, FETCH_OVER);
+	assert_holds_the_packed(f);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(all_are_packed_in_plan_order),
+		TEST(the_seal_excludes_exactly_what_was_not_packed),
+		TEST(size_or_etag_that_differ_keep_it_out),
+		TEST(what_is_denied_stays_out),
+		TEST(a_member_that_breaks_off_is_left_out_and_the_stage_made_again),
+		TEST(breaking_off_again_and_again_is_given_up),
+		cmocka_unit_test(a_store_that_fails_ends_the_bundle),
+		TEST(a_tick_can_stop_it),
+		TEST(nothing_to_pack_stages_nothing_of_use),
+		TEST(sizes_that_were_not_announced_are_bounded_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
