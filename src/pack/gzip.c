@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/digest.h"
 #include "pack/gzip_encoder.h"
 
 #define BLOCKS_PER_THREAD 2 /* one being compressed, one waiting for the thread or for the writer */
@@ -27,7 +28,10 @@ struct gzip {
 	/* A ring: n_flying blocks from oldest on are with the pool, the next one is being
 	 * filled. */
 	unsigned n_blocks, oldest, n_flying;
-	uint64_t n_started; /* blocks given to the pool so far */
+
+	bool begun; /* the header is written */
+	uint32_t crc32;
+	uint64_t in_bytes;
 
 	struct {
 		pthread_mutex_t mutex;
@@ -124,12 +128,40 @@ static struct block *wait_oldest(struct gzip *z)
 	return b;
 }
 
+static enum rc give(struct gzip *z, struct slice bytes)
+{
+	z->failed = z->write(z->arg, bytes, &z->why);
+	return z->failed;
+}
+
+static enum rc begin(struct gzip *z)
+{
+	unsigned char header[GZIP_HEADER_BYTES];
+
+	if (z->begun)
+		return RC_OK;
+	z->begun = true;
+	gzip_header(header);
+	return give(z, slice_of(header, sizeof(header)));
+}
+
 static enum rc write_oldest(struct gzip *z)
 {
 	struct block *b = wait_oldest(z);
 
-	z->failed = z->write(z->arg, slice_of(b->out, b->n_out), &z->why);
-	return z->failed;
+	if (begin(z) != RC_OK)
+		return z->failed;
+	return give(z, slice_of(b->out, b->n_out));
+}
+
+static enum rc end(struct gzip *z)
+{
+	unsigned char trailer[GZIP_TRAILER_BYTES];
+
+	if (begin(z) != RC_OK)
+		return z->failed;
+	gzip_trailer(z->crc32, z->in_bytes, trailer);
+	return give(z, slice_of(trailer, sizeof(trailer)));
 }
 
 static struct block *filling(struct gzip *z)
@@ -149,7 +181,6 @@ static enum rc start_block(struct gzip *z, struct block *b)
 {
 	b->done = false;
 	z->n_flying++;
-	z->n_started++;
 	if (z->pool)
 		work_pool_submit(z->pool, &b->work);
 	else
@@ -184,6 +215,8 @@ enum rc gzip_write(struct gzip *z, struct slice bytes, struct err *err)
 		size_t n = bytes.n < room ? bytes.n : room;
 
 		memcpy(b->in + b->n_in, bytes.p, n);
+		z->crc32 = crc32_update(z->crc32, slice_of(bytes.p, n));
+		z->in_bytes += n;
 		b->n_in += n;
 		bytes = slice_of(bytes.p + n, bytes.n - n);
 		if (b->n_in == GZIP_BLOCK_BYTES)
@@ -196,10 +229,12 @@ enum rc gzip_finish(struct gzip *z, struct err *err)
 {
 	assert(!z->finished);
 	z->finished = true;
-	if (z->failed == RC_OK && (filling(z)->n_in > 0 || z->n_started == 0))
+	if (z->failed == RC_OK && filling(z)->n_in > 0)
 		(void)start_block(z, filling(z));
 	while (z->failed == RC_OK && z->n_flying > 0)
 		(void)write_oldest(z);
+	if (z->failed == RC_OK)
+		(void)end(z);
 	return report(z, err);
 }
 

@@ -1,16 +1,18 @@
 /*
  * gzip: a compressing sink, and the one door to libdeflate and to ISA-L's deflate.
  *
- * The stream is cut at fixed offsets into blocks of GZIP_BLOCK_BYTES; each becomes a gzip
- * member of its own (RFC 1952, 2.2: a file is a series of members; to every reader it is plain
- * gzip). So blocks are compressed several at once on a pool, and the bytes depend on the mode
- * and the input only: not on the number of threads, not on how writes are sliced, not on time
- * (MTIME 0, OS 255, no name). Another version of a library may compress to other bytes, and so
- * may ISA-L (mode fast) on a processor that is not an x86 with SSE4.2.
+ * The output is one gzip member (RFC 1952): Python's tarfile in mode "r|gz", and others, read no
+ * second one. Inside, the input is cut at fixed offsets into blocks of GZIP_BLOCK_BYTES, each
+ * compressed by itself to whole bytes of the one deflate stream. So blocks are compressed
+ * several at once on a pool, and the bytes depend on the mode and the input only: not on the
+ * number of threads, not on how writes are sliced, not on time (MTIME 0, OS 255, no name).
+ * Another version of a library may compress to other bytes, and so may ISA-L (mode fast) on a
+ * processor that is not an x86 with SSE4.2.
  *
- * Memory: at most 2 blocks in flight per thread of the pool (1 without a pool), each 2 MiB: one in, one and a
- * little more out; and one encoder per thread: 1 MiB, in mode best 9 MiB. So a stream on 2 threads takes
- * 10 MiB, on 8 threads 40 MiB. A write waits for the oldest block when all are taken.
+ * Memory: at most 2 blocks in flight per thread of the pool (1 without a pool), each 2 MiB: one
+ * in, one and a little more out; and one encoder per thread: 1 MiB, in mode best 9 MiB. So a
+ * stream on 2 threads takes 10 MiB, on 8 threads 40 MiB. A write waits for the oldest block when
+ * all are taken.
  *
  * Threads: one caller at a time, which must not be a thread of the pool. Output goes to the
  * callback on the caller's thread, in order, from inside gzip_write and gzip_finish.
@@ -28,7 +30,7 @@ enum gzip_mode {
 	GZIP_BALANCED, /* libdeflate 6 */
 	GZIP_FAST,     /* ISA-L 1 */
 	GZIP_BEST,     /* libdeflate 12 */
-	GZIP_NONE,     /* stored: still a gzip file */
+	GZIP_NONE,     /* stored: still gzip */
 };
 
 #define GZIP_MODES 4
@@ -49,7 +51,7 @@ struct gzip *gzip_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn
 /* Copies bytes in. Returns what the callback returned when it failed; from then on every call
  * fails so. */
 enum rc gzip_write(struct gzip *z, struct slice bytes, struct err *err);
-/* Compresses and gives out what is left; once. An empty stream is one empty member. */
+/* Compresses and gives out what is left; once. Of an empty stream, too. */
 enum rc gzip_finish(struct gzip *z, struct err *err);
 /* Waits for blocks in flight and drops them. NULL is fine. */
 void gzip_free(struct gzip *z);

@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/digest.h"
 #include "base/prng.h"
-#include "pack/gzip.h"
+#include "pack/gzip_encoder.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -107,6 +108,82 @@ static void every_mode_and_size_reads_back(void **state)
 		}
 }
 
+/* Python's tarfile in mode "r|gz" reads the first gzip member and no other. */
+static void it_is_one_member(void **state)
+{
+	struct buf in = sample(3 * MIB + 7);
+	unsigned char *got = malloc(in.n + 1);
+
+	(void)state;
+	for (int mode = 0; mode < GZIP_MODES; mode++) {
+		struct buf gz = gzip_of((enum gzip_mode)mode, 2, buf_slice(&in), MIB);
+		z_stream z = {.next_in = gz.p,
+			.avail_in = (unsigned)gz.n,
+			.next_out = got,
+			.avail_out = (unsigned)in.n + 1};
+
+		assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+		assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+		assert_int_equal(z.avail_in, 0);
+		assert_int_equal(z.total_out, in.n);
+		assert_memory_equal(got, in.p, in.n);
+		inflateEnd(&z);
+		buf_release(&gz);
+	}
+	free(got);
+	buf_release(&in);
+}
+
+static void the_trailer_is_crc32_and_size_modulo_4_gib(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		unsigned char isize[4];
+	} cases[] = {{0, {0}}, {0x12345678, {0x78, 0x56, 0x34, 0x12}},
+		{UINT32_MAX, {0xff, 0xff, 0xff, 0xff}}, {UINT64_C(1) << 32, {0}},
+		{(UINT64_C(5) << 32) + 0x0102, {2, 1, 0, 0}}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static const unsigned char end_and_crc[] = {3, 0, 0xef, 0xbe, 0xad, 0xde};
+		unsigned char out[GZIP_TRAILER_BYTES];
+
+		gzip_trailer(0xdeadbeef, cases[i].bytes, out);
+		assert_memory_equal(out, end_and_crc, sizeof(end_and_crc));
+		assert_memory_equal(out + 6, cases[i].isize, 4);
+	}
+}
+
+/* Every place in a byte that the last block can end at. */
+static void short_blocks_of_every_length_read_back(void **state)
+{
+	struct buf in = sample(4096);
+
+	(void)state;
+	for (int mode = 0; mode < GZIP_MODES; mode++) {
+		struct gzip_encoder *e = gzip_encoder_new((enum gzip_mode)mode);
+		unsigned char *out = malloc(gzip_encoder_bound(in.n) + 2), got[4096];
+
+		for (size_t n = 1; n <= in.n; n += n < 300 ? 1 : 97) {
+			z_stream z = {.next_in = out, .next_out = got, .avail_out = sizeof(got)};
+			size_t n_out = gzip_encoder_run(e, slice_of(in.p + in.n - n, n), out);
+
+			assert_true(n_out <= gzip_encoder_bound(n));
+			memcpy(out + n_out, "\3", 2);
+			z.avail_in = (unsigned)n_out + 2;
+			assert_int_equal(inflateInit2(&z, -15), Z_OK);
+			assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+			assert_int_equal(z.avail_in, 0);
+			assert_int_equal(z.total_out, n);
+			assert_memory_equal(got, in.p + in.n - n, n);
+			inflateEnd(&z);
+		}
+		free(out);
+		gzip_encoder_free(e);
+	}
+	buf_release(&in);
+}
+
 static void noise_and_zeros_read_back(void **state)
 {
 	struct prng r = prng_seeded(1);
@@ -189,8 +266,12 @@ static void a_block_does_not_see_the_one_before(void **state)
 		struct buf alone = gzip_of((enum gzip_mode)mode, 0, buf_slice(&b), MIB);
 		struct buf after = gzip_of((enum gzip_mode)mode, 0, buf_slice(&both), MIB);
 
+		struct slice want = slice_of(alone.p + GZIP_HEADER_BYTES,
+			alone.n - GZIP_HEADER_BYTES - GZIP_TRAILER_BYTES);
+
 		assert_true(after.n > alone.n);
-		assert_memory_equal(after.p + (after.n - alone.n), alone.p, alone.n);
+		assert_memory_equal(
+			after.p + after.n - GZIP_TRAILER_BYTES - want.n, want.p, want.n);
 		buf_release(&alone);
 		buf_release(&after);
 	}
@@ -201,7 +282,7 @@ static void a_block_does_not_see_the_one_before(void **state)
 
 static void a_failed_write_ends_the_stream(void **state)
 {
-	struct buf in = sample(5 * MIB + 1); /* six blocks */
+	struct buf in = sample(3 * MIB + 1); /* a header, four blocks, a trailer */
 
 	(void)state;
 	for (unsigned threads = 0; threads < 3; threads++)
@@ -257,7 +338,7 @@ static void blocks_in_flight_are_bounded(void **state)
 		assert_true(i - s.calls <= 2 * THREADS);
 	}
 	assert_int_equal(gzip_finish(z, NULL), RC_OK);
-	assert_int_equal(s.calls, BLOCKS);
+	assert_int_equal(s.calls, BLOCKS + 2); /* header and trailer */
 	gzip_free(z);
 	work_pool_free(pool);
 	buf_release(&in);
@@ -303,6 +384,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mode_and_size_reads_back),
+		cmocka_unit_test(the_trailer_is_crc32_and_size_modulo_4_gib),
+		cmocka_unit_test(it_is_one_member),
+		cmocka_unit_test(short_blocks_of_every_length_read_back),
 		cmocka_unit_test(noise_and_zeros_read_back),
 		cmocka_unit_test(the_header_has_no_time_no_name_no_system),
 		cmocka_unit_test(slicing_and_threads_do_not_matter),

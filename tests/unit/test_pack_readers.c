@@ -1,4 +1,4 @@
-/* Security item 36: what GNU tar, bsdtar, Python's tarfile (data filter) and busybox extract from a bundle is
+/* Security item 36: what GNU tar, bsdtar, Python's tarfile (data filter; from a file and streaming) and busybox extract from a bundle is
  * the members, byte for byte, and nothing else, in every mode. A reader that is not installed is a failure. */
 #include "check.h"
 
@@ -19,6 +19,12 @@ static const char *const readers[][2] = {
 		   " t.extractall(sys.argv[2], **({\"filter\": \"data\"} if hasattr(tarfile, "
 		   "\"data_filter\") else {}))'"
 		   " $bundle $tree"},
+	/* A pipe's reader: sees one gzip member only, and ours must be one. */
+	{"Python, streaming", "python3 -c 'import sys, tarfile; t = tarfile.open("
+			      "fileobj=open(sys.argv[1], \"rb\"), mode=\"r|gz\");"
+			      " t.extractall(sys.argv[2], **({\"filter\": \"data\"} if "
+			      "hasattr(tarfile, \"data_filter\") else {}))'"
+			      " $bundle $tree"},
 	{"busybox", "busybox tar -xzf $bundle -C $tree"},
 };
 
@@ -154,10 +160,16 @@ static void python_extracts_exactly_the_members(void **state)
 	extracts_the_members_and_nothing_else(readers[2]);
 }
 
-static void busybox_extracts_exactly_the_members(void **state)
+static void python_streaming_extracts_exactly_the_members(void **state)
 {
 	(void)state;
 	extracts_the_members_and_nothing_else(readers[3]);
+}
+
+static void busybox_extracts_exactly_the_members(void **state)
+{
+	(void)state;
+	extracts_the_members_and_nothing_else(readers[4]);
 }
 
 /* The header alone, as nobody wants 8 GiB of data in a test. */
@@ -192,6 +204,7 @@ int main(void)
 		cmocka_unit_test(gnu_tar_extracts_exactly_the_members),
 		cmocka_unit_test(bsdtar_extracts_exactly_the_members),
 		cmocka_unit_test(python_extracts_exactly_the_members),
+		cmocka_unit_test(python_streaming_extracts_exactly_the_members),
 		cmocka_unit_test(busybox_extracts_exactly_the_members),
 		cmocka_unit_test(python_and_gnu_tar_read_a_size_above_8_gib),
 	};
