@@ -3,8 +3,12 @@ import json
 import os
 import pathlib
 import pty
+import select
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree
 
 import boto3
@@ -147,6 +151,69 @@ def test_a_wrong_key_is_2(server):
 def test_nobody_listening_is_2(server):
     answer = e2e(server, "-c", SCENARIOS / "00-single-file.json", "--endpoint-url", "http://127.0.0.1:1")
     assert answer.returncode == 2 and "127.0.0.1" in answer.stderr, answer.stderr
+
+
+class TlsFront:
+    """A TLS server with a certificate of its own in front of the real one: bytes through, both ways."""
+
+    def __init__(self, server, folder):
+        self.certificate, key = folder / "cert.pem", folder / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                        "-out", self.certificate], check=True, capture_output=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.certificate, key)
+        self.target = ("127.0.0.1", int(server.endpoint.rsplit(":", 1)[1]))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                plain, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
+
+    def _serve(self, plain):
+        try:
+            with self.context.wrap_socket(plain, server_side=True) as client, \
+                    socket.create_connection(self.target) as upstream:
+                client.setblocking(False)
+                self._pump(client, upstream)
+        except OSError:
+            pass  # a client that does not trust us hangs up
+
+    @staticmethod
+    def _pump(client, upstream):
+        while True:
+            ready, _, _ = select.select([client, upstream], [], [], 20)
+            if not ready:
+                return
+            if upstream in ready:
+                data = upstream.recv(65536)
+                client.setblocking(True)
+                client.sendall(data)
+                client.setblocking(False)
+                if not data:
+                    return
+            try:
+                while data := client.recv(65536):
+                    upstream.sendall(data)
+                return
+            except ssl.SSLWantReadError:
+                pass
+
+
+def test_over_tls_only_a_trusted_certificate_will_do(server, tmp_path):
+    front = TlsFront(server, tmp_path)
+    path = scenario(tmp_path, num_files=2, size_mb=2, concurrency=2)
+    answer = e2e(server, "-c", path, "--endpoint-url", front.url)
+    assert answer.returncode == 2 and "certificate" in answer.stderr, answer.stderr
+    answer = e2e(server, "-c", path, "--endpoint-url", front.url, AWS_CA_BUNDLE=str(front.certificate))
+    assert answer.returncode == 0, answer.stderr
+    front.socket.close()
 
 
 def test_a_pipe_gets_plain_lines(server):

@@ -6,6 +6,7 @@
 #include "adapter/aws/http_transfer.h"
 
 #define IDLE_LANES_MAX 64
+#define LANE_CONNECTIONS_MAX 32 /* kept open in a lane */
 #define POLL_MS 1000
 
 struct http_client {
@@ -79,7 +80,7 @@ static struct http_lane *lane_new(struct http_client *client)
 	if (!lane->multi)
 		die("no memory for a connection");
 	curl_multi_setopt(lane->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-	curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)HTTP_LANE_REQUESTS_MAX);
+	curl_multi_setopt(lane->multi, CURLMOPT_MAXCONNECTS, (long)LANE_CONNECTIONS_MAX);
 	return lane;
 }
 
