@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "adapter/mem/mem.h"
 #include "verify/key_set.h"
@@ -16,6 +17,7 @@
 
 #define LANDING "landing"
 #define DISTRIBUTION "distribution"
+#define BUNDLE_MAX (5u << 20) /* three files of 1 MiB and room */
 
 enum wrong {
 	RIGHT,
@@ -53,6 +55,7 @@ static uint64_t now(struct clock *c)
 static void nap(struct clock *c, uint64_t ms)
 {
 	atomic_fetch_add(&((struct world *)c)->now_ms, ms);
+	usleep(100); /* the uploading threads are real */
 }
 
 /* Packing. */
@@ -120,7 +123,7 @@ static void pack_object(struct world *w, struct packing *p, const struct os_obje
 	struct os_sink sink = {body_begin, body_data, body_end, &b};
 	const char *name = arena_strdup(&p->a, o->key);
 
-	buf_init(&b.bytes, 64 << 20);
+	buf_init(&b.bytes, BUNDLE_MAX);
 	assert_int_equal(os_get_many(w->store, &id, 1, &sink, NULL), RC_OK);
 	assert_int_equal(b.outcome, RC_OK);
 	if (w->wrong == DAMAGES_ONE && p->n_members == 0)
@@ -185,13 +188,13 @@ static void bundle_all(struct world *w)
 	struct os_list_query q = {
 		.bucket = slice_str(LANDING), .max = OS_LIST_MAX, .versions = true};
 	struct os_list_page page;
-	struct packing p = {.archive = archive_write_new(), .cap = 64 << 20};
+	struct packing p = {.archive = archive_write_new(), .cap = BUNDLE_MAX};
 
 	p.bytes = test_malloc(p.cap);
 	archive_write_set_format_pax(p.archive);
 	archive_write_add_filter_gzip(p.archive);
-	if (w->wrong == PACKS_NOT)
-		archive_write_set_filter_option(p.archive, "gzip", "compression-level", "0");
+	archive_write_set_filter_option(
+		p.archive, "gzip", "compression-level", w->wrong == PACKS_NOT ? "0" : "1");
 	assert_int_equal(archive_write_open_memory(p.archive, p.bytes, p.cap, &p.n), ARCHIVE_OK);
 	assert_int_equal(os_list(w->store, &q, &p.a, &page, NULL), RC_OK);
 	for (size_t i = 0; i < page.n; i++)
