@@ -49,12 +49,19 @@ static void stall(struct sim *s)
 	s->depth--;
 }
 
+/* One of first … last. */
+static enum fault_action one_of(struct sim *s, enum fault_action first, enum fault_action last)
+{
+	return (enum fault_action)(
+		(unsigned)first + prng_below(&s->r, (unsigned)last - (unsigned)first + 1));
+}
+
 static enum fault_action pick_fault(struct sim *s)
 {
 	/* Crashes are rarer than answers that go wrong. */
 	if (prng_below(&s->r, 4) == 0)
-		return FAULT_CRASH_BEFORE + prng_below(&s->r, FAULT_ACTIONS - FAULT_CRASH_BEFORE);
-	return FAULT_AGAIN + prng_below(&s->r, FAULT_CRASH_BEFORE - FAULT_AGAIN);
+		return one_of(s, FAULT_CRASH_BEFORE, FAULT_CRASH_HALF);
+	return one_of(s, FAULT_AGAIN, FAULT_DENY);
 }
 
 static enum fault_action decide(void *arg, const char *verb)
@@ -75,8 +82,7 @@ static enum fault_action decide(void *arg, const char *verb)
 	if (s->depth < 2 && s->n_workers > 1 && chance(s, s->stall_permille))
 		stall(s);
 	if (s->fault_permille && s->n_calls < s->burst_until)
-		return chance(s, 850) ? FAULT_AGAIN + prng_below(&s->r, FAULT_HALF - FAULT_AGAIN)
-				      : FAULT_PASS;
+		return chance(s, 850) ? one_of(s, FAULT_AGAIN, FAULT_LATER) : FAULT_PASS;
 	if (s->fault_permille && chance(s, 8))
 		s->burst_until = s->n_calls + prng_below(&s->r, 30);
 	return chance(s, s->fault_permille) ? pick_fault(s) : FAULT_PASS;
@@ -144,8 +150,9 @@ void sim_open(struct sim *s, uint64_t seed, size_t n_workers)
 		struct sim_worker *worker = &s->workers[i];
 
 		*worker = (struct sim_worker){.sim = s, .prng = prng_seeded(prng_u64(&s->r))};
-		worker->clock = (struct sim_clock){{wall_ms, boot_ms, sleep_ms}, &s->w.clock,
-			prng_below(&s->r, 1000000), (int64_t)prng_below(&s->r, 600000) - 300000};
+		worker->clock = (struct sim_clock){{wall_ms, boot_ms, sleep_ms}, &s->w.clock, 0, 0};
+		worker->clock.boot_offset_ms = prng_below(&s->r, 1000000);
+		worker->clock.wall_skew_ms = (int64_t)prng_below(&s->r, 600000) - 300000;
 		worker->fault = (struct fault){.decide = decide, .arg = worker};
 		worker->store = fault_object_store_new(s->w.store, &worker->fault);
 		worker->queue = fault_event_queue_new(s->w.queue, &worker->fault);

@@ -8,9 +8,11 @@ struct fault_ledger {
 	struct fault *fault;
 };
 
+enum write_kind { OPEN, BEAT, SEAL, ABORT, VOID, DONE, DISCARDED, CLAIM, SWAP, REJECT };
+
 /* Arguments of any write, for later. */
 struct write {
-	enum { OPEN, BEAT, SEAL, ABORT, VOID, DONE, DISCARDED, CLAIM, SWAP, REJECT } kind;
+	enum write_kind kind;
 	struct lg_plan plan; /* open: all; else only its id and nonce */
 	uint64_t heartbeat;
 	struct lg_seal seal;
@@ -124,7 +126,7 @@ static enum rc write_through(
 	return RC_OK;
 }
 
-static struct write of_plan(int kind, const struct plan_id *id)
+static struct write of_plan(enum write_kind kind, const struct plan_id *id)
 {
 	struct write w = {.kind = kind};
 
