@@ -1,81 +1,18 @@
-#include <pthread.h>
-#include <stdatomic.h>
+#include "adapter/mem/object_store.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter/mem/mem.h"
 #include "base/digest.h"
-#include "base/table.h"
 
 #define PIECE_BYTES 65536 /* of a body, as a sink gets it */
-#define BODY_MAX ((size_t)1 << 30)
-
-/* Bytes that a reader may hold while their version is deleted. */
-struct blob {
-	atomic_int refs;
-	struct buf bytes;
-};
-
-struct version {
-	char id[24];
-	char etag[33];
-	struct blob *blob; /* NULL: a delete marker */
-	char *headers;
-	size_t headers_n;
-	uint64_t modified_wall_ms;
-};
-
-/* INVARIANT: versions are in order of commit; a key without versions is as good as absent. */
-struct key {
-	struct slice name;
-	struct version *versions;
-	size_t n, cap;
-};
-
-struct bucket {
-	char *name;
-	bool versioned;
-	struct key **keys; /* sorted by name when sorted */
-	size_t n, cap;
-	bool sorted;
-	struct table by_name;
-};
-
-enum stage_state { STAGE_OPEN, STAGE_FINISHED, STAGE_PUBLISHED, STAGE_GONE };
-
-struct upload {
-	enum stage_state state;
-	char *bucket;
-	struct slice key;
-	struct buf bytes;
-	char *headers;
-	size_t headers_n;
-};
-
-struct mem_store {
-	struct object_store port;
-	struct clock *clock;
-	pthread_mutex_t lock;
-	struct bucket **buckets;
-	size_t n_buckets;
-	struct upload **uploads; /* index: the number in the staged record */
-	size_t n_uploads, cap_uploads;
-	uint64_t last_version;
-};
-
-struct mem_stage {
-	struct os_stage port;
-	struct mem_store *store;
-	struct upload *upload;
-	size_t number;
-};
 
 static struct mem_store *self(struct object_store *os)
 {
 	return (struct mem_store *)os;
 }
 
-static void *grown(void *array, size_t n, size_t *cap, size_t size)
+void *mem_grown(void *array, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return array;
@@ -97,8 +34,7 @@ static struct blob *blob_ref(struct blob *b)
 	return b;
 }
 
-/* Takes the bytes of b. */
-static struct blob *blob_of(struct buf *b)
+struct blob *mem_blob_of(struct buf *b)
 {
 	struct blob *blob = xcalloc(1, sizeof(*blob));
 
@@ -114,7 +50,7 @@ static void version_release(struct version *v)
 	free(v->headers);
 }
 
-static struct bucket *find_bucket(const struct mem_store *s, struct slice name)
+struct bucket *mem_find_bucket(const struct mem_store *s, struct slice name)
 {
 	for (size_t i = 0; i < s->n_buckets; i++) {
 		if (slice_eq_str(name, s->buckets[i]->name))
@@ -123,7 +59,7 @@ static struct bucket *find_bucket(const struct mem_store *s, struct slice name)
 	return NULL;
 }
 
-static struct key *make_key(struct bucket *b, struct slice name)
+struct key *mem_make_key(struct bucket *b, struct slice name)
 {
 	struct key *k = table_get(&b->by_name, name);
 
@@ -131,15 +67,14 @@ static struct key *make_key(struct bucket *b, struct slice name)
 		return k;
 	k = xcalloc(1, sizeof(*k));
 	k->name = slice_of(slice_dup(name), name.n);
-	b->keys = grown(b->keys, b->n, &b->cap, sizeof(struct key *));
+	b->keys = mem_grown(b->keys, b->n, &b->cap, sizeof(struct key *));
 	b->keys[b->n++] = k;
 	b->sorted = false;
 	table_put(&b->by_name, k->name, k);
 	return k;
 }
 
-/* Puts a version (blob NULL: a delete marker) behind the others, in the place of all others when there is no versioning. */
-static struct version *add_version_locked(struct mem_store *s, struct bucket *b, struct key *k,
+struct version *mem_add_version_locked(struct mem_store *s, struct bucket *b, struct key *k,
 	struct blob *blob, struct slice headers)
 {
 	unsigned char sum[16];
@@ -150,7 +85,7 @@ static struct version *add_version_locked(struct mem_store *s, struct bucket *b,
 			version_release(&k->versions[i]);
 		k->n = 0;
 	}
-	k->versions = grown(k->versions, k->n, &k->cap, sizeof(struct version));
+	k->versions = mem_grown(k->versions, k->n, &k->cap, sizeof(struct version));
 	v = &k->versions[k->n++];
 	*v = (struct version){.blob = blob,
 		.headers = slice_dup(headers),
@@ -186,7 +121,7 @@ static bool means_latest(struct slice version)
 	       slice_has_prefix(version, slice_str("seq:"));
 }
 
-static enum rc absent(struct err *err, const char *code)
+enum rc mem_absent(struct err *err, const char *code)
 {
 	return err_code(err, RC_ABSENT, code, "no such object or version");
 }
@@ -196,14 +131,14 @@ static enum rc find_version_locked(struct mem_store *s, const struct object_id *
 	struct bucket **ret_bucket, struct key **ret_key, struct version **ret_version,
 	struct err *err)
 {
-	struct bucket *b = find_bucket(s, id->bucket);
+	struct bucket *b = mem_find_bucket(s, id->bucket);
 	struct key *k = b ? table_get(&b->by_name, id->key) : NULL;
 	struct version *v = NULL;
 
 	if (!b)
-		return absent(err, "NoSuchBucket");
+		return mem_absent(err, "NoSuchBucket");
 	if (!k || k->n == 0)
-		return absent(err, "NoSuchKey");
+		return mem_absent(err, "NoSuchKey");
 	if (means_latest(id->version))
 		v = &k->versions[k->n - 1];
 	for (size_t i = 0; !v && i < k->n; i++) {
@@ -211,9 +146,9 @@ static enum rc find_version_locked(struct mem_store *s, const struct object_id *
 			v = &k->versions[i];
 	}
 	if (!v)
-		return absent(err, "NoSuchVersion");
+		return mem_absent(err, "NoSuchVersion");
 	if (!v->blob)
-		return absent(err, "NoSuchKey");
+		return mem_absent(err, "NoSuchKey");
 	*ret_bucket = b;
 	*ret_key = k;
 	*ret_version = v;
@@ -256,14 +191,14 @@ static enum rc store_put(struct object_store *port, struct slice bucket, struct 
 		return rc;
 	}
 	pthread_mutex_lock(&s->lock);
-	b = find_bucket(s, bucket);
+	b = mem_find_bucket(s, bucket);
 	if (b) {
-		struct key *k = make_key(b, key);
-		struct version *v = add_version_locked(s, b, k, blob_of(&body), headers);
+		struct key *k = mem_make_key(b, key);
+		struct version *v = mem_add_version_locked(s, b, k, mem_blob_of(&body), headers);
 
 		*ret_info = describe(a, b, k, v, true);
 	} else {
-		rc = absent(err, "NoSuchBucket");
+		rc = mem_absent(err, "NoSuchBucket");
 	}
 	pthread_mutex_unlock(&s->lock);
 	buf_release(&body);
@@ -416,14 +351,14 @@ static enum rc store_list(struct object_store *port, const struct os_list_query 
 	if (query->max < 1 || query->max > OS_LIST_MAX)
 		return err_set(err, RC_REFUSED, "a page of %zu entries", query->max);
 	pthread_mutex_lock(&s->lock);
-	b = find_bucket(s, query->bucket);
+	b = mem_find_bucket(s, query->bucket);
 	if (b) {
 		*ret_page = (struct os_list_page){
 			.objects = arena_array(a, query->max, sizeof(struct os_object))};
 		list_locked(b, query, a, ret_page);
 	}
 	pthread_mutex_unlock(&s->lock);
-	return b ? RC_OK : absent(err, "NoSuchBucket");
+	return b ? RC_OK : mem_absent(err, "NoSuchBucket");
 }
 
 static void remove_version(struct key *k, struct slice id)
@@ -446,7 +381,7 @@ static enum rc store_delete_many(struct object_store *port, struct slice bucket,
 	struct bucket *b;
 
 	pthread_mutex_lock(&s->lock);
-	b = find_bucket(s, bucket);
+	b = mem_find_bucket(s, bucket);
 	for (size_t i = 0; b && i < n; i++) {
 		struct key *k = table_get(&b->by_name, objects[i].key);
 
@@ -455,15 +390,15 @@ static enum rc store_delete_many(struct object_store *port, struct slice bucket,
 			if (k)
 				remove_version(k, objects[i].version);
 		} else if (b->versioned) {
-			add_version_locked(
-				s, b, make_key(b, objects[i].key), NULL, (struct slice){0});
+			mem_add_version_locked(
+				s, b, mem_make_key(b, objects[i].key), NULL, (struct slice){0});
 		} else if (k && k->n) {
 			version_release(&k->versions[0]);
 			k->n = 0;
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
-	return b ? RC_OK : absent(err, "NoSuchBucket");
+	return b ? RC_OK : mem_absent(err, "NoSuchBucket");
 }
 
 static enum rc store_bucket_region(struct object_store *port, struct slice bucket,
@@ -473,149 +408,12 @@ static enum rc store_bucket_region(struct object_store *port, struct slice bucke
 	const struct bucket *b;
 
 	pthread_mutex_lock(&s->lock);
-	b = find_bucket(s, bucket);
+	b = mem_find_bucket(s, bucket);
 	pthread_mutex_unlock(&s->lock);
 	if (!b)
-		return absent(err, "NoSuchBucket");
+		return mem_absent(err, "NoSuchBucket");
 	snprintf(ret_region, OS_REGION_MAX, "us-east-1");
 	return RC_OK;
-}
-
-static enum rc store_stage_begin(struct object_store *port, struct slice bucket, struct slice key,
-	struct os_stage **ret_stage, struct err *err)
-{
-	struct mem_store *s = self(port);
-	struct mem_stage *stage;
-	struct upload *u;
-
-	pthread_mutex_lock(&s->lock);
-	if (!find_bucket(s, bucket)) {
-		pthread_mutex_unlock(&s->lock);
-		return absent(err, "NoSuchBucket");
-	}
-	u = xcalloc(1, sizeof(*u));
-	u->bucket = slice_dup(bucket);
-	u->key = slice_of(slice_dup(key), key.n);
-	buf_init(&u->bytes, BODY_MAX);
-	s->uploads = grown(s->uploads, s->n_uploads, &s->cap_uploads, sizeof(struct upload *));
-	stage = xcalloc(1, sizeof(*stage));
-	*stage = (struct mem_stage){{s->port.ops}, s, u, s->n_uploads};
-	s->uploads[s->n_uploads++] = u;
-	pthread_mutex_unlock(&s->lock);
-	*ret_stage = &stage->port;
-	return RC_OK;
-}
-
-static enum rc store_stage_write(struct os_stage *port, struct slice bytes, struct err *err)
-{
-	struct mem_stage *stage = (struct mem_stage *)port;
-	enum rc rc = RC_OK;
-
-	pthread_mutex_lock(&stage->store->lock);
-	if (stage->upload->state != STAGE_OPEN)
-		rc = err_code(err, RC_ABSENT, "NoSuchUpload", "the stage was discarded");
-	else if (!buf_add_slice(&stage->upload->bytes, bytes))
-		rc = err_set(err, RC_REFUSED, "a bundle above %zu bytes", BODY_MAX);
-	pthread_mutex_unlock(&stage->store->lock);
-	return rc;
-}
-
-static enum rc store_stage_finish(
-	struct os_stage *port, struct slice headers, struct buf *ret_staged, struct err *err)
-{
-	struct mem_stage *stage = (struct mem_stage *)port;
-	struct upload *u = stage->upload;
-	bool open;
-
-	pthread_mutex_lock(&stage->store->lock);
-	open = u->state == STAGE_OPEN;
-	if (open) {
-		u->state = STAGE_FINISHED;
-		u->headers = slice_dup(headers);
-		u->headers_n = headers.n;
-	}
-	pthread_mutex_unlock(&stage->store->lock);
-	if (!open)
-		return err_code(err, RC_ABSENT, "NoSuchUpload", "the stage was discarded");
-	if (!buf_addf(ret_staged, "%zu", stage->number))
-		return err_set(err, RC_REFUSED, "no room for the staged record");
-	return RC_OK;
-}
-
-static void store_stage_free(struct os_stage *port)
-{
-	free(port);
-}
-
-static enum rc store_publish(struct object_store *port, struct slice bucket, struct slice key,
-	struct slice staged, struct err *err)
-{
-	struct mem_store *s = self(port);
-	struct upload *u = NULL;
-	uint64_t number;
-	enum rc rc = RC_OK;
-
-	pthread_mutex_lock(&s->lock);
-	if (slice_to_u64(staged, &number) && number < s->n_uploads)
-		u = s->uploads[number];
-	if (!u || !slice_eq_str(bucket, u->bucket) || !slice_eq(key, u->key)) {
-		rc = err_code(err, RC_ABSENT, "NoSuchUpload", "no such stage");
-	} else if (u->state == STAGE_FINISHED) {
-		struct bucket *b = find_bucket(s, bucket);
-
-		add_version_locked(s, b, make_key(b, key), blob_of(&u->bytes),
-			slice_of(u->headers, u->headers_n));
-		u->state = STAGE_PUBLISHED;
-	} else if (u->state != STAGE_PUBLISHED) {
-		rc = err_code(err, RC_ABSENT, "NoSuchUpload", "the stage was discarded");
-	}
-	pthread_mutex_unlock(&s->lock);
-	return rc;
-}
-
-static enum rc store_discard(
-	struct object_store *port, struct slice bucket, struct slice key, struct err *err)
-{
-	struct mem_store *s = self(port);
-
-	(void)err;
-	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->n_uploads; i++) {
-		struct upload *u = s->uploads[i];
-
-		if (u->state > STAGE_FINISHED || !slice_eq_str(bucket, u->bucket) ||
-			!slice_eq(key, u->key))
-			continue;
-		u->state = STAGE_GONE;
-		buf_release(&u->bytes);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return RC_OK;
-}
-
-bool mem_object_store_stage(struct object_store *port, size_t i, struct slice *ret_key)
-{
-	struct mem_store *s = self(port);
-	bool found = false;
-
-	pthread_mutex_lock(&s->lock);
-	for (size_t j = 0; !found && j < s->n_uploads; j++) {
-		found = s->uploads[j]->state <= STAGE_FINISHED && i-- == 0;
-		if (found)
-			*ret_key = s->uploads[j]->key;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return found;
-}
-
-size_t mem_object_store_n_stages(struct object_store *port)
-{
-	struct slice key;
-	size_t n = 0;
-
-	while (mem_object_store_stage(port, n, &key))
-		n++;
-	return n;
 }
 
 static void bucket_free(struct bucket *b)
@@ -672,9 +470,9 @@ void mem_object_store_add_bucket(struct object_store *port, const char *name, bo
 struct object_store *mem_object_store_new(struct clock *clock)
 {
 	static const struct object_store_ops ops = {store_put, store_get_many, store_head,
-		store_list, store_delete_many, store_bucket_region, store_stage_begin,
-		store_stage_write, store_stage_finish, store_stage_free, store_publish,
-		store_discard, store_close};
+		store_list, store_delete_many, store_bucket_region, mem_stage_begin,
+		mem_stage_write, mem_stage_finish, mem_stage_free, mem_publish, mem_discard,
+		store_close};
 	struct mem_store *s = xcalloc(1, sizeof(*s));
 
 	s->port.ops = &ops;

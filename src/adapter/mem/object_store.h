@@ -1,0 +1,89 @@
+/* object_store: what the two files of mem's object store share. */
+#ifndef BALER_ADAPTER_MEM_OBJECT_STORE_H
+#define BALER_ADAPTER_MEM_OBJECT_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "adapter/mem/mem.h"
+#include "base/table.h"
+
+#define BODY_MAX ((size_t)1 << 30)
+
+/* Bytes that a reader may hold while their version is deleted. */
+struct blob {
+	atomic_int refs;
+	struct buf bytes;
+};
+
+struct version {
+	char id[24];
+	char etag[33];
+	struct blob *blob; /* NULL: a delete marker */
+	char *headers;
+	size_t headers_n;
+	uint64_t modified_wall_ms;
+};
+
+/* INVARIANT: versions are in order of commit; a key without versions is as good as absent. */
+struct key {
+	struct slice name;
+	struct version *versions;
+	size_t n, cap;
+};
+
+struct bucket {
+	char *name;
+	bool versioned;
+	struct key **keys; /* sorted by name when sorted */
+	size_t n, cap;
+	bool sorted;
+	struct table by_name;
+};
+
+enum stage_state { STAGE_OPEN, STAGE_FINISHED, STAGE_PUBLISHED, STAGE_GONE };
+
+struct upload {
+	enum stage_state state;
+	char *bucket;
+	struct slice key;
+	struct buf bytes;
+	char *headers;
+	size_t headers_n;
+};
+
+struct mem_store {
+	struct object_store port;
+	struct clock *clock;
+	pthread_mutex_t lock;
+	struct bucket **buckets;
+	size_t n_buckets;
+	struct upload **uploads; /* index: the number in the staged record */
+	size_t n_uploads, cap_uploads;
+	uint64_t last_version;
+};
+
+/* Room for one more element behind n. */
+void *mem_grown(void *array, size_t n, size_t *cap, size_t size);
+/* Takes the bytes of b. */
+struct blob *mem_blob_of(struct buf *b);
+struct bucket *mem_find_bucket(const struct mem_store *s, struct slice name);
+struct key *mem_make_key(struct bucket *b, struct slice name);
+/* Puts a version (blob NULL: a delete marker) behind the others, in the place of all others when there is no versioning. */
+struct version *mem_add_version_locked(struct mem_store *s, struct bucket *b, struct key *k,
+	struct blob *blob, struct slice headers);
+enum rc mem_absent(struct err *err, const char *code);
+
+/* The port's verbs of staging, in object_store_stage.c. */
+enum rc mem_stage_begin(struct object_store *port, struct slice bucket, struct slice key,
+	struct os_stage **ret_stage, struct err *err);
+enum rc mem_stage_write(struct os_stage *port, struct slice bytes, struct err *err);
+enum rc mem_stage_finish(
+	struct os_stage *port, struct slice headers, struct buf *ret_staged, struct err *err);
+void mem_stage_free(struct os_stage *port);
+enum rc mem_publish(struct object_store *port, struct slice bucket, struct slice key,
+	struct slice staged, struct err *err);
+enum rc mem_discard(
+	struct object_store *port, struct slice bucket, struct slice key, struct err *err);
+
+#endif
