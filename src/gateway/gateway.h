@@ -43,7 +43,7 @@ struct gateway_config {
 	unsigned connections_max;        /* default 1,000; above it, new ones are closed */
 	unsigned connections_per_ip_max; /* default: no limit of its own */
 	unsigned idle_timeout_s;         /* default 60; a silent connection is closed */
-	size_t connection_memory_bytes;  /* default 128 KiB; half of it bounds the headers */
+	size_t connection_memory_bytes;  /* default 64 KiB; bounds the headers */
 };
 
 struct gateway;

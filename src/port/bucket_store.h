@@ -157,7 +157,8 @@ struct bucket_store_ops {
 	void (*bucket_versioning)(struct bucket_store *bs, struct slice name, enum bs_versioning versioning,
 		struct bs_done done);
 
-	/* A body: begin, write…, then commit or part_commit or abort, each of which ends it. */
+	/* A body: begin, write…, then commit or part_commit or abort, each of which ends it. begin does not look for the
+	 * bucket: the commit decides, and whoever must know before a long body asks bucket_get. */
 	enum rc (*put_begin)(struct bucket_store *bs, struct slice bucket, struct slice key,
 		struct bs_put **ret_put, struct err *err);
 	enum rc (*put_write)(struct bs_put *put, struct slice bytes, struct err *err);

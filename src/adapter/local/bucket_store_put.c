@@ -41,13 +41,9 @@ static void put_free(struct local_put *put)
 enum rc local_put_begin(struct bucket_store *bs, struct slice bucket, struct slice key,
 	struct bs_put **ret_put, struct err *err)
 {
-	struct bs_bucket info;
 	struct local_put *put;
 	enum rc rc = bs_check_key(key, err);
 
-	/* Early, so that nobody sends a gigabyte to a bucket that is not there; the commit decides. */
-	if (rc == RC_OK)
-		rc = bs_call(bs, bucket_get, bucket, &info, err);
 	if (rc != RC_OK)
 		return rc;
 	put = xcalloc(1, sizeof(*put));
