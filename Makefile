@@ -21,10 +21,12 @@ tsan: # and under ThreadSanitizer
 	script/install build
 	script/build build-tsan -Db_sanitize=thread -Db_lundef=false
 	meson test -C build-tsan --no-rebuild --print-errorlogs
-fuzz: # each parser's fuzz target for a while
+fuzz: # each parser under libFuzzer for a minute
 	script/install build test
-	CC=clang script/build build-fuzz -Db_sanitize=address,undefined -Db_lundef=false
-	meson test -C build-fuzz --no-rebuild --suite fuzz --print-errorlogs
+	CC=clang script/build build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+	set -e; for target in build-fuzz/tests/fuzz/fuzz_*; do case $$target in *.p) ;; *) \
+		mkdir -p build-fuzz/corpus/$${target##*/fuzz_}; \
+		$$target -max_total_time=60 build-fuzz/corpus/$${target##*/fuzz_} tests/fuzz/corpus/$${target##*/fuzz_};; esac; done
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 clean:
