@@ -117,9 +117,6 @@ void gateway_stop(struct gateway *gw, uint64_t deadline_ms)
 	server_quiesce(gw->server);
 	while (server_requests_in_hand(gw->server) && clock_boot_ms(clock) < until)
 		clock_sleep_ms(clock, STOP_POLL_MS);
-	/* the store's answers are never given up: they come, and the library needs them */
-	while (server_requests_waiting(gw->server))
-		clock_sleep_ms(clock, STOP_POLL_MS);
 	server_stop(gw->server);
 	service_release(&gw->service);
 	free(gw);

@@ -4,7 +4,8 @@
  * Every request passes one verifier (SigV4) before anything of it is done; the only answer
  * without a signature is "ok" to GET /-/health. Nothing of a body is committed before its
  * signature, length, hash and checksums are right. A full disk is answered 507
- * InsufficientStorage: SDKs retry 5xx, and unlike 503 it says what is wrong.
+ * InsufficientStorage rather than 503: it says what is wrong, and SDKs do not hammer a full disk
+ * with retries.
  *
  * Threads: a pool of the HTTP server's plus two for large copies. No server thread waits for a
  * disk's fsync: a connection with a write in hand is suspended until the store calls back.

@@ -94,7 +94,8 @@ static enum rc check_bare_params(const struct request *r, struct err *err)
 	while (uri_query_next(&query, &param)) {
 		const char *const *k = known;
 
-		if (param.value.n)
+		if (param.value.n || slice_has_prefix(param.name, slice_str("response-")) ||
+			slice_has_prefix(param.name, slice_str("X-Amz-")))
 			continue;
 		while (*k && !slice_eq_str(param.name, *k))
 			k++;

@@ -20,12 +20,15 @@
 /* A refused body up to this size is read to its end, so that the client sees the answer and can
  * keep its connection. */
 #define DRAIN_MAX_BYTES (16u << 20)
+#define STOP_POLL_MS 2
 
 struct server {
 	struct MHD_Daemon *daemon;
 	struct service *service;
 	int listen_fd; /* ours again after quiesce, else -1 */
-	_Atomic uint64_t in_hand, waiting;
+	_Atomic uint64_t in_hand;
+	_Atomic uint64_t waiting; /* for the store, or about to */
+	atomic_bool closing;      /* nothing may go to the store any more */
 };
 
 static struct server *server_of(const struct request *r)
@@ -177,6 +180,23 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *n)
 	return peer_has_gone(r) ? MHD_NO : MHD_YES;
 }
 
+/* The body is complete. Counted before closing is looked at, as server_stop sets closing before it
+ * looks at the count: so no connection is suspended behind its back. */
+static enum MHD_Result end(struct request *r)
+{
+	struct server *s = server_of(r);
+
+	atomic_fetch_add(&s->waiting, 1);
+	if (atomic_load(&s->closing)) {
+		atomic_fetch_sub(&s->waiting, 1);
+		return MHD_NO;
+	}
+	request_end(r);
+	if (r->phase != PHASE_WAIT)
+		atomic_fetch_sub(&s->waiting, 1);
+	return r->phase == PHASE_REPLY ? send_reply(r) : MHD_YES;
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *data, size_t *data_bytes,
 	void **request_slot)
@@ -194,15 +214,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	if (*data_bytes)
 		return take_body(r, data, data_bytes);
 	if (r->phase == PHASE_BODY)
-		request_end(r);
-	else if (r->phase == PHASE_WAIT)
+		return end(r);
+	if (r->phase == PHASE_WAIT)
 		request_resumed(r);
-	return r->phase == PHASE_REPLY ? send_reply(r) : MHD_YES;
+	return send_reply(r);
 }
 
 static void suspend(struct request *r)
 {
-	atomic_fetch_add(&server_of(r)->waiting, 1);
 	MHD_suspend_connection(r->connection);
 }
 
@@ -274,13 +293,14 @@ uint64_t server_requests_in_hand(const struct server *server)
 	return atomic_load(&server->in_hand);
 }
 
-uint64_t server_requests_waiting(const struct server *server)
-{
-	return atomic_load(&server->waiting);
-}
-
 void server_stop(struct server *server)
 {
+	struct clock *clock = clock_system();
+
+	atomic_store(&server->closing, true);
+	/* the store's answers are never given up: they come, and the library needs them */
+	while (atomic_load(&server->waiting))
+		clock_sleep_ms(clock, STOP_POLL_MS);
 	MHD_stop_daemon(server->daemon);
 	if (server->listen_fd >= 0)
 		close(server->listen_fd);

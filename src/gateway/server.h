@@ -17,9 +17,7 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 void server_quiesce(struct server *server);
 /* Requests begun and not yet answered to their last byte. */
 uint64_t server_requests_in_hand(const struct server *server);
-/* Of these, those the store has not answered yet. */
-uint64_t server_requests_waiting(const struct server *server);
-/* Closes every connection. None may be waiting for the store. Frees server. */
+/* Waits for the store's answers, closes every connection, frees server. */
 void server_stop(struct server *server);
 
 #endif

@@ -107,13 +107,13 @@ def test_ranges(s3, text_bucket, asked, first, last):
     assert s3.head_object(Bucket=text_bucket, Key="text", Range=asked)["ContentLength"] == last - first + 1
 
 
-@pytest.mark.parametrize("asked", ["bytes=5-1", "bytes=a-b", "bytes=0-1,5-6", "lines=0-1", "bytes=", "0-1", "bytes=99999999999999999999-"])
+@pytest.mark.parametrize("asked", ["bytes=5-1", "bytes=a-b", "bytes=0-1,5-6", "lines=0-1", "bytes=", "0-1"])
 def test_ranges_that_are_ignored(s3, text_bucket, asked):
     answer = s3.get_object(Bucket=text_bucket, Key="text", Range=asked)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200 and body_of(answer) == TEXT
 
 
-@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=10240-10241", "bytes=-0", "bytes=9223372036854775807-"])
+@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=10240-10241", "bytes=-0", "bytes=9223372036854775807-", "bytes=99999999999999999999-"])
 def test_ranges_outside(s3, text_bucket, asked):
     with refused(416, "InvalidRange"):
         s3.get_object(Bucket=text_bucket, Key="text", Range=asked)
