@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "pack/gzip_encoder.h"
 
+#define COPY_BYTES ((size_t)1 << 15) /* is in the first cache when its CRC is taken */
 #define BLOCKS_PER_THREAD 2 /* one being compressed, one waiting for the thread or for the writer */
 
 struct block {
@@ -214,6 +215,7 @@ enum rc gzip_write(struct gzip *z, struct slice bytes, struct err *err)
 		size_t room = GZIP_BLOCK_BYTES - b->n_in;
 		size_t n = bytes.n < room ? bytes.n : room;
 
+		n = n < COPY_BYTES ? n : COPY_BYTES;
 		memcpy(b->in + b->n_in, bytes.p, n);
 		z->crc32 = crc32_update(z->crc32, slice_of(bytes.p, n));
 		z->in_bytes += n;

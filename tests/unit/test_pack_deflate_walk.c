@@ -9,8 +9,7 @@
 #include "../kit/inflate_oracle.h"
 #include "base/prng.h"
 
-#define MIB ((size_t)1 << 20)
-#define MAX_BYTES (2 * MIB)
+#define MAX_BYTES ((size_t)700000) /* libdeflate ends blocks at 300,000 */
 
 /* Inputs that lead to different blocks. */
 enum shape { ZEROS, NOISE, TEXT, TWO_LETTERS, MIXED, SHAPES };
@@ -36,7 +35,7 @@ static void fill(enum shape shape, unsigned char *p, size_t n)
 	}
 }
 
-static const size_t sizes[] = {0, 1, 2, 100, 5000, 65534, 65535, 65536, 100000, MIB, MAX_BYTES};
+static const size_t sizes[] = {0, 1, 2, 100, 5000, 65534, 65535, 65536, 100000, MAX_BYTES};
 
 #define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
@@ -82,15 +81,15 @@ static void the_last_block_of_what_zlib_makes(void **state)
 
 	(void)state;
 	for (int shape = 0; shape < SHAPES; shape++)
-		for (size_t i = 0; i < N_SIZES - 1; i++)
+		for (size_t i = 0; i < N_SIZES; i++) {
+			fill((enum shape)shape, in, sizes[i]);
 			for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
-				size_t n;
-
-				fill((enum shape)shape, in, sizes[i]);
-				n = deflate_zlib(slice_of(in, sizes[i]), ways[w].level,
+				size_t n = deflate_zlib(slice_of(in, sizes[i]), ways[w].level,
 					ways[w].strategy, ways[w].flush_every, out);
+
 				assert_finds_the_last_block(slice_of(out, n));
 			}
+		}
 	free(in);
 	free(out);
 }

@@ -111,7 +111,7 @@ static void every_mode_and_size_reads_back(void **state)
 /* Python's tarfile in mode "r|gz" reads the first gzip member and no other. */
 static void it_is_one_member(void **state)
 {
-	struct buf in = sample(3 * MIB + 7);
+	struct buf in = sample(MIB + 7);
 	unsigned char *got = malloc(in.n + 1);
 
 	(void)state;
