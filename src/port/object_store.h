@@ -17,6 +17,8 @@
  *        at the token loses and repeats nothing that was there all along.
  * [OS-10] delete_many of a key that is not there is RC_OK. Each key has its own result.
  * [OS-11] In a versioned bucket a put over a key leaves earlier versions readable by their versionId.
+ * [OS-12] copy makes the target key's newest version have the source version's bytes and headers, or changes nothing a reader can
+ *         see; the bytes do not pass through the caller. A source that is gone is RC_ABSENT. Repeating it makes a version more.
  *
  * Calls block and may be made from any thread; one stage is one thread's.
  */
@@ -89,6 +91,10 @@ struct object_store_ops {
 	/* The latest of each key (a delete marker in a versioned bucket), or the versions named. */
 	enum rc (*delete_many)(struct object_store *os, struct slice bucket, const struct object_id *objects,
 		size_t n, enum rc *results, struct err *err);
+	/* from: as in get_many. RC_ABSENT no such source, or no such bucket; RC_UNKNOWN: perhaps it was copied. ret_info has the
+	 * target's key, version, ETag and time. */
+	enum rc (*copy)(struct object_store *os, const struct object_id *from, struct slice bucket,
+		struct slice key, struct arena *a, struct os_object *ret_info, struct err *err);
 	/* RC_ABSENT; the region in ret_region. */
 	enum rc (*bucket_region)(struct object_store *os, struct slice bucket, char ret_region[OS_REGION_MAX],
 		struct err *err);
@@ -122,6 +128,7 @@ struct os_stage {
 #define os_head(os, ...) ((os)->ops->head((os), __VA_ARGS__))
 #define os_list(os, ...) ((os)->ops->list((os), __VA_ARGS__))
 #define os_delete_many(os, ...) ((os)->ops->delete_many((os), __VA_ARGS__))
+#define os_copy(os, ...) ((os)->ops->copy((os), __VA_ARGS__))
 #define os_bucket_region(os, ...) ((os)->ops->bucket_region((os), __VA_ARGS__))
 #define os_stage_begin(os, ...) ((os)->ops->stage_begin((os), __VA_ARGS__))
 #define os_publish(os, ...) ((os)->ops->publish((os), __VA_ARGS__))

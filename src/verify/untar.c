@@ -6,7 +6,17 @@
 #include <locale.h>
 #include <unistd.h>
 
+#include "verify/gunzip.h"
+
 #define BLOCK_BYTES 65536
+#define END_MARK_BYTES 1024 /* two blocks of zeros, POSIX pax, "ustar Interchange Format" */
+
+/* What libarchive reads from, and why it ended. */
+struct source {
+	struct gunzip *gunzip;
+	enum rc rc;
+	struct err err;
+};
 
 static bool is_safe_name(struct slice name)
 {
@@ -53,9 +63,13 @@ static enum rc read_member(struct archive *archive, struct archive_entry *entry,
 	enum rc rc = check_entry(entry, &member.name, err);
 	la_ssize_t n = 0;
 
+	if (rc == RC_OK && sink->begin)
+		rc = sink->begin(sink->arg, member.name, (uint64_t)archive_entry_size(entry), err);
 	while (rc == RC_OK && (n = archive_read_data(archive, block, sizeof(block))) > 0) {
 		digest_update(d, slice_of(block, (size_t)n));
 		member.size += (size_t)n;
+		if (sink->data)
+			rc = sink->data(sink->arg, slice_of(block, (size_t)n), err);
 	}
 	if (rc == RC_OK && n < 0)
 		rc = broken(archive, err);
@@ -91,23 +105,60 @@ static void drain(int fd)
 	while (n > 0 || (n < 0 && errno == EINTR));
 }
 
+static la_ssize_t read_source(struct archive *archive, void *arg, const void **ret_bytes)
+{
+	struct source *s = arg;
+	struct slice bytes = {0};
+
+	s->rc = gunzip_read(s->gunzip, &bytes, &s->err);
+	if (s->rc != RC_OK) {
+		archive_set_error(archive, EIO, "%s", s->err.text);
+		return -1;
+	}
+	*ret_bytes = bytes.p;
+	return (la_ssize_t)bytes.n;
+}
+
+/* What the tar reader had no need to look at: to the end of the gzip file, whose last checksum is there. */
+static enum rc finish(struct source *s, struct err *err)
+{
+	struct slice bytes;
+	enum rc rc;
+
+	do
+		rc = gunzip_read(s->gunzip, &bytes, err);
+	while (rc == RC_OK && bytes.n);
+	if (rc == RC_OK && gunzip_zero_tail(s->gunzip) < END_MARK_BYTES)
+		rc = err_set(err, RC_CORRUPT, "not a whole tar.gz: no end mark");
+	return rc;
+}
+
 enum rc untar_fd(int fd, const struct untar_sink *sink, struct err *err)
 {
 	/* libarchive converts names to the thread's locale; they are UTF-8. */
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
 	struct archive *archive = archive_read_new();
+	struct source source = {.gunzip = gunzip_new(fd)};
 	enum rc rc;
 
 	if (!archive)
 		die("no memory for an archive");
-	archive_read_support_filter_gzip(archive);
 	archive_read_support_format_tar(archive);
-	if (archive_read_open_fd(archive, fd, BLOCK_BYTES) != ARCHIVE_OK)
+	if (archive_read_open(archive, &source, NULL, read_source, NULL) != ARCHIVE_OK)
 		rc = broken(archive, err);
 	else
 		rc = read_all(archive, sink, err);
+	if (rc == RC_OK)
+		rc = finish(&source, err);
 	archive_read_free(archive);
+	if (source.rc != RC_OK) {
+		/* What gunzip says comes first, and says it better. */
+		rc = source.rc;
+		if (err)
+			*err = source.err;
+	}
+	gunzip_free(source.gunzip);
 	if (utf8) {
 		uselocale(before);
 		freelocale(utf8);

@@ -583,6 +583,80 @@ static void os11_a_bucket_without_versions_keeps_the_latest(void **state)
 	arena_release(&a);
 }
 
+static void os12_a_copy_has_the_source_versions_bytes_and_headers(void **state)
+{
+	static const char headers[] =
+		"content-type:application/gzip\nx-amz-meta-content-sha256:abc\n";
+	static const char key[] = "to/a b+\xc3\xa9?.gz";
+	struct contract_world *w = *state;
+	struct slice bucket = slice_str(CONTRACT_BUCKET);
+	struct arena a = ARENA_INIT;
+	struct os_object old, copy = {0}, head;
+	struct object_id from, to = id_of(key, (struct slice){0});
+	struct slice body;
+
+	old = put(w->store, &a, CONTRACT_BUCKET, "from/\xc3\xa9 +%41", slice_str("old"), headers);
+	put(w->store, &a, CONTRACT_BUCKET, "from/\xc3\xa9 +%41", slice_str("newer"), "");
+	put(w->store, &a, CONTRACT_BUCKET, key, slice_str("before"), "");
+	from = id_of("from/\xc3\xa9 +%41", old.version);
+	for (int again = 1; again <= 2; again++) {
+		assert_int_equal(os_copy(w->store, &from, bucket, slice_str(key), &a, &copy, NULL),
+			RC_OK);
+		assert_int_equal(count(w->store, "to/", true), 1 + again);
+	}
+	assert_true(slice_eq_str(copy.key, key));
+	assert_int_equal(get(w->store, &a, to, &body), RC_OK);
+	assert_true(slice_eq_str(body, "old"));
+	assert_int_equal(os_head(w->store, &to, &a, &head, NULL), RC_OK);
+	assert_true(slice_eq_str(head.headers, headers));
+	assert_true(slice_eq(head.version, copy.version));
+	assert_true(slice_eq(head.etag, copy.etag));
+	assert_int_equal(count(w->store, "from/", true), 2);
+	arena_release(&a);
+}
+
+static void os12_a_version_can_be_copied_onto_its_own_key(void **state)
+{
+	struct contract_world *w = *state;
+	struct arena a = ARENA_INIT;
+	struct os_object old, copy;
+	struct object_id from;
+	struct slice body;
+
+	old = put(w->store, &a, CONTRACT_BUCKET, "k", slice_str("old"), "");
+	put(w->store, &a, CONTRACT_BUCKET, "k", slice_str("new"), "");
+	from = id_of("k", old.version);
+	assert_int_equal(os_copy(w->store, &from, slice_str(CONTRACT_BUCKET), slice_str("k"), &a,
+				 &copy, NULL),
+		RC_OK);
+	assert_int_equal(get(w->store, &a, id_of("k", (struct slice){0}), &body), RC_OK);
+	assert_true(slice_eq_str(body, "old"));
+	assert_int_equal(count(w->store, "k", true), 3);
+	arena_release(&a);
+}
+
+static void os12_a_copy_of_nothing_changes_nothing(void **state)
+{
+	struct contract_world *w = *state;
+	struct slice bucket = slice_str(CONTRACT_BUCKET), key = slice_str("to");
+	struct object_id never = id_of("never", (struct slice){0}), gone;
+	struct arena a = ARENA_INIT;
+	struct os_object copy;
+
+	put(w->store, &a, CONTRACT_BUCKET, "gone", slice_str("x"), "");
+	remove_latest(w->store, "gone");
+	gone = id_of("gone", (struct slice){0});
+	assert_int_equal(os_copy(w->store, &never, bucket, key, &a, &copy, NULL), RC_ABSENT);
+	assert_int_equal(os_copy(w->store, &gone, bucket, key, &a, &copy, NULL), RC_ABSENT);
+	put(w->store, &a, CONTRACT_BUCKET, "there", slice_str("x"), "");
+	never = id_of("there", (struct slice){0});
+	assert_int_equal(
+		os_copy(w->store, &never, slice_str("no-such-bucket"), key, &a, &copy, NULL),
+		RC_ABSENT);
+	assert_int_equal(count(w->store, "to", true), 0);
+	arena_release(&a);
+}
+
 static void region_of_a_bucket_that_is_there(void **state)
 {
 	struct contract_world *w = *state;
@@ -615,6 +689,9 @@ int contract_object_store(const struct contract_factory *f)
 		CONTRACT_TEST(os10_deleting_is_per_key_and_repeatable),
 		CONTRACT_TEST(os11_earlier_versions_stay_readable),
 		CONTRACT_TEST(os11_a_bucket_without_versions_keeps_the_latest),
+		CONTRACT_TEST(os12_a_copy_has_the_source_versions_bytes_and_headers),
+		CONTRACT_TEST(os12_a_version_can_be_copied_onto_its_own_key),
+		CONTRACT_TEST(os12_a_copy_of_nothing_changes_nothing),
 		CONTRACT_TEST(region_of_a_bucket_that_is_there),
 	};
 

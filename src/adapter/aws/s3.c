@@ -5,8 +5,7 @@
 
 #include "adapter/aws/s3_call.h"
 
-/* "null" and "seq:…" stand for sources without versions. */
-static bool is_version(struct slice version)
+bool s3_is_version(struct slice version)
 {
 	return version.n && !slice_eq_str(version, "null") &&
 	       !slice_has_prefix(version, slice_str("seq:"));
@@ -14,7 +13,7 @@ static bool is_version(struct slice version)
 
 void s3_query_version(struct buf *query, struct slice version)
 {
-	if (is_version(version))
+	if (s3_is_version(version))
 		s3_query_add(query, "versionId", version);
 }
 
@@ -100,6 +99,7 @@ static const struct object_store_ops s3_ops = {
 	.head = s3_head,
 	.list = s3_list,
 	.delete_many = s3_delete_many,
+	.copy = s3_copy,
 	.bucket_region = s3_bucket_region,
 	.stage_begin = s3_stage_begin,
 	.stage_write = s3_stage_write,

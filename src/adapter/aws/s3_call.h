@@ -77,6 +77,8 @@ enum rc s3_rc_of_code(const char *code, unsigned status, bool is_write);
 
 /* "name=value" with '&' in front if need be, both encoded. */
 void s3_query_add(struct buf *query, const char *name, struct slice value);
+/* Whether it names a version: "null" and "seq:…" stand for sources without. */
+bool s3_is_version(struct slice version);
 /* versionId, when version is one. */
 void s3_query_version(struct buf *query, struct slice version);
 
@@ -90,6 +92,8 @@ enum rc s3_list(struct object_store *os, const struct os_list_query *query, stru
 	struct os_list_page *ret_page, struct err *err);
 enum rc s3_delete_many(struct object_store *os, struct slice bucket,
 	const struct object_id *objects, size_t n, enum rc *results, struct err *err);
+enum rc s3_copy(struct object_store *os, const struct object_id *from, struct slice bucket,
+	struct slice key, struct arena *a, struct os_object *ret_info, struct err *err);
 enum rc s3_stage_begin(struct object_store *os, struct slice bucket, struct slice key,
 	struct os_stage **ret_stage, struct err *err);
 enum rc s3_stage_write(struct os_stage *stage, struct slice bytes, struct err *err);

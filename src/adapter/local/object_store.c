@@ -115,11 +115,11 @@ static enum rc copy_body(struct bs_put *put, const struct os_source *body, uint6
 	return rc;
 }
 
-static enum rc store_put(struct object_store *os, struct slice bucket, struct slice key,
-	struct slice headers, uint64_t size, const struct os_source *body, struct arena *a,
-	struct os_object *ret_info, struct err *err)
+static enum rc put_as(struct object_store *os, struct slice bucket, struct slice key,
+	struct slice headers, const char *event_name, uint64_t size, const struct os_source *body,
+	struct arena *a, struct os_object *ret_info, struct err *err)
 {
-	struct bs_commit commit = {.headers = headers, .event_name = "ObjectCreated:Put"};
+	struct bs_commit commit = {.headers = headers, .event_name = event_name};
 	unsigned char hash[DIGEST_MAX_BYTES];
 	char etag[2 * DIGEST_MAX_BYTES + 1];
 	struct digest *md5;
@@ -144,6 +144,13 @@ static enum rc store_put(struct object_store *os, struct slice bucket, struct sl
 	if (rc == RC_OK)
 		*ret_info = object_copy(a, &w.result.object);
 	return rc;
+}
+
+static enum rc store_put(struct object_store *os, struct slice bucket, struct slice key,
+	struct slice headers, uint64_t size, const struct os_source *body, struct arena *a,
+	struct os_object *ret_info, struct err *err)
+{
+	return put_as(os, bucket, key, headers, "ObjectCreated:Put", size, body, a, ret_info, err);
 }
 
 static enum rc open_reader(struct object_store *os, const struct object_id *object,
@@ -297,6 +304,44 @@ static enum rc store_list(struct object_store *os, const struct os_list_query *q
 	return RC_OK;
 }
 
+struct reader_source {
+	struct bs_reader *reader;
+	uint64_t offset;
+};
+
+static enum rc reader_source_read(
+	void *arg, void *out, size_t max, size_t *ret_n, struct err *err)
+{
+	struct reader_source *s = arg;
+	enum rc rc = bs_reader_read(s->reader, s->offset, out, max, ret_n, err);
+
+	if (rc == RC_OK)
+		s->offset += *ret_n;
+	return rc;
+}
+
+static enum rc store_copy(struct object_store *os, const struct object_id *from,
+	struct slice bucket, struct slice key, struct arena *a, struct os_object *ret_info,
+	struct err *err)
+{
+	struct reader_source source = {0};
+	struct os_source body = {reader_source_read, &source, NULL};
+	const struct bs_object *info;
+	struct err why = {0};
+	enum rc rc = open_reader(os, from, &source.reader, &why);
+
+	if (rc != RC_OK) {
+		if (err)
+			*err = why;
+		return rc;
+	}
+	info = bs_reader_info(source.reader);
+	rc = put_as(os, bucket, key, info->headers, "ObjectCreated:Copy", info->size, &body, a,
+		ret_info, err);
+	bs_reader_close(source.reader);
+	return rc;
+}
+
 static enum rc store_delete_many(struct object_store *os, struct slice bucket,
 	const struct object_id *objects, size_t n, enum rc *results, struct err *err)
 {
@@ -343,6 +388,7 @@ static const struct object_store_ops ops = {
 	.head = store_head,
 	.list = store_list,
 	.delete_many = store_delete_many,
+	.copy = store_copy,
 	.bucket_region = store_bucket_region,
 	.stage_begin = store_stage_begin,
 	.stage_write = store_stage_write,

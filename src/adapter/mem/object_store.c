@@ -205,6 +205,34 @@ static enum rc store_put(struct object_store *port, struct slice bucket, struct 
 	return rc;
 }
 
+static enum rc store_copy(struct object_store *port, const struct object_id *from,
+	struct slice bucket, struct slice key, struct arena *a, struct os_object *ret_info,
+	struct err *err)
+{
+	struct mem_store *s = self(port);
+	struct bucket *b, *to;
+	struct key *k;
+	struct version *v;
+	enum rc rc;
+
+	pthread_mutex_lock(&s->lock);
+	to = mem_find_bucket(s, bucket);
+	rc = to ? find_version_locked(s, from, &b, &k, &v, err) : mem_absent(err, "NoSuchBucket");
+	if (rc == RC_OK) {
+		/* v may move, or end, when the target is the source's own key. */
+		struct blob *blob = blob_ref(v->blob);
+		char *headers = slice_dup(slice_of(v->headers, v->headers_n));
+		size_t headers_n = v->headers_n;
+
+		k = mem_make_key(to, key);
+		v = mem_add_version_locked(s, to, k, blob, slice_of(headers, headers_n));
+		*ret_info = describe(a, to, k, v, true);
+		free(headers);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
 static enum rc deliver(const struct os_sink *sink, size_t i, const struct os_object *info,
 	const struct blob *blob, struct err *err)
 {
@@ -470,7 +498,7 @@ void mem_object_store_add_bucket(struct object_store *port, const char *name, bo
 struct object_store *mem_object_store_new(struct clock *clock)
 {
 	static const struct object_store_ops ops = {store_put, store_get_many, store_head,
-		store_list, store_delete_many, store_bucket_region, mem_stage_begin,
+		store_list, store_delete_many, store_copy, store_bucket_region, mem_stage_begin,
 		mem_stage_write, mem_stage_finish, mem_stage_free, mem_publish, mem_discard,
 		store_close};
 	struct mem_store *s = xcalloc(1, sizeof(*s));

@@ -120,6 +120,17 @@ static enum rc fault_delete_many(struct object_store *port, struct slice bucket,
 	return fault_leave(&g, rc, err);
 }
 
+static enum rc fault_copy(struct object_store *port, const struct object_id *from,
+	struct slice bucket, struct slice key, struct arena *a, struct os_object *ret_info,
+	struct err *err)
+{
+	struct fault_gate g = fault_enter(self(port)->fault, "copy", 1, true);
+	enum rc rc =
+		g.apply ? os_copy(self(port)->inner, from, bucket, key, a, ret_info, err) : RC_OK;
+
+	return fault_leave(&g, rc, err);
+}
+
 static enum rc fault_bucket_region(struct object_store *port, struct slice bucket,
 	char ret_region[OS_REGION_MAX], struct err *err)
 {
@@ -235,7 +246,7 @@ static void fault_close(struct object_store *port)
 struct object_store *fault_object_store_new(struct object_store *inner, struct fault *fault)
 {
 	static const struct object_store_ops ops = {fault_put, fault_get_many, fault_head,
-		fault_list, fault_delete_many, fault_bucket_region, fault_stage_begin,
+		fault_list, fault_delete_many, fault_copy, fault_bucket_region, fault_stage_begin,
 		fault_stage_write, fault_stage_finish, fault_stage_free, fault_publish,
 		fault_discard, fault_close};
 	struct fault_store *f = xcalloc(1, sizeof(*f));

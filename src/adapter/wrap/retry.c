@@ -153,6 +153,20 @@ static enum rc retry_delete_many(struct object_store *os, struct slice bucket,
 	return rc;
 }
 
+/* A copy that was perhaps made and is made again is one more version of the same bytes. */
+static enum rc retry_copy(struct object_store *os, const struct object_id *from,
+	struct slice bucket, struct slice key, struct arena *arena, struct os_object *ret_info,
+	struct err *err)
+{
+	struct attempts a = attempts_begin(os);
+	enum rc rc;
+
+	do
+		rc = os_copy(inner_of(os), from, bucket, key, arena, ret_info, err);
+	while (again(&a, rc, true));
+	return rc;
+}
+
 static enum rc retry_publish(struct object_store *os, struct slice bucket, struct slice key,
 	struct slice staged, struct err *err)
 {
@@ -269,6 +283,7 @@ static const struct object_store_ops retry_ops = {
 	.head = retry_head,
 	.list = retry_list,
 	.delete_many = retry_delete_many,
+	.copy = retry_copy,
 	.bucket_region = retry_bucket_region,
 	.stage_begin = retry_stage_begin,
 	.publish = retry_publish,

@@ -3,7 +3,7 @@
  * S3 calls are repeated.
  *
  * RC_AGAIN is repeated for every call but those of a stage. RC_UNKNOWN is repeated only where once more
- * does no harm: publish, discard, delete_many, and what only reads; a put that was perhaps applied is
+ * does no harm: publish, discard, delete_many, copy, and what only reads; a put that was perhaps applied is
  * the caller's to look up, since a second one would be a second version. A put is repeated only when its
  * source can be rewound. get_many goes on behind the last object that has ended: one that was not begun
  * is tried again, one that broke after begin is reported, as [OS-2] wants it.
