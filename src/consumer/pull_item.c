@@ -1,0 +1,133 @@
+/* One bundle: fetch, extract, journal, delete, in this order. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "consumer/fetch.h"
+#include "consumer/pull_internal.h"
+
+static enum rc delete_bundle(struct pull_item *item, struct err *err)
+{
+	const struct pull_options *o = item->pull->o;
+	struct object_id id = {.bucket = slice_str(o->bucket), .key = item->bundle.key};
+	enum rc result = RC_OK, rc = os_delete_many(o->store, id.bucket, &id, 1, &result, err);
+
+	if (rc == RC_OK && result != RC_OK)
+		rc = err_set(err, result, "%s", rc_name(result));
+	return rc == RC_OK ? rc : err_ctx(err, rc, "it is extracted, but cannot be deleted");
+}
+
+static enum rc fetch(struct pull_item *item, int fd, struct pull_result *r, struct err *err)
+{
+	struct pull *p = item->pull;
+	struct fetch f = {.store = p->o->store,
+		.bundle = {.bucket = slice_str(p->o->bucket), .key = item->bundle.key},
+		.fd = fd,
+		.progress = &p->done_bytes,
+		.stopping = p->o->stopping};
+
+	return fetch_bundle(&f, &r->bytes, err);
+}
+
+static enum rc extract(struct pull_item *item, int fd, struct pull_result *r, struct err *err)
+{
+	struct pull *p = item->pull;
+	char work_name[32];
+	struct extraction x = {.destination = p->destination,
+		.bundle_fd = fd,
+		.bundle = r->bundle,
+		.published_wall_ms = item->published_wall_ms,
+		.work_name = work_name,
+		.stopping = p->o->stopping};
+
+	snprintf(work_name, sizeof(work_name), "member-%zu", item->number);
+	return extract_bundle(&x, &r->counts, err);
+}
+
+/* The file has no name once it is open: a killed run leaves nothing. */
+static enum rc open_work_file(struct pull_item *item, int *ret_fd, struct err *err)
+{
+	int at = item->pull->destination->work_fd;
+	char name[32];
+
+	snprintf(name, sizeof(name), "bundle-%zu", item->number);
+	*ret_fd = openat(at, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*ret_fd < 0)
+		return err_errno(err, errno, "make a work file");
+	unlinkat(at, name, 0);
+	return RC_OK;
+}
+
+static enum rc take(struct pull_item *item, struct pull_result *r, struct err *err)
+{
+	struct pull *p = item->pull;
+	int fd = -1;
+	enum rc rc = RC_OK;
+
+	r->was_extracted = journal_has(p->journal, &item->bundle);
+	if (!r->was_extracted) {
+		rc = open_work_file(item, &fd, err);
+		if (rc == RC_OK)
+			rc = fetch(item, fd, r, err);
+		if (rc == RC_OK)
+			rc = extract(item, fd, r, err);
+		if (rc == RC_OK)
+			rc = journal_add(p->journal, &item->bundle, err);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (rc == RC_OK && !p->o->keep) {
+		rc = delete_bundle(item, err);
+		r->is_deleted = rc == RC_OK;
+	}
+	return rc;
+}
+
+static void add_counts(struct extract_counts *to, const struct extract_counts *from)
+{
+	to->members += from->members;
+	to->bytes += from->bytes;
+	for (size_t i = 0; i < PLACED_KINDS; i++)
+		to->placed[i] += from->placed[i];
+}
+
+static bool is_full(const struct err *err)
+{
+	return err_is(err, "ENOSPC") || err_is(err, "EDQUOT");
+}
+
+/* What has not begun because everything ends is no news. */
+static void finish(struct pull_item *item, const struct pull_result *r)
+{
+	struct pull *p = item->pull;
+
+	item->rc = r->rc;
+	pthread_mutex_lock(&p->lock);
+	if (r->rc == RC_OK && !r->was_extracted) {
+		p->totals.n_bundles++;
+		p->totals.bytes += r->bytes;
+	}
+	add_counts(&p->totals.counts, &r->counts);
+	if (!item->is_put_off || is_full(r->err))
+		p->o->tell(p->o->arg, r);
+	p->n_done++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pull_item_run(struct work *w)
+{
+	struct pull_item *item = (struct pull_item *)w;
+	struct pull *p = item->pull;
+	struct err err = {0};
+	struct pull_result r = {.bundle = (const char *)item->bundle.key.p, .err = &err};
+
+	if (atomic_load(p->o->stopping) || atomic_load(&p->no_room))
+		r.rc = err_code(&err, RC_AGAIN, "ECANCELED", "stopped");
+	else
+		r.rc = take(item, &r, &err);
+	if (is_full(&err) && atomic_exchange(&p->no_room, true))
+		r.rc = err_code(&err, RC_AGAIN, "ECANCELED", "no room"); /* it was said once */
+	item->is_put_off = r.rc == RC_AGAIN && (is_full(&err) || err_is(&err, "ECANCELED"));
+	finish(item, &r);
+}
