@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/commands.h"
+#include "cli/s3_client.h"
 
 static const struct command commands[] = {
 	{"serve", cmd_serve, "serve [OPTION…]",
@@ -30,6 +31,36 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 passed, 1 failed, 2 could not be set up.",
 		e2e_settings},
+	{"pull", cmd_pull, "pull --to DIR [OPTION…]",
+		"take the bundles out of the distribution bucket, files into a folder",
+		"Downloads each bundle, checks its SHA-256, extracts it below DIR and deletes it "
+		"from the bucket once\n"
+		"every file is on disk. Killed at any moment, it goes on where it was when "
+		"started again: what it has\n"
+		"done is noted in DIR/.baler-pull. Nothing is ever written outside DIR.\n"
+		"\n" S3_CLIENT_HELP "\n"
+		"\n"
+		"Exit code 0 done (or stopped, with --watch), 1 a bundle was left in the bucket, 2 "
+		"could not begin.",
+		pull_settings},
+	{"verify", cmd_verify, "verify FILE…|s3://BUCKET/KEY… [OPTION…]",
+		"check bundles: hash, gzip, tar, every member",
+		"Reads each bundle to its end; nothing is written. " S3_CLIENT_HELP "\n"
+		"\n"
+		"Exit code 0 all are sound, 1 one is not, 2 one cannot be read.",
+		verify_settings},
+	{"list", cmd_list, "list FILE|s3://BUCKET/KEY [OPTION…]", "the members of a bundle",
+		"Prints size and name of each member.\n"
+		"\n"
+		"Exit code 0, 1 the bundle is not sound, 2 it cannot be read.",
+		list_settings},
+	{"replay", cmd_replay, "replay KEY…|s3://ARCHIVE/KEY…|--since TIME [OPTION…]",
+		"put bundles of the archive into the distribution bucket again",
+		"The server copies them under their keys, with their metadata, the oldest first.\n"
+		"\n" S3_CLIENT_HELP "\n"
+		"\n"
+		"Exit code 0 done, 1 one was not copied, 2 could not begin.",
+		replay_settings},
 	{NULL},
 };
 
@@ -66,8 +97,12 @@ static void print_usage(FILE *out)
 
 static int unknown_command(const char *name)
 {
-	const char *names[] = {"serve", "e2e", "help", "version", NULL};
-	const char *near = nearest_word(name, names);
+	const char *names[sizeof(commands) / sizeof(commands[0]) + 2] = {"help", "version"};
+	const char *near;
+
+	for (size_t i = 0; commands[i].name; i++)
+		names[i + 2] = commands[i].name;
+	near = nearest_word(name, names);
 
 	if (near)
 		fprintf(stderr, "baler: unknown command '%s'; did you mean '%s'?\n", name, near);

@@ -1,0 +1,221 @@
+/* baler verify and baler list: what is in a bundle, and whether it is sound. */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/s3_client.h"
+#include "consumer/inspect.h"
+#include "consumer/path.h"
+
+struct options {
+	char *sha256, *endpoint_url;
+	bool members, json;
+};
+
+#define FIELD(name) offsetof(struct options, name)
+#define ENDPOINT                                                                                   \
+	{                                                                                          \
+		"endpoint-url", 0, "URL", SETTING_TEXT, FIELD(endpoint_url), NULL,                 \
+			.flag_only = true,                                                         \
+			.help = "where S3 is; else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the "    \
+				"profile, "                                                        \
+				"AWS"                                                              \
+	}
+
+const struct setting verify_settings[] = {
+	{"sha256", 0, "HEX", SETTING_TEXT, FIELD(sha256), NULL, .flag_only = true,
+		.help = "the hash the bundle has to have; an object is checked against its "
+			"content-sha256 without it"},
+	{"members", 'v', NULL, SETTING_SWITCH, FIELD(members), NULL, .flag_only = true,
+		.help = "each member: SHA-256, size, name"},
+	ENDPOINT,
+	{"json", 0, NULL, SETTING_SWITCH, FIELD(json), NULL, .flag_only = true,
+		.help = "one JSON object a line for each bundle, with its members"},
+	{NULL},
+};
+
+const struct setting list_settings[] = {
+	ENDPOINT,
+	{"json", 0, NULL, SETTING_SWITCH, FIELD(json), NULL, .flag_only = true,
+		.help = "a JSON object with the members"},
+	{NULL},
+};
+
+/* One bundle at a time. */
+struct session {
+	const struct options *o;
+	const char *command;
+	bool lists; /* list, not verify */
+	uint64_t n_shown;
+};
+
+static void show_text(const struct session *s, const struct untar_member *m)
+{
+	char hash[2 * SHA256_BYTES + 1], name[UNTAR_NAME_MAX + 1];
+
+	hex_encode(m->sha256, SHA256_BYTES, hash);
+	path_printable(m->name, name, sizeof(name));
+	if (s->lists)
+		printf("%12llu  %s\n", (unsigned long long)m->size, name);
+	else if (s->o->members)
+		printf("%s %12llu  %s\n", hash, (unsigned long long)m->size, name);
+}
+
+static void show_json(const struct session *s, const struct untar_member *m)
+{
+	char hash[2 * SHA256_BYTES + 1];
+	struct buf out;
+
+	hex_encode(m->sha256, SHA256_BYTES, hash);
+	buf_init(&out, 8 * UNTAR_NAME_MAX);
+	buf_add_str(&out, s->n_shown ? ",{\"name\":" : "{\"name\":");
+	json_add_string(&out, m->name);
+	buf_addf(&out, ",\"size\":%llu,\"sha256\":\"%s\"}", (unsigned long long)m->size, hash);
+	fputs(buf_cstr(&out), stdout);
+	buf_release(&out);
+}
+
+static void on_member(void *arg, const struct untar_member *m)
+{
+	struct session *s = arg;
+
+	if (s->o->json)
+		show_json(s, m);
+	else
+		show_text(s, m);
+	s->n_shown++;
+}
+
+static void begin_json(const char *name)
+{
+	struct buf out;
+
+	buf_init(&out, 65536);
+	buf_add_str(&out, "{\"bundle\":");
+	json_add_string(&out, slice_str(name));
+	buf_add_str(&out, ",\"members\":[");
+	fputs(buf_cstr(&out), stdout);
+	buf_release(&out);
+}
+
+static void end_json(const struct inspected *found, enum rc rc, const struct err *err)
+{
+	struct buf out;
+
+	buf_init(&out, 65536);
+	buf_addf(&out,
+		"],\"ok\":%s,\"bytes\":%llu,\"member_bytes\":%llu,\"sha256\":\"%s\","
+		"\"hash_checked\":%s",
+		rc == RC_OK ? "true" : "false", (unsigned long long)found->bytes,
+		(unsigned long long)found->member_bytes, found->sha256,
+		found->is_hash_checked ? "true" : "false");
+	if (rc != RC_OK) {
+		buf_addf(&out, ",\"result\":\"%s\",\"error\":", rc_name(rc));
+		json_add_string(&out, slice_str(err->text));
+	}
+	buf_add_str(&out, "}\n");
+	fputs(buf_cstr(&out), stdout);
+	buf_release(&out);
+}
+
+/* A file, or an object in a store opened for it. */
+static enum rc inspect(
+	struct session *s, const char *name, struct inspected *found, struct err *err)
+{
+	struct inspection what = {
+		.sha256 = s->lists ? NULL : s->o->sha256, .member = on_member, .arg = s};
+	struct arena a = ARENA_INIT;
+	enum rc rc = RC_OK;
+	char *bucket = NULL;
+
+	if (!s3_address_is(name)) {
+		what.path = name;
+	} else if (!s3_address_parse(name, &a, &bucket, &what.object.key)) {
+		rc = err_set(err, RC_REFUSED, "not of the form s3://BUCKET/KEY");
+	} else {
+		what.object.bucket = slice_str(bucket);
+		rc = s3_client_open(s->o->endpoint_url, bucket, &what.store, err);
+	}
+	if (rc == RC_OK)
+		rc = inspect_bundle(&what, found, err);
+	os_close(what.store);
+	arena_release(&a);
+	return rc;
+}
+
+static int one(struct session *s, const char *name)
+{
+	struct inspected found = {0};
+	struct err err = {0};
+	enum rc rc;
+
+	s->n_shown = 0;
+	if (s->o->json)
+		begin_json(name);
+	rc = inspect(s, name, &found, &err);
+	if (s->o->json)
+		end_json(&found, rc, &err);
+	else if (rc == RC_OK && !s->lists)
+		printf("%s: ok, %llu members, %llu bytes, SHA-256 %s%s\n", name,
+			(unsigned long long)found.members, (unsigned long long)found.bytes,
+			found.sha256, found.is_hash_checked ? " as declared" : "");
+	fflush(stdout);
+	if (rc == RC_OK)
+		return EXIT_OK;
+	fprintf(stderr, "baler %s: '%s': %s\n", s->command, name, err.text);
+	return rc == RC_CORRUPT ? EXIT_FAILED : EXIT_USAGE;
+}
+
+static int check_operands(const struct command_line *line, const struct options *o, bool lists)
+{
+	unsigned char hash[SHA256_BYTES];
+
+	if (line->n_operands == 0 || (lists && line->n_operands > 1)) {
+		fprintf(stderr, "baler %s: which bundle? give a file or s3://BUCKET/KEY%s\n",
+			line->command, lists ? ", one" : "");
+		return EXIT_USAGE;
+	}
+	if (o->sha256 && !hex_decode(slice_str(o->sha256), hash, SHA256_BYTES)) {
+		fprintf(stderr, "baler %s: '--sha256': '%s' is not 64 hex digits\n", line->command,
+			o->sha256);
+		return EXIT_USAGE;
+	}
+	if (o->sha256 && line->n_operands > 1) {
+		fprintf(stderr, "baler %s: '--sha256' is for one bundle\n", line->command);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int run(
+	const char *command, const struct setting *settings, bool lists, int argc, char **argv)
+{
+	struct command_line line = {.command = command, .settings = settings};
+	struct options o = {0};
+	struct session s = {.o = &o, .command = command, .lists = lists};
+	struct arena a = ARENA_INIT;
+	int status = command_begin(&line, &o, &a, argc, argv);
+
+	if (status < 0)
+		status = check_operands(&line, &o, lists);
+	if (status < 0) {
+		status = EXIT_OK;
+		for (size_t i = 0; i < line.n_operands; i++) {
+			int one_status = one(&s, line.operands[i]);
+
+			status = one_status > status ? one_status : status;
+		}
+	}
+	arena_release(&a);
+	return status;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	return run("verify", verify_settings, false, argc, argv);
+}
+
+int cmd_list(int argc, char **argv)
+{
+	return run("list", list_settings, true, argc, argv);
+}

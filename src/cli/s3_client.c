@@ -1,0 +1,96 @@
+#include "cli/s3_client.h"
+
+#include <signal.h>
+
+#include "adapter/aws/s3.h"
+#include "adapter/wrap/retry.h"
+#include "base/prng.h"
+
+static enum rc open_retrying(
+	const struct aws_settings *settings, struct object_store **ret_store, struct err *err)
+{
+	struct prng jitter = prng_system();
+	struct object_store *s3;
+	enum rc rc = s3_open(settings, &s3, err);
+
+	if (rc == RC_OK)
+		*ret_store = retry_object_store_new(
+			s3, &retry_defaults, clock_system(), prng_u64(&jitter));
+	return rc;
+}
+
+static enum rc open_in_region(struct aws_settings *settings, const char *bucket,
+	struct object_store **ret_store, struct err *err)
+{
+	char region[OS_REGION_MAX], *before = settings->region;
+	struct object_store *store;
+	enum rc rc = open_retrying(settings, &store, err);
+
+	if (rc != RC_OK)
+		return rc;
+	rc = os_bucket_region(store, slice_str(bucket), region, err);
+	if (rc == RC_OK && strcmp(region, before) != 0) {
+		os_close(store);
+		settings->region = region;
+		rc = open_retrying(settings, &store, err);
+		settings->region = before;
+		if (rc != RC_OK)
+			return rc;
+	}
+	if (rc != RC_OK) {
+		os_close(store);
+		return err_ctx(err, rc, "bucket '%s'", bucket);
+	}
+	*ret_store = store;
+	return RC_OK;
+}
+
+enum rc s3_client_open(const char *endpoint_url, const char *bucket,
+	struct object_store **ret_store, struct err *err)
+{
+	struct aws_settings settings = {0};
+	enum rc rc = aws_settings_from_environment(endpoint_url, NULL, &settings, err);
+
+	if (rc == RC_OK) {
+		rc = open_in_region(&settings, bucket, ret_store, err);
+		aws_settings_release(&settings);
+	}
+	return rc;
+}
+
+bool s3_address_is(const char *text)
+{
+	return strncmp(text, "s3://", 5) == 0;
+}
+
+bool s3_address_parse(const char *text, struct arena *a, char **ret_bucket, struct slice *ret_key)
+{
+	const char *bucket = text + 5, *slash;
+
+	if (!s3_address_is(text))
+		return false;
+	slash = strchr(bucket, '/');
+	if (!slash || slash == bucket || slash[1] == '\0')
+		return false;
+	*ret_bucket = arena_strdup(a, slice_of(bucket, (size_t)(slash - bucket)));
+	*ret_key = arena_slice(a, slice_str(slash + 1));
+	return true;
+}
+
+static atomic_bool stopping;
+
+static void on_signal(int number)
+{
+	(void)number;
+	atomic_store(&stopping, true);
+}
+
+const atomic_bool *stop_on_signals(void)
+{
+	struct sigaction action = {
+		.sa_handler = on_signal, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	return &stopping;
+}

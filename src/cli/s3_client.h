@@ -1,0 +1,24 @@
+/* s3_client: what the commands of an S3 client share: opening a bucket, the s3:// form of an address, signals. */
+#ifndef BALER_CLI_S3_CLIENT_H
+#define BALER_CLI_S3_CLIENT_H
+
+#include <stdatomic.h>
+
+#include "port/object_store.h"
+
+#define S3_CLIENT_HELP                                                                             \
+	"Credentials and region come from the AWS_* variables and profiles; the region of a "      \
+	"bucket is asked for."
+
+/* The bucket's own store, retrying, signed for its region. endpoint_url: the flag's, or NULL. os_close. */
+enum rc s3_client_open(const char *endpoint_url, const char *bucket,
+	struct object_store **ret_store, struct err *err);
+
+/* "s3://BUCKET/KEY", from a. false: not of that form. */
+bool s3_address_parse(const char *text, struct arena *a, char **ret_bucket, struct slice *ret_key);
+bool s3_address_is(const char *text);
+
+/* From now on SIGTERM and SIGINT set the flag; a second one ends the process. */
+const atomic_bool *stop_on_signals(void);
+
+#endif
