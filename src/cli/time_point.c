@@ -37,8 +37,7 @@ bool time_point_parse(const char *text, uint64_t now_wall_ms, uint64_t *ret_wall
 	if (n && text[n - 1] == 'Z')
 		n--;
 	/* A date, to the minute, to the second, or with a fraction. */
-	if (n < 10 || n > 30 || (n > 10 && n < 19 && n != 16) ||
-		(n < 19 && text[n] == 'Z' && n == 10))
+	if (n != 10 && n != 16 && (n < 19 || n > 30))
 		return false;
 	memcpy(whole, text, n);
 	if (n < 19)
