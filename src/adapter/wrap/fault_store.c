@@ -120,7 +120,7 @@ static enum rc fault_delete_many(struct object_store *port, struct slice bucket,
 	return fault_leave(&g, rc, err);
 }
 
-static enum rc fault_copy(struct object_store *port, const struct object_id *from,
+static enum rc fault_copy_object(struct object_store *port, const struct object_id *from,
 	struct slice bucket, struct slice key, struct arena *a, struct os_object *ret_info,
 	struct err *err)
 {
@@ -246,9 +246,9 @@ static void fault_close(struct object_store *port)
 struct object_store *fault_object_store_new(struct object_store *inner, struct fault *fault)
 {
 	static const struct object_store_ops ops = {fault_put, fault_get_many, fault_head,
-		fault_list, fault_delete_many, fault_copy, fault_bucket_region, fault_stage_begin,
-		fault_stage_write, fault_stage_finish, fault_stage_free, fault_publish,
-		fault_discard, fault_close};
+		fault_list, fault_delete_many, fault_copy_object, fault_bucket_region,
+		fault_stage_begin, fault_stage_write, fault_stage_finish, fault_stage_free,
+		fault_publish, fault_discard, fault_close};
 	struct fault_store *f = xcalloc(1, sizeof(*f));
 
 	*f = (struct fault_store){{&ops}, inner, fault};
