@@ -416,6 +416,42 @@ static void headers_without_end_are_refused(void **state)
 	OK_XML("<CompleteMultipartUploadResult><ETag>\"x-1\"</ETag></"                             \
 	       "CompleteMultipartUploadResult>")
 
+static enum rc copy(struct stage_play *p, struct os_object *ret_info, struct err *err)
+{
+	struct object_id from = {slice_str("from"), slice_str("a b/\xc3\xa9+?"), slice_str("v/1")};
+
+	*err = (struct err){0};
+	return os_copy(
+		p->store, &from, slice_str("bucket"), slice_str("key"), &p->arena, ret_info, err);
+}
+
+/* [OS-12], and S3 may tell an error, or break off, inside a 200. */
+static void what_the_answers_to_a_copy_mean(void **state)
+{
+	struct act acts[] = {
+		{OK_XML("<CopyObjectResult><ETag>\"abc\"</ETag></CopyObjectResult>"), 0},
+		{ERROR("404 Not Found", "NoSuchKey"), 0},
+		{OK_XML("<Error><Code>SlowDown</Code></Error>"), 0},
+		{OK_XML("<Error><Code>InternalError</Code></Error>"), 0},
+		{OK_XML("<CopyObjectResult><ETag>"), 0},
+		{NULL, 0},
+	};
+	static const enum rc expected[] = {
+		RC_OK, RC_ABSENT, RC_AGAIN, RC_UNKNOWN, RC_UNKNOWN, RC_UNKNOWN};
+	struct stage_play *p = begin(acts, 6);
+	struct os_object info = {0};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(copy(p, &info, &err), expected[i]);
+	assert_slice_is(info.etag, "abc");
+	assert_slice_is(info.key, "key");
+	assert_non_null(strcasestr(
+		p->heads[0], "x-amz-copy-source: from/a%20b/%C3%A9%2B%3F?versionId=v%2F1\r\n"));
+	finish(p);
+}
+
 static enum rc publish(struct stage_play *p, const char *record, struct err *err)
 {
 	*err = (struct err){0};
@@ -566,6 +602,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(error_answers),
+		cmocka_unit_test(what_the_answers_to_a_copy_mean),
 		cmocka_unit_test(no_connection_is_again),
 		cmocka_unit_test(a_put_whose_answer_is_lost_is_unknown),
 		cmocka_unit_test(a_put_that_breaks_off_while_sending_is_again),

@@ -66,6 +66,13 @@ static enum rc fake_publish(struct object_store *os, struct slice bucket, struct
 	return answer(err);
 }
 
+static enum rc fake_copy(struct object_store *os, const struct object_id *from, struct slice bucket,
+	struct slice key, struct arena *a, struct os_object *ret_info, struct err *err)
+{
+	(void)os, (void)from, (void)bucket, (void)key, (void)a, (void)ret_info;
+	return answer(err);
+}
+
 static enum rc fake_delete_many(struct object_store *os, struct slice bucket,
 	const struct object_id *objects, size_t n, enum rc *results, struct err *err)
 {
@@ -106,6 +113,7 @@ static const struct object_store_ops fake_ops = {.put = fake_put,
 	.head = fake_head,
 	.publish = fake_publish,
 	.delete_many = fake_delete_many,
+	.copy = fake_copy,
 	.get_many = fake_get_many,
 	.close = fake_close};
 
@@ -286,6 +294,19 @@ static void an_ambiguous_publish_is_repeated(void **state)
 	assert_int_equal(f->calls, 2);
 }
 
+/* [OS-12] One version more of the same bytes does no harm. */
+static void an_ambiguous_copy_is_repeated(void **state)
+{
+	struct fake *f = *state;
+	struct object_id from = {0};
+	struct os_object info;
+
+	f->script[0] = RC_UNKNOWN;
+	assert_int_equal(
+		os_copy(f->retry, &from, slice_str("b"), slice_str("k"), NULL, &info, NULL), RC_OK);
+	assert_int_equal(f->calls, 2);
+}
+
 static void one_key_of_many_is_reason_enough(void **state)
 {
 	struct fake *f = *state;
@@ -393,6 +414,7 @@ int main(void)
 		IN_WORLD(a_put_that_can_be_read_once_is_not_repeated),
 		IN_WORLD(an_ambiguous_put_is_not_repeated),
 		IN_WORLD(an_ambiguous_publish_is_repeated),
+		IN_WORLD(an_ambiguous_copy_is_repeated),
 		IN_WORLD(one_key_of_many_is_reason_enough),
 		IN_WORLD(get_many_goes_on_at_the_object_that_failed),
 		IN_WORLD(get_many_reports_what_broke_after_begin),
