@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -126,12 +125,10 @@ static enum rc member_data(void *arg, struct slice bytes, struct err *err)
 static enum rc end_member(void *arg, const struct untar_member *m, struct err *err)
 {
 	struct run *r = arg;
-	struct mark mark = {.published_wall_ms = r->x->published_wall_ms};
+	struct mark mark = mark_of(r->x->bundle, r->x->published_wall_ms, m->sha256);
 	enum placed placed;
 	enum rc rc;
 
-	memcpy(mark.sha256, m->sha256, SHA256_BYTES);
-	snprintf(mark.bundle, sizeof(mark.bundle), "%s", r->x->bundle);
 	rc = mark_write(r->fd, &mark, err);
 	if (rc == RC_OK && fsync(r->fd) != 0)
 		rc = err_errno(err, errno, "fsync '" SLICE_FMT "'", SLICE_ARG(m->name));

@@ -1,59 +1,80 @@
 #include "consumer/mark.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/xattr.h>
 
+#include "model/bundle_key.h"
+
 #define ATTRIBUTE "user.baler.pull"
-#define MARK_MAX (OBJECT_KEY_MAX + 128)
-#define VERSION "1 "
+#define FORM 1 /* the first byte */
+#define MARK_BYTES (1 + 8 + MARK_HASH_BYTES + MARK_BUNDLE_BYTES)
+#define TEXT_MAX 64 /* in base64 */
 
-/* "1 <ms> <sha256> <key>" */
-enum rc mark_write(int fd, const struct mark *mark, struct err *err)
+struct mark mark_of(const char *bundle_key, uint64_t published_wall_ms,
+	const unsigned char content[SHA256_BYTES])
 {
-	char text[MARK_MAX], hash[2 * SHA256_BYTES + 1];
-	int n;
+	struct mark m = {.published_wall_ms = published_wall_ms};
+	unsigned char hash[SHA256_BYTES];
+	struct plan_id plan;
 
-	hex_encode(mark->sha256, SHA256_BYTES, hash);
-	n = snprintf(text, sizeof(text), VERSION "%llu %s %s",
-		(unsigned long long)mark->published_wall_ms, hash, mark->bundle);
-	if (fsetxattr(fd, ATTRIBUTE, text, (size_t)n, 0) == 0 || errno == ENOTSUP ||
-		errno == E2BIG || errno == ERANGE)
-		return RC_OK;
-	return err_errno(err, errno, "set attribute '" ATTRIBUTE "'");
+	_Static_assert(MARK_BUNDLE_BYTES == PLAN_ID_BYTES, "an id is a plan's");
+	memcpy(m.hash, content, MARK_HASH_BYTES);
+	if (bundle_key_parse(slice_str(bundle_key), &plan)) {
+		memcpy(m.bundle, plan.bytes, MARK_BUNDLE_BYTES);
+	} else {
+		sha256(slice_str(bundle_key), hash);
+		memcpy(m.bundle, hash, MARK_BUNDLE_BYTES);
+	}
+	return m;
 }
 
-static struct slice word(struct slice *rest)
+bool mark_is_of(const struct mark *mark, const unsigned char content[SHA256_BYTES])
 {
-	const unsigned char *space = rest->n ? memchr(rest->p, ' ', rest->n) : NULL;
-	struct slice w = slice_of(rest->p, space ? (size_t)(space - rest->p) : rest->n);
-	size_t skip = w.n + (space ? 1 : 0);
+	return memcmp(mark->hash, content, MARK_HASH_BYTES) == 0;
+}
 
-	*rest = slice_of(rest->p + skip, rest->n - skip);
-	return w;
+/* base64 of: form, time (big-endian), hash, bundle */
+enum rc mark_write(int fd, const struct mark *mark, struct err *err)
+{
+	unsigned char bytes[MARK_BYTES] = {FORM};
+	struct buf text;
+	enum rc rc = RC_OK;
+
+	for (int i = 0; i < 8; i++)
+		bytes[1 + i] = (unsigned char)(mark->published_wall_ms >> (56 - 8 * i));
+	memcpy(bytes + 9, mark->hash, MARK_HASH_BYTES);
+	memcpy(bytes + 9 + MARK_HASH_BYTES, mark->bundle, MARK_BUNDLE_BYTES);
+	buf_init(&text, TEXT_MAX);
+	base64_encode(&text, slice_of(bytes, sizeof(bytes)));
+	if (fsetxattr(fd, ATTRIBUTE, text.p, text.n, 0) != 0 && errno != ENOTSUP)
+		rc = err_errno(err, errno, "set attribute '" ATTRIBUTE "'");
+	buf_release(&text);
+	return rc;
 }
 
 bool mark_read(int fd, struct mark *ret_mark)
 {
-	char text[MARK_MAX];
+	unsigned char bytes[MARK_BYTES];
+	char text[TEXT_MAX];
 	ssize_t n = fgetxattr(fd, ATTRIBUTE, text, sizeof(text));
-	struct slice rest = slice_of(text, n > 0 ? (size_t)n : 0);
+	size_t n_bytes;
 
-	if (n <= 0 || !slice_eq_str(word(&rest), "1") ||
-		!slice_to_u64(word(&rest), &ret_mark->published_wall_ms) ||
-		!hex_decode(word(&rest), ret_mark->sha256, SHA256_BYTES) || rest.n == 0 ||
-		rest.n > OBJECT_KEY_MAX)
+	if (n <= 0 || !base64_decode(slice_of(text, (size_t)n), bytes, sizeof(bytes), &n_bytes) ||
+		n_bytes != MARK_BYTES || bytes[0] != FORM)
 		return false;
-	memcpy(ret_mark->bundle, rest.p, rest.n);
-	ret_mark->bundle[rest.n] = '\0';
+	*ret_mark = (struct mark){0};
+	for (int i = 0; i < 8; i++)
+		ret_mark->published_wall_ms = ret_mark->published_wall_ms << 8 | bytes[1 + i];
+	memcpy(ret_mark->hash, bytes + 9, MARK_HASH_BYTES);
+	memcpy(ret_mark->bundle, bytes + 9 + MARK_HASH_BYTES, MARK_BUNDLE_BYTES);
 	return true;
 }
 
 int mark_cmp(const struct mark *a, const struct mark *b)
 {
-	if (strcmp(a->bundle, b->bundle) == 0)
-		return 0;
-	if (a->published_wall_ms != b->published_wall_ms)
+	int order = memcmp(a->bundle, b->bundle, MARK_BUNDLE_BYTES);
+
+	if (order && a->published_wall_ms != b->published_wall_ms)
 		return a->published_wall_ms < b->published_wall_ms ? -1 : 1;
-	return strcmp(a->bundle, b->bundle);
+	return order;
 }

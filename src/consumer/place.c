@@ -7,10 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "model/bundle_key.h"
-
 #define TRIES 16 /* someone else makes and removes the name between our looking and our renaming */
-#define BESIDE_ID_CHARS 16
+#define BESIDE_ID_BYTES 8 /* of the bundle's id */
 #define READ_BYTES 65536
 
 struct placing {
@@ -74,7 +72,7 @@ static enum rc look(const struct placing *p, struct present *ret, struct err *er
 	ret->is_regular = true;
 	rc = hash_fd(ret->fd, ret->sha256, err);
 	ret->is_ours = rc == RC_OK && mark_read(ret->fd, &ret->mark) &&
-		       memcmp(ret->mark.sha256, ret->sha256, SHA256_BYTES) == 0;
+		       mark_is_of(&ret->mark, ret->sha256);
 	return rc;
 }
 
@@ -125,18 +123,11 @@ static enum rc conflict(const struct placing *p, struct err *err)
 
 static enum rc step_aside(struct placing *p, struct err *err)
 {
-	unsigned char hash[SHA256_BYTES];
-	char id[2 * SHA256_BYTES + 1];
-	struct plan_id plan;
-	size_t n = strlen(p->base);
+	char id[2 * BESIDE_ID_BYTES + 1];
+	size_t n = strlen(p->base), room = sizeof(p->base) - n;
 
-	if (bundle_key_parse(slice_str(p->mark->bundle), &plan)) {
-		hex_encode(plan.bytes, BESIDE_ID_CHARS / 2, id);
-	} else {
-		sha256(slice_str(p->mark->bundle), hash);
-		hex_encode(hash, BESIDE_ID_CHARS / 2, id);
-	}
-	if (snprintf(p->base + n, sizeof(p->base) - n, "~%s", id) >= (int)(sizeof(p->base) - n))
+	hex_encode(p->mark->bundle, BESIDE_ID_BYTES, id);
+	if (snprintf(p->base + n, room, "~%s", id) >= (int)room)
 		return err_set(err, RC_REFUSED, "no room for a name beside it");
 	p->is_beside = true;
 	return RC_OK;
@@ -156,7 +147,7 @@ static enum rc decide(
 			return err_code(err, RC_AGAIN, "EEXIST", "it changes all the time");
 		return rc;
 	}
-	if (there->is_regular && memcmp(there->sha256, p->mark->sha256, SHA256_BYTES) == 0) {
+	if (there->is_regular && mark_is_of(p->mark, there->sha256)) {
 		*ret_placed = PLACED_SAME;
 		return keep_same(p, there, err);
 	}

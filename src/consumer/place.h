@@ -10,7 +10,7 @@
  *                                             ON_CONFLICT_BESIDE writes "NAME~<id of the bundle>" beside it
  * With ON_CONFLICT_FAIL any other content is refused, pull's own too.
  *
- * "Older" is by when the bundle was published, then by its key.
+ * "Older" is by when the bundle was published, then by its id.
  *
  * Threads: any; two members of one name wait for each other. One process at a time (a lock in the state folder).
  */

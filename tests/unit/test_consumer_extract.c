@@ -84,21 +84,23 @@ static void the_same_bundle_again_changes_nothing(void **state)
 	assert_int_equal(w->counts.placed[PLACED_SAME], 1);
 }
 
+#define KEY(id) "2026/11/23/11/bundle-" id "0123456789abcdef0123456789abcd.tar.gz"
+
 static void a_later_bundle_wins_in_whatever_order_they_come(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(extract(w, "b2", 200, "a", "two"), RC_OK);
-	assert_int_equal(extract(w, "b1", 100, "a", "one"), RC_OK);
+	assert_int_equal(extract(w, KEY("20"), 200, "a", "two"), RC_OK);
+	assert_int_equal(extract(w, KEY("10"), 100, "a", "one"), RC_OK);
 	assert_int_equal(w->counts.placed[PLACED_OLDER], 1);
 	assert_file(&w->folder, "a", "two");
-	assert_int_equal(extract(w, "b3", 300, "a", "three"), RC_OK);
+	assert_int_equal(extract(w, KEY("30"), 300, "a", "three"), RC_OK);
 	assert_int_equal(w->counts.placed[PLACED_NEWER], 1);
 	assert_file(&w->folder, "a", "three");
-	/* In one millisecond the keys decide. */
-	assert_int_equal(extract(w, "b2a", 300, "a", "two a"), RC_OK);
+	/* In one millisecond the ids decide. */
+	assert_int_equal(extract(w, KEY("2a"), 300, "a", "two a"), RC_OK);
 	assert_file(&w->folder, "a", "three");
-	assert_int_equal(extract(w, "b4", 300, "a", "four"), RC_OK);
+	assert_int_equal(extract(w, KEY("40"), 300, "a", "four"), RC_OK);
 	assert_file(&w->folder, "a", "four");
 }
 

@@ -255,17 +255,17 @@ static void many_at_a_time_the_latest_version_wins(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 40; i++) {
-		char key[32], text[32];
+		char key[80], text[32];
 
-		snprintf(key, sizeof(key), "bundle-%02d", i);
+		snprintf(key, sizeof(key), "2026/11/23/11/bundle-%032d.tar.gz", i);
 		snprintf(text, sizeof(text), "version %d", i);
-		publish(key, "same", text, key, text);
+		publish(key, "same", text, key + 21, text);
 	}
 	assert_int_equal(pull(8, false), RC_OK);
 	assert_int_equal(w->totals.n_bundles, 40);
 	assert_int_equal(w->totals.counts.members, 80);
 	assert_file(&w->folder, "same", "version 39");
-	assert_file(&w->folder, "bundle-07", "version 7");
+	assert_file(&w->folder, "00000000000000000000000000000007.tar.gz", "version 7");
 	assert_int_equal(n_bundles(BUCKET), 0);
 }
 
