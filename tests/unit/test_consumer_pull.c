@@ -18,7 +18,7 @@ struct world {
 	struct folder folder;
 	unsigned breaks; /* the next downloads that end in the middle */
 	bool refuses_delete;
-	unsigned n_gets;
+	atomic_uint n_gets;
 	atomic_bool stopping;
 	struct buf told; /* "KEY:rc " */
 	struct pull_totals totals;
