@@ -41,7 +41,7 @@ struct gateway_config {
 	const char *region;              /* NULL: "us-east-1" */
 	const char *const *base_domains; /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
 	unsigned threads;                /* default min(CPUs, 4) */
-	unsigned connections_max;        /* default 1,000; above it, new ones are closed */
+	unsigned connections_max;        /* default 1,000; above it, new ones are closed at once */
 	unsigned connections_per_ip_max; /* default: no limit of its own */
 	unsigned idle_timeout_s;         /* default 60; a silent connection is closed */
 	size_t connection_memory_bytes;  /* default 64 KiB; bounds the headers */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "gateway/request.h"
 
@@ -25,7 +24,6 @@
 struct server {
 	struct MHD_Daemon *daemon;
 	struct service *service;
-	int listen_fd; /* ours again after quiesce, else -1 */
 	_Atomic uint64_t in_hand;
 	_Atomic uint64_t waiting; /* for the store, or about to */
 	atomic_bool closing;      /* nothing may go to the store any more */
@@ -247,20 +245,20 @@ static void drop_message(void *arg, const char *format, va_list ap)
 	(void)ap;
 }
 
-enum rc server_start(const struct gateway_config *config, struct service *service, int listen_fd,
+enum rc server_start(const struct gateway_config *config, struct service *service,
 	struct server **ret_server, struct err *err)
 {
 	unsigned cpus = cpu_count();
 	struct server *s = xcalloc(1, sizeof(*s));
 
 	s->service = service;
-	s->listen_fd = -1;
 	service->server = s;
 	service->suspend = suspend;
 	service->resume = resume;
-	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
-		NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,
-		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+	s->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
+		0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,
+		MHD_OPTION_THREAD_POOL_SIZE,
 		or_default(config->threads, cpus < THREADS_MAX ? cpus : THREADS_MAX),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		config->connection_memory_bytes ? config->connection_memory_bytes
@@ -279,13 +277,16 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 	return RC_OK;
 }
 
+void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n)
+{
+	struct server *s = arg;
+
+	MHD_add_connection(s->daemon, fd, address, n);
+}
+
 void server_quiesce(struct server *server)
 {
 	atomic_store(&server->service->stopping, true);
-	server->listen_fd = MHD_quiesce_daemon(server->daemon);
-	/* not closed yet, the library may look at it; but who connects now is told at once */
-	if (server->listen_fd >= 0)
-		shutdown(server->listen_fd, SHUT_RDWR);
 }
 
 uint64_t server_requests_in_hand(const struct server *server)
@@ -302,7 +303,5 @@ void server_stop(struct server *server)
 	while (atomic_load(&server->waiting))
 		clock_sleep_ms(clock, STOP_POLL_MS);
 	MHD_stop_daemon(server->daemon);
-	if (server->listen_fd >= 0)
-		close(server->listen_fd);
 	free(server);
 }

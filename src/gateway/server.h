@@ -5,15 +5,18 @@
 #ifndef BALER_GATEWAY_SERVER_H
 #define BALER_GATEWAY_SERVER_H
 
+#include <sys/socket.h>
+
 #include "gateway/service.h"
 
 struct server;
 
-/* Serves on listen_fd, which it owns from success on. Sets service's suspend and resume.
- * RC_FATAL. */
-enum rc server_start(const struct gateway_config *config, struct service *service, int listen_fd,
+/* Sets service's suspend and resume. RC_FATAL. */
+enum rc server_start(const struct gateway_config *config, struct service *service,
 	struct server **ret_server, struct err *err);
-/* No new connections, and service->stopping: no new requests. */
+/* Serves a connection, arg being the server; owns fd. Closes it at once when there are too many. */
+void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n);
+/* Sets service->stopping: no new requests on open connections. */
 void server_quiesce(struct server *server);
 /* Requests begun and not yet answered to their last byte. */
 uint64_t server_requests_in_hand(const struct server *server);
