@@ -152,17 +152,17 @@ static bool reply_before_body(const struct request *r)
 	return expects_continue(r) || r->body.wire_length > DRAIN_MAX_BYTES || r->reply.close;
 }
 
-/* Whether the client will send no more of a body that is not complete. The library may miss the
- * end of input when it comes together with data, and would keep the connection until it is idle
- * for too long. */
-static bool peer_has_gone(const struct request *r)
+/* The library may miss the end of input when it comes together with data, and would keep the
+ * connection until it is idle for too long. Once the client can send no more, what it sent is
+ * either the whole body, which is seen at once, or it never will be. */
+static void notice_end_of_input(const struct request *r)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	char byte;
 
-	return r->taken < r->body.wire_length && info &&
-	       recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	if (info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 }
 
 static enum MHD_Result take_body(struct request *r, const char *data, size_t *n)
@@ -175,7 +175,9 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t *n)
 		request_body(r, slice_of(data, *n));
 	}
 	*n = 0;
-	return peer_has_gone(r) ? MHD_NO : MHD_YES;
+	if (r->taken != r->body.wire_length)
+		notice_end_of_input(r);
+	return MHD_YES;
 }
 
 /* The body is complete. Counted before closing is looked at, as server_stop sets closing before it
@@ -207,6 +209,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	(void)version;
 	if (!r->has_begun) {
 		begin(r, method);
+		if (r->method == METHOD_PUT || r->method == METHOD_POST)
+			notice_end_of_input(r);
 		return reply_before_body(r) ? send_reply(r) : MHD_YES;
 	}
 	if (*data_bytes)
