@@ -16,6 +16,7 @@
 struct composition {
 	const struct serve_options *options;
 	struct local *local;
+	struct op_port *operator;
 	struct gateway *gateway;
 
 	/* bundling */
@@ -116,6 +117,19 @@ static enum rc check_buckets(const struct serve_options *o, struct err *err)
 	return rc;
 }
 
+static void open_operator(struct composition *c)
+{
+	struct local_operator_config config = {
+		.version = BALER_VERSION,
+		.landing_bucket = c->options->landing_bucket,
+		.event_prefix = c->options->event_prefix,
+		.distribution_bucket = c->options->distribution_bucket,
+		.is_landing_local = true,
+	};
+
+	c->operator = local_operator_new(c->local, &config);
+}
+
 enum rc compose_open(
 	const struct serve_options *options, struct composition **ret_c, struct err *err)
 {
@@ -126,6 +140,8 @@ enum rc compose_open(
 	rc = check_buckets(options, err);
 	if (rc == RC_OK)
 		rc = open_local(c, err);
+	if (rc == RC_OK)
+		open_operator(c);
 	if (rc == RC_OK)
 		rc = make_buckets(c, err);
 	if (rc != RC_OK) {
@@ -148,6 +164,8 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 {
 	struct gateway_config config = {
 		.store = local_bucket_store(c->local),
+		.operator= c->operator,
+		.queue = local_event_queue(c->local),
 		.keys = {root_secret, (void *)(uintptr_t)key},
 		.clock = clock_system(),
 		.listen_host = host,
@@ -232,6 +250,7 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 		pipeline_free(c->pipeline);
 	}
 	work_pool_free(c->pool);
+	op_close(c->operator);
 	if (c->local)
 		local_close(c->local);
 	free(c);

@@ -61,6 +61,36 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 done, 1 one was not copied, 2 could not begin.",
 		replay_settings},
+	{"status", cmd_status, "status [--watch] [OPTION…]",
+		"what a running baler is doing: queue, plans, stores, rates, last error",
+		"Asks a running baler over its endpoint. Credentials and endpoint come from the "
+		"AWS_* variables and\n"
+		"profiles; the key must be an operator's.\n"
+		"\n"
+		"Exit code 0 answered, 1 failed, 2 not reachable, not allowed, or used wrongly.",
+		status_settings},
+	{"deadletter", cmd_deadletter,
+		"deadletter list | show ID | redrive ID… | redrive --all | drop ID",
+		"messages that could not be processed: look at them, put them back, drop them",
+		"Redriving puts the original message back into the queue and makes an object that "
+		"was rejected\n"
+		"claimable again; each change is kept in an audit. All of it is safe to repeat: "
+		"a second redrive of\n"
+		"the same ID does nothing and says so.\n"
+		"\n"
+		"Exit code 0 done, 1 some were not there or refused, 2 not reachable, not allowed, "
+		"or used wrongly.",
+		deadletter_settings},
+	{"where", cmd_where, "where s3://BUCKET/KEY [--version ID]",
+		"which bundle holds an object, or why none does",
+		"Says 'member' with the bundle, 'claimed', 'waiting', 'rejected', 'dead-letter', "
+		"'not-watched',\n"
+		"'no-message' or 'not-found', and why.\n"
+		"\n"
+		"Exit code 0 when it is in a bundle or on its way into one, 1 when it is not, 2 "
+		"not reachable, not\n"
+		"allowed, or used wrongly.",
+		where_settings},
 	{NULL},
 };
 
@@ -103,7 +133,6 @@ static int unknown_command(const char *name)
 	for (size_t i = 0; commands[i].name; i++)
 		names[i + 2] = commands[i].name;
 	near = nearest_word(name, names);
-
 	if (near)
 		fprintf(stderr, "baler: unknown command '%s'; did you mean '%s'?\n", name, near);
 	else

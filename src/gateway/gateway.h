@@ -1,8 +1,8 @@
 /*
  * gateway: the S3 endpoint over a bucket_store.
  *
- * Every request passes one verifier (SigV4) before anything of it is done; the only answer
- * without a signature is "ok" to GET /-/health. Nothing of a body is committed before its
+ * Every request passes one verifier (SigV4) before anything of it is done; the only answers
+ * without a signature are "ok" to GET /-/health and what the events token may send (admin.h). Nothing of a body is committed before its
  * signature, length, hash and checksums are right. A full disk is answered 507
  * InsufficientStorage rather than 503: it says what is wrong, and SDKs do not hammer a full disk
  * with retries.
@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "port/bucket_store.h"
+#include "port/event_queue.h"
+#include "port/operator.h"
 
 #define GATEWAY_OBJECT_MAX_BYTES                                                                   \
 	(5ull << 30)                    /* of one PUT, part or copy; the S3 user guide   \
@@ -34,6 +36,9 @@ struct gateway_keys {
 /* 0 in a number: its default. */
 struct gateway_config {
 	struct bucket_store *store;
+	struct op_port *operator;        /* the admin API; NULL: there is none */
+	struct event_queue *queue;       /* takes events from POST /-/events; NULL: nobody does */
+	const char *events_token;        /* a bearer token that may send events; NULL: none may */
 	struct gateway_keys keys;
 	struct clock *clock;             /* NULL: the machine's */
 	const char *listen_host;         /* NULL: "127.0.0.1" */

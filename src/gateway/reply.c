@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "gateway/admin.h"
 #include "gateway/request.h"
 #include "obs/log.h"
 #include "wire/http_date.h"
@@ -115,6 +116,17 @@ enum rc reply_document(struct request *r)
 	return RC_OK;
 }
 
+enum rc reply_json(struct request *r, unsigned status)
+{
+	struct err err = {0};
+
+	if (r->reply.document.overflow)
+		return err_set(&err, RC_FATAL, "an answer of too many bytes");
+	reply_header_str(r, "Content-Type", "application/json");
+	end(r, status);
+	return RC_OK;
+}
+
 /* What SDKs and people look for in the documents of these codes. */
 static void add_usual_extras(struct request *r, const char *code)
 {
@@ -164,6 +176,12 @@ void reply_error(struct request *r, enum rc rc, const struct err *err)
 	struct s3xml_extra extras[REPLY_EXTRAS_MAX];
 
 	forget_body(r);
+	if (r->is_admin) {
+		admin_error(r, rc, err);
+		if (r->reply.status >= 500)
+			log_failure(r, err);
+		return;
+	}
 	add_usual_extras(r, e->code);
 	for (size_t i = 0; i < r->reply.n_extras; i++)
 		extras[i] = (struct s3xml_extra){r->reply.extras[i].name, r->reply.extras[i].text};

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/admin.h"
 #include "gateway/auth.h"
 #include "gateway/route.h"
 #include "wire/header.h"
@@ -56,9 +57,14 @@ static enum rc begin(struct request *r, struct err *err)
 {
 	enum rc rc;
 
-	if ((rc = body_check_framing(r, err)) || (rc = auth_check(r, err)) ||
-		(rc = read_name(r, err)) || (rc = route_find(r, &r->route, err)) ||
-		(rc = body_prepare(r, r->route->body, err)))
+	r->is_admin = admin_is_path(r);
+	if ((rc = body_check_framing(r, err)))
+		return rc;
+	if (r->is_admin)
+		rc = admin_begin(r, err);
+	else if (!(rc = auth_check(r, err)) && !(rc = read_name(r, err)))
+		rc = route_find(r, &r->route, err);
+	if (rc || (rc = body_prepare(r, r->route->body, err)))
 		return rc;
 	if (r->route->begin && (rc = r->route->begin(r, err)))
 		return rc;
@@ -174,13 +180,20 @@ static void run_job(struct work *w)
 	r->service->resume(r);
 }
 
-void request_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+void request_run_on(struct request *r, struct work_pool *pool,
+	enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err))
 {
 	r->job = job;
 	r->work.run = run_job;
 	request_wait(r, after);
-	work_pool_submit(r->service->workers, &r->work);
+	work_pool_submit(pool, &r->work);
+}
+
+void request_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*after)(struct request *r, struct err *err))
+{
+	request_run_on(r, r->service->workers, job, after);
 }
 
 struct slice request_header(const struct request *r, const char *name)

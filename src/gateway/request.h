@@ -47,6 +47,7 @@ struct request {
 	struct sigv4_auth auth; /* trusted once is_authenticated */
 	struct sigv4_seed seed; /* of signed chunks */
 	bool is_authenticated;
+	bool is_admin; /* below /-/: admin.h; errors are JSON */
 	struct uri_target name;   /* bucket and key */
 	struct slice bucket, key; /* the same */
 	const struct route *route;
@@ -82,6 +83,10 @@ struct bs_done request_wait(
 void request_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err));
 struct bs_done request_job_done(struct request *r);
+/* The same on another pool than the one of large copies. */
+void request_run_on(struct request *r, struct work_pool *pool,
+	enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*after)(struct request *r, struct err *err));
 
 /* The header's trimmed value; p == NULL when absent. */
 struct slice request_header(const struct request *r, const char *name);

@@ -12,6 +12,9 @@ void service_init(struct service *s, const struct gateway_config *config)
 	struct prng prng = prng_system();
 
 	s->store = config->store;
+	s->operator = config->operator;
+	s->queue = config->queue;
+	s->events_token = config->events_token;
 	s->keys = config->keys;
 	s->clock = config->clock ? config->clock : clock_system();
 	s->region = config->region ? config->region : "us-east-1";
@@ -22,11 +25,13 @@ void service_init(struct service *s, const struct gateway_config *config)
 	sigv4_keys_init(&s->signing_keys);
 	pthread_mutex_init(&s->digests.lock, NULL);
 	s->workers = work_pool_new(WORKERS, "gateway-copy");
+	s->admin = work_pool_new(1, "gateway-admin");
 }
 
 void service_release(struct service *s)
 {
 	work_pool_free(s->workers);
+	work_pool_free(s->admin);
 	for (size_t i = 0; i < s->digests.n; i++)
 		digest_free(s->digests.idle[i]);
 	pthread_mutex_destroy(&s->digests.lock);

@@ -33,6 +33,9 @@ struct digest_pool {
 
 struct service {
 	struct bucket_store *store;
+	struct op_port *operator; /* NULL: no admin API */
+	struct event_queue *queue; /* NULL: no events from outside */
+	const char *events_token;
 	struct gateway_keys keys;
 	struct clock *clock;
 	const char *region;
@@ -42,6 +45,7 @@ struct service {
 	struct sigv4_keys signing_keys;
 	struct digest_pool digests;
 	struct work_pool *workers; /* large copies */
+	struct work_pool *admin;   /* what an operator asks and events, which wait for commits */
 	_Atomic uint64_t n_requests, n_failures;
 	atomic_bool stopping;
 	/* The HTTP server's: stop calling a request until it is resumed; resume may come first

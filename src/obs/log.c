@@ -1,5 +1,6 @@
 #include "obs/log.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>
@@ -89,10 +90,40 @@ static void add_text(struct buf *line, enum log_event ev, const struct log_field
 	buf_add_char(line, '\n');
 }
 
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_last last; /* under last_lock; event NULL: none */
+
+static void remember(enum log_event ev, const struct log_field *f)
+{
+	struct slice text = slice_str(events[ev].meaning);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (; f->name; f++)
+		if (f->kind == LOG_FIELD_STR &&
+			(strcmp(f->name, "error") == 0 || strcmp(f->name, "why") == 0))
+			text = f->str;
+	pthread_mutex_lock(&last_lock);
+	last.wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	last.event = events[ev].name;
+	snprintf(last.text, sizeof(last.text), SLICE_FMT, SLICE_ARG(text));
+	pthread_mutex_unlock(&last_lock);
+}
+
+bool log_last_error(struct log_last *ret_last)
+{
+	pthread_mutex_lock(&last_lock);
+	*ret_last = last;
+	pthread_mutex_unlock(&last_lock);
+	return ret_last->event != NULL;
+}
+
 void log_write(enum log_event ev, const struct log_field *fields)
 {
 	struct buf line;
 
+	if (events[ev].level >= LOG_ERROR)
+		remember(ev, fields);
 	if (events[ev].level < least)
 		return;
 	if (!decided)

@@ -41,6 +41,14 @@ enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
 /* Below min_level nothing is written. At start LOG_INFO, AUTO (text when stderr is a terminal). */
 void log_configure(enum log_level min_level, enum log_format format);
 bool log_enabled(enum log_level level);
+
+/* The last event of level ERROR or CRITICAL since the start, also when it was not written. */
+struct log_last {
+	uint64_t wall_ms;
+	const char *event; /* its name */
+	char text[512];    /* its field "error" or "why", else its meaning; cut */
+};
+bool log_last_error(struct log_last *ret_last); /* false: there was none */
 /* DEBUG, INFO, WARNING, ERROR, CRITICAL, any case. */
 bool log_level_parse(const char *name, enum log_level *ret_level);
 

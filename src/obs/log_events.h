@@ -16,3 +16,7 @@ X(EV_REQUEST, LOG_DEBUG, "request", "an S3 request was answered")
 X(EV_REQUEST_FAILED, LOG_ERROR, "request-failed", "an S3 request got a 5xx answer")
 X(EV_DISK_FULL, LOG_ERROR, "disk-full", "a write found no room; it was refused and nothing of it is visible")
 X(EV_CONFIG_RISK, LOG_WARNING, "config-risk", "a setting is honoured, with a risk that the line names")
+X(EV_EVENTS_CONFIRM, LOG_WARNING, "events-confirm",
+	"SNS wants to send events here; open the url to agree, if the topic is yours")
+X(EV_RETENTION_FAILED, LOG_ERROR, "retention-failed", "old data could not be removed; it is tried again at the next pass")
+X(EV_RETENTION, LOG_INFO, "retention", "old data were removed")

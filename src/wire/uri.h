@@ -56,6 +56,9 @@ struct uri_target {
 	bool is_virtual_host; /* the bucket came from the Host header */
 };
 
+/* Whether host names a bucket in front of one of domains. */
+bool uri_host_has_bucket(struct slice host, const char *const *domains);
+
 /* host: the Host header, with or without port. domains: base domains ("localhost",
  * "s3.example.org"), NULL-terminated, may be NULL: "photos.localhost:9000" names the bucket
  * photos; any other host means path style. The bucket's name is checked for validity unless

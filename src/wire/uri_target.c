@@ -104,6 +104,11 @@ static struct slice bucket_of_host(struct slice host, const char *const *domains
 	return slice_of(NULL, 0);
 }
 
+bool uri_host_has_bucket(struct slice host, const char *const *domains)
+{
+	return bucket_of_host(host, domains).n > 0;
+}
+
 static enum rc set_bucket(struct uri_target *t, struct slice name, struct err *err)
 {
 	if (!uri_bucket_valid(name))

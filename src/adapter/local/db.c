@@ -185,7 +185,22 @@ static enum rc check_schema(struct db_conn *conn, const char *folder, struct err
 	return RC_OK;
 }
 
-/* page_size counts only before the file has its first page; journal_size_limit keeps a log of that size allocated, so that a
+/* Both count only before the file has its first page; set later, auto_vacuum would cost a write at each open. Retention gives free
+ * pages back in steps. */
+static enum rc set_layout(struct db_conn *conn, struct err *err)
+{
+	char pragmas[96];
+	int64_t pages = 0;
+	enum rc rc = pragma_int(conn, "PRAGMA page_count", &pages, err);
+
+	if (rc != RC_OK || pages > 0)
+		return rc;
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA page_size=%d; PRAGMA auto_vacuum=INCREMENTAL;",
+		SCHEMA_PAGE_BYTES);
+	return exec(conn, pragmas, err);
+}
+
+/* journal_size_limit keeps a log of that size allocated, so that a
  * delete finds room on a full disk. */
 static enum rc writer_open(const char *folder, struct db_conn **ret_conn, struct err *err)
 {
@@ -196,10 +211,12 @@ static enum rc writer_open(const char *folder, struct db_conn **ret_conn, struct
 	if (rc != RC_OK)
 		return rc;
 	snprintf(pragmas, sizeof(pragmas),
-		"PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 		"PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=%d;",
-		SCHEMA_PAGE_BYTES, 16 << 20);
-	rc = exec(conn, pragmas, err);
+		16 << 20);
+	rc = set_layout(conn, err);
+	if (rc == RC_OK)
+		rc = exec(conn, pragmas, err);
 	if (rc == RC_REFUSED)
 		err_set(err, rc, "'%s/%s' is not a database of baler", folder, FOLDER_DB);
 	if (rc == RC_OK)

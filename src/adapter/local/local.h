@@ -11,6 +11,7 @@
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_H
 #define BALER_ADAPTER_LOCAL_LOCAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct bucket_store;
 struct object_store;
 struct event_queue;
 struct ledger;
+struct op_port;
 struct local;
 
 /* A put of a key below one of the prefixes in this bucket makes an event [BS-2]. No bucket: no events. */
@@ -48,6 +50,15 @@ struct bucket_store *local_bucket_store(struct local *local);
 struct object_store *local_object_store(struct local *local);
 struct event_queue *local_event_queue(struct local *local);
 struct ledger *local_ledger(struct local *local);
+
+/* What an operator may ask and change (port/operator.h). All strings are copied. */
+struct local_operator_config {
+	const char *version; /* of baler */
+	const char *landing_bucket, *event_prefix, *distribution_bucket;
+	bool is_landing_local; /* else the landing bucket is in another store */
+};
+/* The caller's to close, before local_close. */
+struct op_port *local_operator_new(struct local *local, const struct local_operator_config *cfg);
 
 /* Since start, for metrics and benches. */
 struct local_stat {

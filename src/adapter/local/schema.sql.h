@@ -20,7 +20,9 @@
 #define SCHEMA_META "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 /*
- * bucket_store. The latest version of a key is its first row. kind: 0 no bytes (a delete marker, an empty object), 1 the body row
+ * bucket_store. objects and bytes are the totals of a bucket's versions that are no delete markers, kept by version.c.
+ * version_age finds a bucket's oldest versions (retention) and newest (rates); it grows at its end, a page that is written anyway.
+ * The latest version of a key is its first row. kind: 0 no bytes (a delete marker, an empty object), 1 the body row
  * whose id is the version's seq, 2 segments in order of idx. The listing reads version alone and never drags bodies along.
  * A multipart object is the list of its parts' bytes: completing copies nothing.
  * completed remembers finished uploads for a week, so that completing again gives the same answer [BS-6].
@@ -29,7 +31,8 @@
 	"CREATE TABLE bucket("                                                                              \
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"                                \
 	"  created INTEGER NOT NULL," /* wall ms */                                                         \
-	"  versioning INTEGER NOT NULL) STRICT;"                                                            \
+	"  versioning INTEGER NOT NULL,"                                                                    \
+	"  objects INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0) STRICT;"                   \
 	"CREATE TABLE version("                                                                             \
 	"  bucket INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL,"                               \
 	"  nonce INTEGER NOT NULL," /* the second half of the versionId */                                  \
@@ -38,6 +41,7 @@
 	"  etag TEXT NOT NULL, headers BLOB NOT NULL,"                                                      \
 	"  PRIMARY KEY(bucket, key, seq DESC)) STRICT, WITHOUT ROWID;"                                      \
 	"CREATE UNIQUE INDEX version_null ON version(bucket, key) WHERE is_null;"                           \
+	"CREATE INDEX version_age ON version(bucket, seq);"                                                 \
 	"CREATE TABLE body(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"                             \
 	"CREATE TABLE blob(id BLOB PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;"              \
 	"CREATE TABLE segment("                                                                             \
@@ -99,6 +103,14 @@
 	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0) STRICT;"                          \
 	"CREATE INDEX stage_key ON stage(bucket, key) WHERE published = 0;"
 
-#define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE
+/* operator: what a person has changed, in the transaction that changed it (I10). subject: a dead letter's id, or bucket/key?versionId.
+ * Kept for ever: it says why a second redrive of one dead letter does nothing. */
+#define SCHEMA_AUDIT                                                                                      \
+	"CREATE TABLE audit("                                                                             \
+	"  id INTEGER PRIMARY KEY, at INTEGER NOT NULL," /* wall ms */                                    \
+	"  who TEXT NOT NULL, action TEXT NOT NULL, subject BLOB NOT NULL, detail BLOB NOT NULL) STRICT;" \
+	"CREATE INDEX audit_subject ON audit(subject);"
+
+#define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE SCHEMA_AUDIT
 
 #endif

@@ -200,6 +200,20 @@ enum rc version_check(struct db_conn *conn, uint64_t bucket, struct slice key,
 	return RC_OK;
 }
 
+/* The bucket's totals follow each version that holds bytes. The row is hot: one page a transaction. */
+static enum rc add_totals(struct db_conn *conn, const struct version_row *row, int sign, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn,
+		"UPDATE bucket SET objects = objects + ?, bytes = bytes + ? WHERE id = ?");
+
+	if (row->is_marker)
+		return RC_OK;
+	sqlite3_bind_int64(st, 1, sign);
+	sqlite3_bind_int64(st, 2, sign * (int64_t)row->size);
+	db_bind_u64(st, 3, row->bucket);
+	return db_run(st, err);
+}
+
 static enum rc insert_row(struct db_conn *conn, const struct version_row *row, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO version(bucket, key, " VERSION_COLUMNS
@@ -312,6 +326,8 @@ enum rc version_insert(struct local *local, struct db_conn *conn, struct version
 	row->modified = clock_wall_ms(local->clock);
 	if (rc == RC_OK)
 		rc = insert_row(conn, row, err);
+	if (rc == RC_OK)
+		rc = add_totals(conn, row, 1, err);
 	if (rc == RC_OK && row->kind == VERSION_BODY)
 		rc = insert_body(conn, row->seq, v->body, err);
 	for (size_t i = 0; i < v->n_segments && rc == RC_OK; i++)
@@ -392,6 +408,8 @@ enum rc version_remove(
 	db_bind_slice(st, 2, row->key);
 	db_bind_u64(st, 3, row->seq);
 	rc = db_run(st, err);
+	if (rc == RC_OK)
+		rc = add_totals(conn, row, -1, err);
 	if (rc == RC_OK && row->kind == VERSION_BODY)
 		rc = delete_body(conn, row->seq, err);
 	if (rc == RC_OK && row->kind == VERSION_SEGMENTS)

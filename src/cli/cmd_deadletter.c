@@ -1,0 +1,331 @@
+/* baler deadletter: list, show, redrive, drop. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/admin_client.h"
+#include "cli/commands.h"
+
+#define PAGE 500 /* OP_BATCH_MAX: one page is one redrive */
+#define PATH "/-/api/v1/deadletters"
+
+struct deadletter_options {
+	struct admin_options admin; /* first */
+	bool all;
+};
+
+const struct setting deadletter_settings[] = {
+	ADMIN_SETTINGS,
+	{"all", 0, NULL, SETTING_SWITCH, offsetof(struct deadletter_options, all), NULL,
+		.flag_only = true, .help = "redrive: every dead letter there is now"},
+	{NULL},
+};
+
+/* One page; "last" is the newest id of all. */
+static int ask_page(struct admin_client *c, const char *after, json_t **ret_page)
+{
+	char query[64];
+
+	snprintf(query, sizeof(query), "after=%s&max=%d", after, PAGE);
+	return admin_client_ask(c, "GET", PATH, slice_str(query), (struct slice){0}, ret_page);
+}
+
+/* Control characters of a key must not reach a terminal. */
+static void print_text(const char *s, int width)
+{
+	int n = 0;
+
+	for (; *s; s++, n++)
+		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+	for (; n < width; n++)
+		putchar(' ');
+}
+
+static void print_dead(const json_t *d)
+{
+	const json_t *object = json_array_get(json_object_get(d, "objects"), 0);
+	const char *key = admin_str(object, "key");
+
+	printf("%-16s  %-20.20s  %8llu  ", admin_str(d, "id"), admin_str(d, "died"),
+		(unsigned long long)admin_u64(d, "attempts"));
+	print_text(admin_str(d, "code"), 24);
+	fputs("  ", stdout);
+	print_text(*key ? key : "-", 0);
+	putchar('\n');
+}
+
+static int print_page(const json_t *page, size_t *n)
+{
+	const json_t *dead = json_object_get(page, "dead_letters");
+
+	if (*n == 0 && json_array_size(dead) > 0)
+		printf("%-16s  %-20s  %8s  %-24s  %s\n", "ID", "SINCE", "ATTEMPTS", "CODE", "KEY");
+	for (size_t i = 0; i < json_array_size(dead); i++)
+		print_dead(json_array_get(dead, i));
+	*n += json_array_size(dead);
+	return -1;
+}
+
+static const char *last_id(const json_t *page)
+{
+	const json_t *dead = json_object_get(page, "dead_letters");
+
+	return admin_str(json_array_get(dead, json_array_size(dead) - 1), "id");
+}
+
+/* Every page, to the end there was when it began: each is given to visit, which returns -1 to go on. */
+struct walk {
+	struct admin_client *client;
+	int (*visit)(struct walk *w, const json_t *page, const char *end);
+	bool json;
+	size_t n, n_failed;
+	json_t *collected; /* with json */
+};
+
+static int walk_pages(struct walk *w)
+{
+	char after[32] = "", end[32] = "";
+	bool more = true;
+	int status = -1;
+
+	while (more && status < 0) {
+		json_t *page = NULL;
+
+		status = ask_page(w->client, after, &page);
+		if (status >= 0)
+			return status;
+		if (!*end)
+			snprintf(end, sizeof(end), "%s", admin_str(page, "last"));
+		snprintf(after, sizeof(after), "%s", last_id(page));
+		more = json_is_true(json_object_get(page, "truncated")) && strcmp(after, end) < 0;
+		if (*after)
+			status = w->visit(w, page, end);
+		json_decref(page);
+	}
+	return status;
+}
+
+static int visit_list(struct walk *w, const json_t *page, const char *end)
+{
+	(void)end;
+	if (!w->json)
+		return print_page(page, &w->n);
+	json_array_extend(w->collected, json_object_get(page, "dead_letters"));
+	return -1;
+}
+
+static int list(struct admin_client *c, bool json)
+{
+	struct walk w = {.client = c, .visit = visit_list, .json = json, .collected = json_array()};
+	int status = walk_pages(&w);
+
+	if (status < 0 && json)
+		admin_print_json(w.collected);
+	else if (status < 0 && w.n == 0)
+		puts("no dead letters");
+	json_decref(w.collected);
+	return status < 0 ? EXIT_OK : status;
+}
+
+static int show(struct admin_client *c, const char *id, bool json)
+{
+	char path[128];
+	json_t *d = NULL;
+	int status;
+
+	snprintf(path, sizeof(path), PATH "/%s", id);
+	status = admin_client_ask(c, "GET", path, (struct slice){0}, (struct slice){0}, &d);
+	if (status >= 0)
+		return status;
+	if (json) {
+		admin_print_json(d);
+	} else {
+		printf("id        %s\ncode      %s\nreason    ", admin_str(d, "id"),
+			admin_str(d, "code"));
+		print_text(admin_str(d, "reason"), 0);
+		printf("\nsent      %s\ndied      %s\nattempts  %llu\nmessage   ",
+			admin_str(d, "sent"), admin_str(d, "died"),
+			(unsigned long long)admin_u64(d, "attempts"));
+		print_text(admin_str(d, "message"), 0);
+		putchar('\n');
+	}
+	json_decref(d);
+	return EXIT_OK;
+}
+
+static void print_result(struct walk *w, const json_t *r)
+{
+	const char *outcome = admin_str(r, "outcome"), *why = admin_str(r, "why");
+
+	w->n++;
+	w->n_failed += strcmp(outcome, "not-there") == 0 || strcmp(outcome, "refused") == 0;
+	if (w->json)
+		return;
+	if (strcmp(outcome, "done") == 0)
+		printf("%s  back in the queue as %s\n", admin_str(r, "id"),
+			admin_str(r, "message_id"));
+	else if (strcmp(outcome, "not-there") == 0)
+		printf("%s  no such dead letter\n", admin_str(r, "id"));
+	else
+		printf("%s  %s: nothing done, %s\n", admin_str(r, "id"), outcome, why);
+}
+
+/* ids: a JSON array. */
+static int redrive_ids(struct walk *w, json_t *ids)
+{
+	json_t *body = json_pack("{s:O}", "ids", ids), *answer = NULL;
+	char *text = json_dumps(body, JSON_COMPACT);
+	const json_t *results;
+	int status = admin_client_ask(
+		w->client, "POST", PATH "/redrive", (struct slice){0}, slice_str(text), &answer);
+
+	free(text);
+	json_decref(body);
+	if (status >= 0)
+		return status;
+	results = json_object_get(answer, "results");
+	for (size_t i = 0; i < json_array_size(results); i++)
+		print_result(w, json_array_get(results, i));
+	json_array_extend(w->collected, (json_t *)(uintptr_t)results);
+	json_decref(answer);
+	return -1;
+}
+
+/* One that was redriven and died again meanwhile is behind end: it is not redriven twice. */
+static int visit_redrive(struct walk *w, const json_t *page, const char *end)
+{
+	const json_t *dead = json_object_get(page, "dead_letters");
+	json_t *ids = json_array();
+	int status;
+
+	for (size_t i = 0; i < json_array_size(dead); i++)
+		if (strcmp(admin_str(json_array_get(dead, i), "id"), end) <= 0)
+			json_array_append(ids, json_object_get(json_array_get(dead, i), "id"));
+	status = redrive_ids(w, ids);
+	json_decref(ids);
+	return status;
+}
+
+static int redrive_named(struct walk *w, char **operands, size_t n)
+{
+	int status = -1;
+
+	for (size_t i = 0; i < n && status < 0; i += PAGE) {
+		json_t *ids = json_array();
+
+		for (size_t k = i; k < n && k < i + PAGE; k++)
+			json_array_append_new(ids, json_string(operands[k]));
+		status = redrive_ids(w, ids);
+		json_decref(ids);
+	}
+	return status;
+}
+
+static int redrive(struct admin_client *c, const struct deadletter_options *o, char **ids, size_t n)
+{
+	struct walk w = {.client = c,
+		.visit = visit_redrive,
+		.json = o->admin.json,
+		.collected = json_array()};
+	int status = o->all ? walk_pages(&w) : redrive_named(&w, ids, n);
+
+	if (status < 0 && w.json)
+		admin_print_json(w.collected);
+	else if (status < 0 && w.n == 0)
+		puts("no dead letters");
+	json_decref(w.collected);
+	return status >= 0 ? status : w.n_failed ? EXIT_FAILED : EXIT_OK;
+}
+
+static int drop(struct admin_client *c, const char *id, bool json)
+{
+	char path[128];
+	json_t *answer = NULL;
+	int status;
+
+	snprintf(path, sizeof(path), PATH "/%s", id);
+	status = admin_client_ask(c, "DELETE", path, (struct slice){0}, (struct slice){0}, &answer);
+	if (status >= 0)
+		return status;
+	if (json)
+		admin_print_json(answer);
+	else if (strcmp(admin_str(answer, "outcome"), "done") == 0)
+		printf("%s  dropped\n", id);
+	else
+		printf("%s  nothing done, %s\n", id, admin_str(answer, "why"));
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static int misuse(const char *text)
+{
+	fprintf(stderr, "baler deadletter: %s\n", text);
+	return EXIT_USAGE;
+}
+
+/* Sixteen hex digits: whatever else a user typed never becomes part of a path. */
+static bool is_id(const char *s)
+{
+	return strlen(s) == 16 && strspn(s, "0123456789abcdefABCDEF") == 16;
+}
+
+static int check(const struct deadletter_options *o, const char *verb, char **ids, size_t n)
+{
+	bool redrives = strcmp(verb, "redrive") == 0, lists = strcmp(verb, "list") == 0;
+	bool one = strcmp(verb, "show") == 0 || strcmp(verb, "drop") == 0;
+
+	if (!redrives && !lists && !one)
+		return misuse(
+			"what shall be done? list, show ID, redrive ID…, redrive --all, drop ID");
+	if (o->all && !redrives)
+		return misuse("--all is for redrive");
+	if (lists && n)
+		return misuse("list takes no ID");
+	if (one && n != 1)
+		return misuse("which one? give its ID");
+	if (redrives && (n == 0) == !o->all)
+		return misuse("redrive which? give IDs, or --all");
+	for (size_t i = 0; i < n; i++)
+		if (!is_id(ids[i])) {
+			fprintf(stderr, "baler deadletter: '%s' is not an ID: 16 hex digits\n",
+				ids[i]);
+			return EXIT_USAGE;
+		}
+	return -1;
+}
+
+static int run(const struct deadletter_options *o, const char *verb, char **ids, size_t n)
+{
+	struct admin_client c = {0};
+	int status = admin_client_open(&c, "deadletter", &o->admin);
+
+	if (status >= 0)
+		; /* told */
+	else if (strcmp(verb, "list") == 0)
+		status = list(&c, o->admin.json);
+	else if (strcmp(verb, "show") == 0)
+		status = show(&c, ids[0], o->admin.json);
+	else if (strcmp(verb, "drop") == 0)
+		status = drop(&c, ids[0], o->admin.json);
+	else
+		status = redrive(&c, o, ids, n);
+	admin_client_close(&c);
+	return status;
+}
+
+int cmd_deadletter(int argc, char **argv)
+{
+	struct command_line line = {.command = "deadletter", .settings = deadletter_settings};
+	struct deadletter_options options = {0};
+	struct arena a = ARENA_INIT;
+	int status = command_begin(&line, &options, &a, argc, argv);
+	const char *verb = line.n_operands ? line.operands[0] : "";
+	char **ids = line.n_operands ? line.operands + 1 : NULL;
+	size_t n = line.n_operands ? line.n_operands - 1 : 0;
+
+	if (status < 0)
+		status = check(&options, verb, ids, n);
+	if (status < 0)
+		status = run(&options, verb, ids, n);
+	arena_release(&a);
+	return status;
+}

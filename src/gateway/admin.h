@@ -1,0 +1,51 @@
+/*
+ * admin: what is below /-/ : the operator's API (JSON) and the door for other stores' events. No bucket can be called "-".
+ *
+ *   GET    /-/api/v1/status
+ *   GET    /-/api/v1/deadletters?after=ID&max=N       one page; "last" is the newest id of all
+ *   GET    /-/api/v1/deadletters/ID                   with the original message
+ *   DELETE /-/api/v1/deadletters/ID
+ *   POST   /-/api/v1/deadletters/redrive              {"ids":[…]}, at most 500
+ *   GET    /-/api/v1/where?bucket=B&key=K&version=V
+ *   POST   /-/events                                  S3 notifications, any dialect of model/s3_event.h
+ *
+ * Every request is signed like those of S3; /-/events also takes "Authorization: Bearer TOKEN". Errors are
+ * {"error":{"code":…,"message":…}}. Anything else below /-/ is 404 there, and only with a signature.
+ * Calls of the operator port run on the pool service.admin: they may wait for a commit.
+ */
+#ifndef BALER_GATEWAY_ADMIN_H
+#define BALER_GATEWAY_ADMIN_H
+
+#include "gateway/request.h"
+
+#define ADMIN_EVENTS_MAX_BYTES (1u << 20)
+
+enum admin_right { ADMIN_OPERATE, ADMIN_SEND_EVENTS };
+
+/* Whether the request's path is below /-/ of this endpoint, not a key of a virtual host's bucket. */
+bool admin_is_path(const struct request *r);
+/* Authenticates and authorizes; sets r->route. In place of auth_check, read_name and route_find. */
+enum rc admin_begin(struct request *r, struct err *err);
+/* The one place that decides who may: RC_OK, or RC_REFUSED AccessDenied. r is authenticated. */
+enum rc admin_allowed(const struct request *r, enum admin_right right, struct err *err);
+/* Ends the request with the error document. */
+void admin_error(struct request *r, enum rc rc, const struct err *err);
+
+/* --- for the operations --- */
+
+/* Runs job on the admin pool; the job writes r->reply.document, which is then sent with status 200. */
+enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err));
+/* The last part of the path, where a route has one. */
+struct slice admin_path_id(const struct request *r);
+/* "2026-11-23T11:15:00.123Z", quoted; null for 0. */
+void admin_add_time(struct buf *out, uint64_t wall_ms);
+/* Who asks, for the audit. */
+const char *admin_who(const struct request *r);
+
+enum rc admin_dead_list(struct request *r, struct err *err);
+enum rc admin_dead_get(struct request *r, struct err *err);
+enum rc admin_dead_redrive(struct request *r, struct err *err);
+enum rc admin_dead_drop(struct request *r, struct err *err);
+enum rc admin_events(struct request *r, struct err *err);
+
+#endif

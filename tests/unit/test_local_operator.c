@@ -1,0 +1,389 @@
+/* port/operator.h over the data folder, clause by clause. */
+#include "check.h"
+
+#include "operator_fixture.h"
+
+struct world {
+	struct local_fixture f;
+	struct op_port *op;
+	struct arena a;
+};
+
+static void open_operator(struct world *w)
+{
+	struct local_operator_config cfg = {.version = "1.2.3",
+		.landing_bucket = LANDING,
+		.event_prefix = PREFIX,
+		.distribution_bucket = DISTRIBUTION,
+		.is_landing_local = true};
+
+	w->op = local_operator_new(w->f.local, &cfg);
+}
+
+static int setup(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	fixture_init(&w->f, 3);
+	fixture_bucket(&w->f, LANDING, BS_ENABLED);
+	fixture_bucket(&w->f, DISTRIBUTION, BS_ENABLED);
+	open_operator(w);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	op_close(w->op);
+	fixture_release(&w->f);
+	arena_release(&w->a);
+	free(w);
+	return 0;
+}
+
+static struct op_status status_of(struct world *w)
+{
+	struct op_status s;
+	struct err err;
+
+	assert_int_equal(op_status_get(w->op, &w->a, &s, &err), RC_OK);
+	return s;
+}
+
+static void op_1_status_counts_objects_plans_and_rates(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+	struct object_id objects[2];
+	struct op_status s;
+	struct plan_id plan;
+
+	op_put(&w->f, LANDING, "data/a", 100, version);
+	objects[0] = object_of("data/a", version);
+	op_put(&w->f, LANDING, "data/b", 50, version);
+	objects[1] = object_of("data/b", version);
+	plan = make_plan(&w->f, 7, "2026/01/01/00/bundle-07070707070707070707070707070707.tar.gz",
+		objects, 2);
+	s = status_of(w);
+	assert_string_equal(s.version, "1.2.3");
+	assert_int_equal(s.landing_objects, 2);
+	assert_int_equal(s.landing_bytes, 150);
+	assert_int_equal(s.received, 2);
+	assert_int_equal(s.plans_open, 1);
+	finish_plan(&w->f, &plan, 2, NULL, 0);
+	op_put(&w->f, DISTRIBUTION, "2026/01/01/00/bundle-07070707070707070707070707070707.tar.gz",
+		77, version);
+	s = status_of(w);
+	assert_int_equal(s.plans_open, 0);
+	assert_int_equal(s.waiting_bundles, 1);
+	assert_int_equal(s.waiting_bytes, 77);
+	assert_int_equal(s.bundles, 1);
+	assert_int_equal(s.bundled, 2);
+	/* the consumer takes it, a minute passes */
+	op_delete(&w->f, DISTRIBUTION,
+		"2026/01/01/00/bundle-07070707070707070707070707070707.tar.gz");
+	fixture_pass(&w->f.clock, OP_RATE_MS + 1000);
+	s = status_of(w);
+	assert_int_equal(s.waiting_bundles, 0);
+	assert_int_equal(s.bundles, 0);
+	assert_int_equal(s.received, 0);
+	assert_true(s.uptime_ms > OP_RATE_MS);
+}
+
+static void op_1_totals_follow_every_removal(void **state)
+{
+	struct world *w = *state;
+	struct fixture_wait wait = FIXTURE_WAIT;
+	char version[BS_VERSION_MAX];
+	struct bs_deletion d = {.key = slice_str("data/a")};
+
+	op_put(&w->f, LANDING, "data/a", 200000, version); /* a file */
+	op_put(&w->f, LANDING, "data/a", 10, version);
+	op_delete(&w->f, LANDING, "data/a");
+	assert_int_equal(status_of(w).landing_objects, 2);
+	assert_int_equal(status_of(w).landing_bytes, 200010);
+	d.version = slice_str(version);
+	bs_call(local_bucket_store(w->f.local), delete_many, slice_str(LANDING), &d, (size_t)1,
+		((struct bs_done){fixture_done, &wait}));
+	assert_int_equal(fixture_end(&wait), RC_OK);
+	assert_int_equal(status_of(w).landing_objects, 1);
+	assert_int_equal(status_of(w).landing_bytes, 200000);
+}
+
+static void op_2_pages_lose_and_repeat_nothing(void **state)
+{
+	enum { N = 7 };
+	struct world *w = *state;
+	char ids[N][OP_ID_BYTES], after[OP_ID_BYTES] = "";
+	struct op_dead_page page;
+	struct op_dead dead;
+	struct err err;
+	size_t n = 0;
+
+	for (int i = 0; i < N; i++)
+		make_dead(&w->f, NULL, "not-json", ids[i]);
+	do {
+		assert_int_equal(op_dead_list(w->op, &w->a, after, (size_t)3, &page, &err), RC_OK);
+		for (size_t i = 0; i < page.n; i++)
+			assert_string_equal(page.dead[i].id, ids[n++]);
+		assert_string_equal(page.last, ids[N - 1]);
+		memcpy(after, page.dead[page.n - 1].id, OP_ID_BYTES);
+	} while (page.truncated);
+	assert_int_equal(n, N);
+	assert_int_equal(op_dead_get(w->op, &w->a, ids[3], &dead, &err), RC_OK);
+	assert_true(slice_eq_str(dead.message, "no event"));
+	assert_true(slice_eq_str(dead.code, "not-json"));
+	assert_true(slice_eq_str(dead.reason, "a reason"));
+	assert_int_equal(dead.attempts, 1);
+	assert_true(dead.died_wall_ms >= dead.sent_wall_ms);
+	assert_int_equal(op_dead_get(w->op, &w->a, "0000000000000001", &dead, &err), RC_ABSENT);
+	assert_int_equal(op_dead_get(w->op, &w->a, "nonsense", &dead, &err), RC_REFUSED);
+	assert_int_equal(op_dead_list(w->op, &w->a, "x", (size_t)3, &page, &err), RC_REFUSED);
+	assert_int_equal(op_dead_list(w->op, &w->a, "", (size_t)0, &page, &err), RC_REFUSED);
+}
+
+/* A rejected object, excluded from its plan's bundle, and its dead letter. */
+static void make_rejected(struct world *w, const uint32_t *excluded, size_t n_excluded,
+	struct object_id *ret_object, char id[OP_ID_BYTES])
+{
+	static char version[BS_VERSION_MAX];
+	struct plan_id plan;
+
+	op_put(&w->f, LANDING, "data/bad", 10, version);
+	*ret_object = object_of("data/bad", version);
+	plan = make_plan(&w->f, 9, "bundle-9", ret_object, 1);
+	reject(&w->f, &plan, ret_object, "object-missing");
+	make_dead(&w->f, ret_object, "object-missing", id);
+	finish_plan(&w->f, &plan, 1, excluded, n_excluded);
+}
+
+static void op_3_redrive_puts_the_message_back_and_opens_the_object_again(void **state)
+{
+	static const uint32_t excluded[] = {0};
+	struct world *w = *state;
+	struct op_change c = {0};
+	struct lg_object record;
+	struct lg_claim swap = {.slot = 0};
+	struct eq_message *messages;
+	struct object_id object;
+	struct plan_id other;
+	struct err err;
+	size_t n;
+
+	make_rejected(w, excluded, 1, &object, c.id);
+	assert_int_equal(op_redrive(w->op, "root", &c, (size_t)1, &err), RC_OK);
+	assert_int_equal(c.outcome, OP_DONE);
+	assert_int_equal(c.n_reopened, 1);
+	assert_int_equal(status_of(w).dead_letters, 0);
+	assert_int_equal(
+		eq_receive(local_event_queue(w->f.local), &w->a, 10, 0, 60000, &messages, &n, &err),
+		RC_OK);
+	assert_int_equal(n, 1);
+	assert_memory_equal(messages[0].id.p, c.message_id, OP_ID_BYTES - 1);
+	assert_int_equal(
+		lg_object_get(local_ledger(w->f.local), &w->a, &object, &record, &err), RC_OK);
+	assert_int_equal(record.state, LG_CLAIMED);
+	/* as after any stale claim, another plan takes it over */
+	other = make_plan(&w->f, 10, "bundle-10", NULL, 0);
+	swap.object = object;
+	swap.from = record.plan;
+	assert_int_equal(
+		lg_swap_many(local_ledger(w->f.local), &w->a, &other, &swap, (size_t)1, &err),
+		RC_OK);
+	assert_int_equal(swap.result, RC_OK);
+	/* who did it, and what it was */
+	assert_int_equal(
+		number_of(&w->f, "SELECT count(*) FROM audit WHERE who = 'root' AND action = "
+				 "'redrive'"),
+		1);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM audit WHERE action = 'reopen' AND "
+					  "detail = CAST('object-missing' AS BLOB)"),
+		1);
+}
+
+static void op_4_a_second_redrive_or_drop_does_nothing_and_says_so(void **state)
+{
+	struct world *w = *state;
+	struct op_change c[3] = {0};
+	char message_id[OP_ID_BYTES];
+	struct err err;
+
+	make_dead(&w->f, NULL, "not-json", c[0].id);
+	make_dead(&w->f, NULL, "not-json", c[1].id);
+	memcpy(c[2].id, "0000000000000001", OP_ID_BYTES);
+	assert_int_equal(op_redrive(w->op, "root", &c[0], (size_t)1, &err), RC_OK);
+	memcpy(message_id, c[0].message_id, OP_ID_BYTES);
+	assert_int_equal(op_drop(w->op, "root", &c[1], (size_t)1, &err), RC_OK);
+	assert_int_equal(c[1].outcome, OP_DONE);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(i ? op_drop(w->op, "root", c, (size_t)3, &err)
+				   : op_redrive(w->op, "root", c, (size_t)3, &err),
+			RC_OK);
+		assert_int_equal(c[0].outcome, OP_ALREADY);
+		assert_string_equal(c[0].message_id, message_id);
+		assert_int_equal(c[1].outcome, OP_ALREADY);
+		assert_string_equal(c[1].why, "dropped before");
+		assert_int_equal(c[2].outcome, OP_NOT_THERE);
+	}
+	assert_int_equal(status_of(w).queue_visible, 1);
+	fixture_crash(&w->f);
+	op_close(w->op);
+	open_operator(w);
+	assert_int_equal(op_redrive(w->op, "root", c, (size_t)1, &err), RC_OK);
+	assert_int_equal(c[0].outcome, OP_ALREADY);
+	assert_int_equal(status_of(w).queue_visible, 1);
+}
+
+/* A redrive in one process is another delivery: one message, whether the process dies right after or not. */
+static void op_4_the_same_id_twice_in_one_call_is_redriven_once(void **state)
+{
+	struct world *w = *state;
+	struct op_change c[2] = {0};
+	struct err err;
+
+	make_dead(&w->f, NULL, "not-json", c[0].id);
+	c[1] = c[0];
+	assert_int_equal(op_redrive(w->op, "root", c, (size_t)2, &err), RC_OK);
+	assert_int_equal(c[0].outcome, OP_DONE);
+	assert_int_equal(c[1].outcome, OP_ALREADY);
+	assert_int_equal(status_of(w).queue_visible, 1);
+}
+
+static void op_5_a_member_of_a_bundle_is_never_opened_again(void **state)
+{
+	struct world *w = *state;
+	struct object_id object;
+	struct op_change c = {0};
+	struct lg_object record;
+	struct err err;
+
+	make_rejected(w, NULL, 0, &object, c.id); /* a broken ledger: rejected, and yet a member */
+	assert_int_equal(op_redrive(w->op, "root", &c, (size_t)1, &err), RC_OK);
+	assert_int_equal(c.outcome, OP_REFUSED);
+	assert_non_null(strstr(c.why, "bundle-9"));
+	assert_int_equal(status_of(w).dead_letters, 1);
+	assert_int_equal(status_of(w).queue_visible, 0);
+	assert_int_equal(
+		lg_object_get(local_ledger(w->f.local), &w->a, &object, &record, &err), RC_OK);
+	assert_int_equal(record.state, LG_REJECTED);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM audit"), 0);
+}
+
+static void op_6_drop_leaves_the_record(void **state)
+{
+	static const uint32_t excluded[] = {0};
+	struct world *w = *state;
+	struct object_id object;
+	struct op_change c = {0};
+	struct lg_object record;
+	struct err err;
+
+	make_rejected(w, excluded, 1, &object, c.id);
+	assert_int_equal(op_drop(w->op, "root", &c, (size_t)1, &err), RC_OK);
+	assert_int_equal(c.outcome, OP_DONE);
+	assert_int_equal(status_of(w).dead_letters, 0);
+	assert_int_equal(
+		lg_object_get(local_ledger(w->f.local), &w->a, &object, &record, &err), RC_OK);
+	assert_int_equal(record.state, LG_REJECTED);
+}
+
+static struct op_where where_is(struct world *w, const char *key, const char *version)
+{
+	struct object_id id = object_of(key, version);
+	struct op_where where;
+	struct err err;
+
+	assert_int_equal(op_where_is(w->op, &w->a, &id, &where, &err), RC_OK);
+	return where;
+}
+
+static void op_7_where_members_claims_and_rejections(void **state)
+{
+	static const uint32_t excluded[] = {1};
+	struct world *w = *state;
+	char a[BS_VERSION_MAX], b[BS_VERSION_MAX], c[BS_VERSION_MAX], dead[OP_ID_BYTES];
+	struct object_id objects[3];
+	struct op_where where;
+	struct plan_id plan;
+
+	op_put(&w->f, LANDING, "data/a", 1, a);
+	op_put(&w->f, LANDING, "data/b", 1, b);
+	op_put(&w->f, LANDING, "data/c", 1, c);
+	objects[0] = object_of("data/a", a);
+	objects[1] = object_of("data/b", b);
+	objects[2] = object_of("data/c", c);
+	plan = make_plan(&w->f, 1, "bundle-1", objects, 3);
+	where = where_is(w, "data/a", "");
+	assert_int_equal(where.place, OP_CLAIMED);
+	assert_true(slice_eq_str(where.object.version, a));
+	reject(&w->f, &plan, &objects[1], "object-missing");
+	make_dead(&w->f, &objects[1], "object-missing", dead);
+	finish_plan(&w->f, &plan, 2, excluded, 1); /* c came too late: not a member */
+	where = where_is(w, "data/a", a);
+	assert_int_equal(where.place, OP_MEMBER);
+	assert_true(where.is_published);
+	assert_true(slice_eq_str(where.bundle_key, "bundle-1"));
+	assert_true(slice_eq_str(where.bundle_bucket, DISTRIBUTION));
+	assert_int_equal(where.bundle_bytes, 1234);
+	where = where_is(w, "data/b", b);
+	assert_int_equal(where.place, OP_REJECTED);
+	assert_true(slice_eq_str(where.code, "object-missing"));
+	assert_string_equal(where.dead_id, dead);
+	assert_int_equal(where_is(w, "data/c", c).place, OP_WAITING);
+}
+
+static void op_7_where_messages_and_nothing(void **state)
+{
+	struct world *w = *state;
+	struct event_queue *q = local_event_queue(w->f.local);
+	struct s3_event_record record = {.event_name = slice_str("ObjectCreated:Put")};
+	char a[BS_VERSION_MAX], b[BS_VERSION_MAX], dead[OP_ID_BYTES];
+	struct object_id object, elsewhere = {slice_str("other"), slice_str("data/a"), {0}};
+	struct op_where where;
+	struct slice body;
+	struct buf text;
+	struct err err;
+	enum rc result;
+
+	op_put(&w->f, LANDING, "data/a", 1, a); /* the fixture notifies nobody */
+	assert_int_equal(where_is(w, "data/a", "").place, OP_NO_MESSAGE);
+	object = object_of("data/a", a);
+	make_dead(&w->f, &object, "max-receives", dead);
+	where = where_is(w, "data/a", a);
+	assert_int_equal(where.place, OP_DEAD);
+	assert_string_equal(where.dead_id, dead);
+	buf_init(&text, 65536);
+	record.object = object;
+	s3_event_write(&text, &record, "eu-central-1", "1");
+	body = buf_slice(&text);
+	assert_int_equal(eq_send(q, &body, 1, &result, &err), RC_OK);
+	assert_int_equal(where_is(w, "data/a", a).place, OP_WAITING);
+	buf_release(&text);
+	op_put(&w->f, LANDING, "other/x", 1, b);
+	assert_int_equal(where_is(w, "other/x", "").place, OP_NOT_WATCHED);
+	assert_int_equal(op_where_is(w->op, &w->a, &elsewhere, &where, &err), RC_OK);
+	assert_int_equal(where.place, OP_NOT_WATCHED);
+	assert_int_equal(where_is(w, "data/never", "").place, OP_NOT_FOUND);
+	assert_int_equal(where_is(w, "data/a", b).place, OP_NOT_FOUND);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(op_1_status_counts_objects_plans_and_rates),
+		TEST(op_1_totals_follow_every_removal),
+		TEST(op_2_pages_lose_and_repeat_nothing),
+		TEST(op_3_redrive_puts_the_message_back_and_opens_the_object_again),
+		TEST(op_4_a_second_redrive_or_drop_does_nothing_and_says_so),
+		TEST(op_4_the_same_id_twice_in_one_call_is_redriven_once),
+		TEST(op_5_a_member_of_a_bundle_is_never_opened_again),
+		TEST(op_6_drop_leaves_the_record),
+		TEST(op_7_where_members_claims_and_rejections),
+		TEST(op_7_where_messages_and_nothing),
+	};
+
+	return cmocka_run_group_tests_name("local operator", tests, NULL, NULL);
+}

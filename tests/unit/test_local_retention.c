@@ -1,0 +1,338 @@
+/* adapter/local/retention: what is old goes, what is needed stays, nobody waits, the disk gets its space back. */
+#include "check.h"
+
+#include <sys/stat.h>
+
+#include "adapter/local/retention.h"
+#include "operator_fixture.h"
+
+struct world {
+	struct local_fixture f;
+	struct retention_config cfg;
+	struct retention_report did;
+};
+
+static int setup(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	fixture_init(&w->f, 3);
+	fixture_bucket(&w->f, LANDING, BS_ENABLED);
+	fixture_bucket(&w->f, DISTRIBUTION, BS_ENABLED);
+	fixture_bucket(&w->f, "archive", BS_ENABLED);
+	w->cfg = (struct retention_config){.landing_bucket = LANDING,
+		.event_prefix = PREFIX,
+		.distribution_bucket = DISTRIBUTION,
+		.landing_ms = 7 * DAY_MS,
+		.distribution_ms = 14 * DAY_MS,
+		.uploads_ms = DAY_MS,
+		.ledger_ms = 45 * DAY_MS,
+		.dead_letters_ms = 14 * DAY_MS};
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	fixture_release(&w->f);
+	free(w);
+	return 0;
+}
+
+static void run(struct world *w)
+{
+	struct err err = {0};
+
+	if (local_retention_run(w->f.local, &w->cfg, &w->did, &err) != RC_OK)
+		fail_msg("%s", err.text);
+}
+
+static void pass_days(struct world *w, uint64_t days)
+{
+	fixture_pass(&w->f.clock, days * DAY_MS);
+}
+
+static void each_bucket_has_its_own_age(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, LANDING, "other/a", 10, version);
+	op_put(&w->f, DISTRIBUTION, "bundle-1", 200000, version); /* a file */
+	op_put(&w->f, "archive", "bundle-1", 10, version);
+	pass_days(w, 6);
+	run(w);
+	assert_int_equal(w->did.versions, 0);
+	pass_days(w, 2);
+	run(w);
+	assert_int_equal(w->did.versions, 1);
+	pass_days(w, 7);
+	run(w);
+	assert_int_equal(w->did.versions, 1);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 1); /* the archive's */
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM blob"), 0);
+	assert_int_equal(number_of(&w->f, "SELECT sum(objects) FROM bucket"), 1);
+	pass_days(w, 10000);
+	run(w);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 1);
+}
+
+static void what_is_not_bundled_yet_never_expires(void **state)
+{
+	static const uint32_t excluded[] = {1};
+	struct world *w = *state;
+	char version[4][BS_VERSION_MAX];
+	struct object_id objects[3];
+	struct plan_id plan;
+
+	op_put(&w->f, LANDING, "data/shipped", 10, version[0]);
+	op_put(&w->f, LANDING, "data/rejected", 10, version[1]);
+	op_put(&w->f, LANDING, "data/claimed", 10, version[2]);
+	op_put(&w->f, LANDING, "data/never-claimed", 10, version[3]);
+	objects[0] = object_of("data/shipped", version[0]);
+	objects[1] = object_of("data/rejected", version[1]);
+	objects[2] = object_of("data/claimed", version[2]);
+	plan = make_plan(&w->f, 1, "bundle-1", objects, 2);
+	make_plan(&w->f, 2, "bundle-2", &objects[2], 1);
+	reject(&w->f, &plan, &objects[1], "object-missing");
+	finish_plan(&w->f, &plan, 2, excluded, 1);
+	pass_days(w, 30);
+	run(w);
+	assert_int_equal(w->did.versions, 2);
+	assert_int_equal(
+		number_of(&w->f, "SELECT count(*) FROM version WHERE key IN "
+				 "(CAST('data/claimed' AS BLOB), CAST('data/never-claimed' AS "
+				 "BLOB))"),
+		2);
+}
+
+static void markers_go_with_the_last_version_under_them(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, DISTRIBUTION, "bundle-1", 10, version);
+	pass_days(w, 10);
+	op_delete(&w->f, DISTRIBUTION, "bundle-1");
+	op_delete(&w->f, DISTRIBUTION, "never-was");
+	op_put(&w->f, DISTRIBUTION, "bundle-2", 10, version);
+	op_delete(&w->f, DISTRIBUTION, "bundle-2");
+	pass_days(w, 5);
+	run(w);
+	assert_int_equal(w->did.versions, 1);
+	assert_int_equal(
+		w->did.markers, 1); /* bundle-1's: younger than 14 days, but nothing is under it */
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 3);
+	pass_days(w, 10);
+	run(w);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 0);
+}
+
+static void zero_keeps_for_ever(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX], id[OP_ID_BYTES];
+
+	w->cfg.landing_ms = w->cfg.distribution_ms = w->cfg.dead_letters_ms = w->cfg.ledger_ms =
+		w->cfg.uploads_ms = 0;
+	op_put(&w->f, LANDING, "other/a", 10, version);
+	op_put(&w->f, DISTRIBUTION, "bundle-1", 10, version);
+	make_dead(&w->f, NULL, "not-json", id);
+	pass_days(w, 3000);
+	run(w);
+	assert_int_equal(w->did.versions + w->did.dead_letters + w->did.plans + w->did.records, 0);
+}
+
+static void dead_letters_stay_for_their_time_after_they_died(void **state)
+{
+	struct world *w = *state;
+	char id[OP_ID_BYTES];
+
+	for (int i = 0; i < 250; i++)
+		make_dead(&w->f, NULL, "not-json", id);
+	pass_days(w, 13);
+	run(w);
+	assert_int_equal(w->did.dead_letters, 0);
+	pass_days(w, 2);
+	run(w);
+	assert_int_equal(w->did.dead_letters, 250);
+}
+
+static void records_stay_while_the_source_version_exists(void **state)
+{
+	struct world *w = *state;
+	char version[2][BS_VERSION_MAX];
+	struct object_id objects[2];
+	struct plan_id plan;
+	struct fixture_wait wait = FIXTURE_WAIT;
+	struct bs_deletion d;
+
+	w->cfg.landing_ms = 0;
+	op_put(&w->f, LANDING, "data/a", 10, version[0]);
+	op_put(&w->f, LANDING, "data/b", 10, version[1]);
+	objects[0] = object_of("data/a", version[0]);
+	objects[1] = object_of("data/b", version[1]);
+	plan = make_plan(&w->f, 1, "bundle-1", objects, 2);
+	finish_plan(&w->f, &plan, 2, NULL, 0);
+	make_plan(&w->f, 2, "bundle-2", NULL, 0); /* open, of a worker that died: the scanner's */
+	d = (struct bs_deletion){.key = slice_str("data/b"), .version = slice_str(version[1])};
+	bs_call(local_bucket_store(w->f.local), delete_many, slice_str(LANDING), &d, (size_t)1,
+		((struct bs_done){fixture_done, &wait}));
+	assert_int_equal(fixture_end(&wait), RC_OK);
+	pass_days(w, 44);
+	run(w);
+	assert_int_equal(w->did.records, 0);
+	pass_days(w, 2);
+	run(w);
+	assert_int_equal(w->did.records, 1); /* b's */
+	assert_int_equal(w->did.plans, 0);   /* a's record names it */
+	w->cfg.landing_ms = 7 * DAY_MS;
+	run(w); /* now the version goes, and with it everything about it */
+	assert_int_equal(w->did.versions, 1);
+	assert_int_equal(w->did.records, 1);
+	assert_int_equal(w->did.plans, 1);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM plan"), 1);
+}
+
+/* A walk over more records than one chunk has loses none: the rest stands behind a cursor. */
+static void records_of_many_chunks(void **state)
+{
+	enum { N = 4500 };
+	struct world *w = *state;
+	struct lg_claim *claims = xcalloc(N, sizeof(*claims));
+	struct arena a = ARENA_INIT;
+	struct plan_id plan;
+	struct err err;
+
+	plan = make_plan(&w->f, 1, "bundle-1", NULL, 0);
+	for (unsigned i = 0; i < N; i++)
+		claims[i] = (struct lg_claim){.slot = i,
+			.object = object_of("data/gone", arena_printf(&a, "%032x", i * 7919u))};
+	assert_int_equal(
+		lg_claim_many(local_ledger(w->f.local), &a, &plan, claims, (size_t)N, &err), RC_OK);
+	finish_plan(&w->f, &plan, N, NULL, 0);
+	pass_days(w, 46);
+	run(w);
+	assert_int_equal(w->did.records, N);
+	assert_int_equal(w->did.plans, 1);
+	free(claims);
+	arena_release(&a);
+}
+
+static void part_of(struct local_fixture *f, const char *upload, uint32_t number)
+{
+	struct made m = {.wait = FIXTURE_WAIT};
+	struct bs_put *put;
+	struct err err;
+
+	assert_int_equal(bs_call(local_bucket_store(f->local), put_begin, slice_str(LANDING),
+				 slice_str("data/big"), &put, &err),
+		RC_OK);
+	assert_int_equal(bs_put_write(put, slice_str("a part"), &err), RC_OK);
+	bs_part_commit(put, slice_str(upload), number, "5d41402abc4b2a76b9719d911017c592",
+		(struct slice){0}, ((struct bs_done){made_done, &m}));
+	assert_int_equal(fixture_end(&m.wait), RC_OK);
+}
+
+static void uploads_that_nobody_completes(void **state)
+{
+	struct world *w = *state;
+	struct made old = {.wait = FIXTURE_WAIT}, fresh = {.wait = FIXTURE_WAIT};
+	struct bucket_store *bs = local_bucket_store(w->f.local);
+
+	bs_call(bs, upload_create, slice_str(LANDING), slice_str("data/big"), (struct slice){0},
+		((struct bs_done){made_done, &old}));
+	assert_int_equal(fixture_end(&old.wait), RC_OK);
+	for (uint32_t i = 1; i <= 700; i++)
+		part_of(&w->f, old.version, i);
+	pass_days(w, 2);
+	bs_call(bs, upload_create, slice_str(LANDING), slice_str("data/big"), (struct slice){0},
+		((struct bs_done){made_done, &fresh}));
+	assert_int_equal(fixture_end(&fresh.wait), RC_OK);
+	part_of(&w->f, fresh.version, 1);
+	run(w);
+	assert_int_equal(w->did.uploads, 1);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM upload"), 1);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM part"), 1);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM body"), 1);
+}
+
+static uint64_t database_pages(struct world *w)
+{
+	return number_of(&w->f, "PRAGMA page_count");
+}
+
+static void space_goes_back_to_the_file_system(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX], key[32];
+	uint64_t before, after;
+
+	for (int i = 0; i < 400; i++) {
+		snprintf(key, sizeof(key), "other/%d", i);
+		op_put(&w->f, LANDING, key, 60000, version);
+	}
+	before = database_pages(w);
+	assert_true(before > 400 * 60000 / 4096);
+	pass_days(w, 8);
+	run(w);
+	assert_int_equal(w->did.versions, 400);
+	after = database_pages(w);
+	assert_true(after < before / 10);
+	assert_true(number_of(&w->f, "PRAGMA freelist_count") <= after / 10 + 1);
+}
+
+/* A put that comes meanwhile waits for a transaction or two, not for the pass. */
+static void transactions_are_short(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX], key[32];
+
+	for (int i = 0; i < 1200; i++) {
+		snprintf(key, sizeof(key), "other/%d", i);
+		op_put(&w->f, LANDING, key, 4000, version);
+	}
+	pass_days(w, 8);
+	run(w);
+	assert_int_equal(w->did.versions, 1200);
+	/* the work of one, fsync included, on a busy machine; all at once took many times as long */
+	assert_true(w->did.longest_ms < 1000);
+}
+
+static void the_thread_works_by_the_clock_it_was_given(void **state)
+{
+	struct world *w = *state;
+	struct local_retention *r;
+	char version[BS_VERSION_MAX];
+	int i;
+
+	op_put(&w->f, LANDING, "other/a", 10, version);
+	r = local_retention_start(w->f.local, &w->cfg);
+	pass_days(w, 8);
+	for (i = 0; i < 100 && number_of(&w->f, "SELECT count(*) FROM version"); i++)
+		clock_sleep_ms(clock_system(), 100);
+	local_retention_stop(r);
+	assert_true(i < 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(each_bucket_has_its_own_age),
+		TEST(what_is_not_bundled_yet_never_expires),
+		TEST(markers_go_with_the_last_version_under_them),
+		TEST(zero_keeps_for_ever),
+		TEST(dead_letters_stay_for_their_time_after_they_died),
+		TEST(records_stay_while_the_source_version_exists),
+		TEST(records_of_many_chunks),
+		TEST(uploads_that_nobody_completes),
+		TEST(space_goes_back_to_the_file_system),
+		TEST(transactions_are_short),
+		TEST(the_thread_works_by_the_clock_it_was_given),
+	};
+
+	return cmocka_run_group_tests_name("local retention", tests, NULL, NULL);
+}
