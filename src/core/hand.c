@@ -251,7 +251,7 @@ enum rc hand_extend(struct hand *h, struct event_queue *q, struct clock *clock,
 	hides = arena_array(&a, h->n, sizeof(*hides));
 	results = arena_array(&a, h->n, sizeof(*results));
 	for (struct delivery *d = h->open; d; d = d->next)
-		hides[n++] = (struct eq_hide){.receipt = d->receipt, .delay_ms = visibility_ms};
+		hides[n++] = (struct eq_hide){d->receipt, visibility_ms, true};
 	for (size_t at = 0; at < n && rc != RC_FATAL; at += EQ_BATCH_MAX)
 		rc = eq_hide(
 			q, hides + at, n - at < EQ_BATCH_MAX ? n - at : EQ_BATCH_MAX, results, err);

@@ -68,7 +68,8 @@ void hand_back(struct hand *h);
  * comes back by itself after its visibility timeout and finds its objects terminal. RC_FATAL, or RC_OK. */
 enum rc hand_settle(struct hand *h, struct event_queue *q, struct err *err);
 
-/* Makes everything in hand invisible for another timeout when a third of it has gone. RC_FATAL, or RC_OK. */
+/* Makes everything in hand invisible for another timeout when a third of it has gone; uncounted, so that a worker that dies after
+ * it holds nothing against the messages. RC_FATAL, or RC_OK. */
 enum rc hand_extend(struct hand *h, struct event_queue *q, struct clock *clock,
 	uint64_t visibility_ms, struct err *err);
 

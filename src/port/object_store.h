@@ -19,6 +19,8 @@
  * [OS-11] In a versioned bucket a put over a key leaves earlier versions readable by their versionId.
  * [OS-12] copy makes the target key's newest version have the source version's bytes and headers, or changes nothing a reader can
  *         see; the bytes do not pass through the caller. A source that is gone is RC_ABSENT. Repeating it makes a version more.
+ * [OS-13] stage_copy makes of a finished stage a second one, under another bucket or key: with the same bytes, and with headers, a record
+ *        and an end of its own. Of a stage that is not finished it is RC_REFUSED, of one discarded meanwhile perhaps RC_ABSENT.
  *
  * Calls block and may be made from any thread; one stage is one thread's.
  */
@@ -105,6 +107,9 @@ struct object_store_ops {
 	/* Durable and invisible when it returns RC_OK; appends the record to ret_staged. */
 	enum rc (*stage_finish)(struct os_stage *stage, struct slice headers, struct buf *ret_staged,
 		struct err *err);
+	/* Of a finished stage, whose handle must still be there; appends the copy's record to ret_staged. */
+	enum rc (*stage_copy)(struct os_stage *stage, struct slice bucket, struct slice key,
+		struct slice headers, struct buf *ret_staged, struct err *err);
 	/* Frees the handle only; discard removes what it made. */
 	void (*stage_free)(struct os_stage *stage);
 	enum rc (*publish)(struct object_store *os, struct slice bucket, struct slice key,
@@ -143,6 +148,12 @@ static inline enum rc os_stage_finish(struct os_stage *stage, struct slice heade
 	struct buf *ret_staged, struct err *err)
 {
 	return stage->ops->stage_finish(stage, headers, ret_staged, err);
+}
+
+static inline enum rc os_stage_copy(struct os_stage *stage, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err)
+{
+	return stage->ops->stage_copy(stage, bucket, key, headers, ret_staged, err);
 }
 
 static inline void os_stage_free(struct os_stage *stage)

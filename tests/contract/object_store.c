@@ -669,6 +669,74 @@ static void region_of_a_bucket_that_is_there(void **state)
 		os_bucket_region(w->store, slice_str("no-such-bucket"), region, NULL), RC_ABSENT);
 }
 
+/* A finished stage under the key and a copy of it under another; the handle is gone after it. */
+static void stage_twice(struct object_store *os, struct buf *ret_staged, struct buf *ret_copy)
+{
+	struct slice bucket = slice_str(CONTRACT_BUCKET);
+	struct slice headers = slice_str("content-type:application/json\n");
+	struct os_stage *st = NULL;
+
+	assert_int_equal(os_stage_begin(os, bucket, slice_str("bundle"), &st, NULL), RC_OK);
+	assert_int_equal(os_stage_write(st, slice_str("bytes"), NULL), RC_OK);
+	assert_int_equal(
+		os_stage_copy(st, bucket, slice_str("copy"), headers, ret_copy, NULL), RC_REFUSED);
+	assert_int_equal(os_stage_finish(st, (struct slice){0}, ret_staged, NULL), RC_OK);
+	assert_int_equal(
+		os_stage_copy(st, bucket, slice_str("copy"), headers, ret_copy, NULL), RC_OK);
+	os_stage_free(st);
+}
+
+static void os13_a_copy_of_a_stage_is_a_stage_of_its_own(void **state)
+{
+	struct contract_world *w = *state;
+	struct arena a = ARENA_INIT;
+	struct object_id id = id_of("copy", (struct slice){0});
+	struct buf staged, copy;
+	struct os_object head;
+	struct slice body;
+
+	buf_init(&staged, LG_STAGED_MAX);
+	buf_init(&copy, LG_STAGED_MAX);
+	stage_twice(w->store, &staged, &copy);
+	assert_int_equal(count(w->store, "", true), 0);
+	assert_int_equal(
+		os_discard(w->store, slice_str(CONTRACT_BUCKET), slice_str("bundle"), NULL), RC_OK);
+	if (w->crash)
+		w->crash(w);
+	for (int again = 0; again < 2; again++)
+		assert_int_equal(publish(w->store, "copy", &copy), RC_OK);
+	assert_int_equal(publish(w->store, "bundle", &staged), RC_ABSENT);
+	assert_int_equal(count(w->store, "", true), 1);
+	assert_int_equal(get(w->store, &a, id, &body), RC_OK);
+	assert_true(slice_eq_str(body, "bytes"));
+	assert_int_equal(os_head(w->store, &id, &a, &head, NULL), RC_OK);
+	assert_non_null(strstr(arena_strdup(&a, head.headers), "content-type:application/json\n"));
+	buf_release(&staged);
+	buf_release(&copy);
+	arena_release(&a);
+}
+
+static void os13_a_discarded_copy_leaves_the_stage(void **state)
+{
+	struct contract_world *w = *state;
+	struct arena a = ARENA_INIT;
+	struct buf staged, copy;
+	struct slice body;
+
+	buf_init(&staged, LG_STAGED_MAX);
+	buf_init(&copy, LG_STAGED_MAX);
+	stage_twice(w->store, &staged, &copy);
+	assert_int_equal(
+		os_discard(w->store, slice_str(CONTRACT_BUCKET), slice_str("copy"), NULL), RC_OK);
+	assert_int_equal(publish(w->store, "copy", &copy), RC_ABSENT);
+	assert_int_equal(publish(w->store, "bundle", &staged), RC_OK);
+	assert_int_equal(get(w->store, &a, id_of("bundle", (struct slice){0}), &body), RC_OK);
+	assert_true(slice_eq_str(body, "bytes"));
+	buf_release(&staged);
+	buf_release(&copy);
+	arena_release(&a);
+}
+
 int contract_object_store(const struct contract_factory *f)
 {
 	const struct CMUnitTest tests[] = {
@@ -692,6 +760,8 @@ int contract_object_store(const struct contract_factory *f)
 		CONTRACT_TEST(os12_a_copy_has_the_source_versions_bytes_and_headers),
 		CONTRACT_TEST(os12_a_version_can_be_copied_onto_its_own_key),
 		CONTRACT_TEST(os12_a_copy_of_nothing_changes_nothing),
+		CONTRACT_TEST(os13_a_copy_of_a_stage_is_a_stage_of_its_own),
+		CONTRACT_TEST(os13_a_discarded_copy_leaves_the_stage),
 		CONTRACT_TEST(region_of_a_bucket_that_is_there),
 	};
 

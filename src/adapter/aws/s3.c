@@ -104,6 +104,7 @@ static const struct object_store_ops s3_ops = {
 	.stage_begin = s3_stage_begin,
 	.stage_write = s3_stage_write,
 	.stage_finish = s3_stage_finish,
+	.stage_copy = s3_stage_copy,
 	.stage_free = s3_stage_free,
 	.publish = s3_publish,
 	.discard = s3_discard,

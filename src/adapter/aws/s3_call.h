@@ -99,6 +99,8 @@ enum rc s3_stage_begin(struct object_store *os, struct slice bucket, struct slic
 enum rc s3_stage_write(struct os_stage *stage, struct slice bytes, struct err *err);
 enum rc s3_stage_finish(
 	struct os_stage *stage, struct slice headers, struct buf *ret_staged, struct err *err);
+enum rc s3_stage_copy(struct os_stage *stage, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err);
 void s3_stage_free(struct os_stage *stage);
 enum rc s3_publish(struct object_store *os, struct slice bucket, struct slice key,
 	struct slice staged, struct err *err);

@@ -21,6 +21,7 @@ struct s3_stage {
 	struct stage_part *parts; /* all but the last are full */
 	size_t n_parts, cap_parts;
 	struct digest *digest; /* of the part that is filling */
+	bool is_finished;      /* the spool is whole */
 };
 
 /* Spooling. */
@@ -281,18 +282,13 @@ static enum rc create_upload(struct s3_stage *stage, struct slice headers, struc
 	return rc == RC_UNKNOWN ? RC_AGAIN : rc;
 }
 
-enum rc s3_stage_finish(
-	struct os_stage *base, struct slice headers, struct buf *ret_staged, struct err *err)
+static enum rc upload(
+	struct s3_stage *stage, struct slice headers, struct buf *ret_staged, struct err *err)
 {
-	struct s3_stage *stage = (struct s3_stage *)base;
 	struct arena a = ARENA_INIT;
 	struct staged staged = {0};
-	enum rc rc;
+	enum rc rc = create_upload(stage, headers, &a, &staged.upload_id, err);
 
-	if (stage->n_parts == 0)
-		part_open(stage);
-	part_close(stage, &stage->parts[stage->n_parts - 1]);
-	rc = create_upload(stage, headers, &a, &staged.upload_id, err);
 	if (rc == RC_OK)
 		rc = upload_parts(stage, staged.upload_id, err);
 	if (rc == RC_OK) {
@@ -303,5 +299,37 @@ enum rc s3_stage_finish(
 			rc = err_set(err, RC_REFUSED, "the stage's record is too long");
 	}
 	arena_release(&a);
+	return rc;
+}
+
+enum rc s3_stage_finish(
+	struct os_stage *base, struct slice headers, struct buf *ret_staged, struct err *err)
+{
+	struct s3_stage *stage = (struct s3_stage *)base;
+
+	if (stage->n_parts == 0)
+		part_open(stage);
+	part_close(stage, &stage->parts[stage->n_parts - 1]);
+	stage->is_finished = true;
+	return upload(stage, headers, ret_staged, err);
+}
+
+/* A second upload from the spool: S3 copies no upload that is not completed. */
+enum rc s3_stage_copy(struct os_stage *base, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err)
+{
+	struct s3_stage *stage = (struct s3_stage *)base, copy = *stage;
+	enum rc rc;
+
+	if (!stage->is_finished)
+		return err_set(err, RC_REFUSED, "a stage is copied once it is finished");
+	copy.bucket = slice_dup(bucket);
+	copy.key = slice_dup(key);
+	copy.parts = xcalloc(copy.n_parts, sizeof(*copy.parts));
+	memcpy(copy.parts, stage->parts, copy.n_parts * sizeof(*copy.parts));
+	rc = upload(&copy, headers, ret_staged, err);
+	free(copy.bucket);
+	free(copy.key);
+	free(copy.parts);
 	return rc;
 }

@@ -196,6 +196,75 @@ enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err)
 	return RC_OK;
 }
 
+/* For file systems without hard links, or a file that has too many. */
+static enum rc copy_bytes(struct blob_file *to, int from, struct err *err)
+{
+	unsigned char block[64 << 10];
+	ssize_t n;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && (n = read(from, block, sizeof(block))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		rc = n < 0 ? err_errno(err, errno, "read a blob")
+			   : blob_write(to, slice_of(block, (size_t)n), err);
+	}
+	return rc;
+}
+
+static enum rc copy_blob(
+	struct blobs *b, const char *from, struct blob_file **ret_file, struct err *err)
+{
+	int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	enum rc rc;
+
+	if (fd < 0)
+		return err_errno(err, errno, "open '%s'", from);
+	rc = blob_create(b, ret_file, err);
+	if (rc == RC_OK)
+		rc = copy_bytes(*ret_file, fd, err);
+	if (rc != RC_OK) {
+		blob_discard(*ret_file);
+		*ret_file = NULL;
+	}
+	close(fd);
+	return rc;
+}
+
+enum rc blob_link(
+	struct blobs *b, const struct blob_id *from, struct blob_file **ret_file, struct err *err)
+{
+	struct blob_file *f = xcalloc(1, sizeof(*f));
+	char old[PATH_MAX], path[PATH_MAX];
+	struct prng r = prng_system();
+	struct stat st;
+	enum rc rc = RC_OK;
+
+	*f = (struct blob_file){.blobs = b, .fd = -1};
+	*ret_file = NULL;
+	prng_bytes(&r, f->id.bytes, BLOB_ID_BYTES);
+	path_of(b, from, old);
+	path_of(b, &f->id, path);
+	if (link(old, path) != 0) {
+		int why = errno;
+
+		free(f);
+		return why == EPERM || why == EMLINK || why == EOPNOTSUPP
+			       ? copy_blob(b, old, ret_file, err)
+			       : err_errno(err, why, "link '%s'", old);
+	}
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (f->fd < 0 || fstat(f->fd, &st) != 0)
+		rc = err_errno(err, errno, "open '%s'", path);
+	if (rc != RC_OK) {
+		blob_discard(f);
+		return rc;
+	}
+	f->size = (uint64_t)st.st_size;
+	*ret_file = f;
+	return RC_OK;
+}
+
 struct blob_id blob_file_id(const struct blob_file *f)
 {
 	return f->id;

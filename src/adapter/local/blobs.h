@@ -30,6 +30,10 @@ enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err);
 /* Writing. The file has its final name from the start; without a row it means nothing. RC_AGAIN ENOSPC; RC_FATAL. */
 enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *err);
 enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err);
+/* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the file system has none. To be synced and
+ * kept or discarded as any other. RC_ABSENT: the blob is gone. */
+enum rc blob_link(
+	struct blobs *b, const struct blob_id *from, struct blob_file **ret_file, struct err *err);
 struct blob_id blob_file_id(const struct blob_file *f);
 uint64_t blob_file_size(const struct blob_file *f); /* bytes */
 /* File and folder become durable. Blocks: call it on a thread that may. */

@@ -41,6 +41,8 @@ enum rc store_stage_begin(struct object_store *os, struct slice bucket, struct s
 enum rc store_stage_write(struct os_stage *stage, struct slice bytes, struct err *err);
 enum rc store_stage_finish(
 	struct os_stage *stage, struct slice headers, struct buf *ret_staged, struct err *err);
+enum rc store_stage_copy(struct os_stage *stage, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err);
 void store_stage_free(struct os_stage *stage);
 enum rc store_publish(struct object_store *os, struct slice bucket, struct slice key,
 	struct slice staged, struct err *err);

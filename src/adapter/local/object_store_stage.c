@@ -23,9 +23,40 @@ struct local_stage {
 	struct arena arena;
 	struct slice bucket, key;
 	struct blob_file *file; /* NULL when finished */
-	struct digest *md5;
+	struct digest *md5;     /* NULL for a copy */
+	struct blob_id blob;    /* when finished */
+	char etag[BS_ETAG_MAX]; /* when finished; of a copy from its start */
 	atomic_bool is_discarded; /* by a discard of its key: it must not be finished any more */
 };
+
+/* A handle for file, which it owns from here on. */
+static struct local_stage *stage_new(struct local_store *store, struct slice bucket,
+	struct slice key, struct blob_file *file)
+{
+	struct local_stage *st = xcalloc(1, sizeof(*st));
+
+	st->base.ops = store->base.ops;
+	st->store = store;
+	st->bucket = arena_slice(&st->arena, bucket);
+	st->key = arena_slice(&st->arena, key);
+	st->file = file;
+	pthread_mutex_lock(&store->lock);
+	st->next = store->stages;
+	store->stages = st;
+	pthread_mutex_unlock(&store->lock);
+	return st;
+}
+
+static enum rc check_place(
+	struct local_store *store, struct slice bucket, struct slice key, struct err *err)
+{
+	struct bs_bucket info;
+
+	if (key.n == 0 || key.n > OBJECT_KEY_MAX)
+		return err_code(err, RC_REFUSED, "KeyTooLongError", "a key has 1 to %d bytes",
+			OBJECT_KEY_MAX);
+	return bs_call(&store->local->bucket_store, bucket_get, bucket, &info, err);
+}
 
 enum rc store_stage_begin(struct object_store *os, struct slice bucket, struct slice key,
 	struct os_stage **ret_stage, struct err *err)
@@ -33,28 +64,14 @@ enum rc store_stage_begin(struct object_store *os, struct slice bucket, struct s
 	struct local_store *store = store_of(os);
 	struct blob_file *file;
 	struct local_stage *st;
-	struct bs_bucket info;
-	enum rc rc;
+	enum rc rc = check_place(store, bucket, key, err);
 
-	if (key.n == 0 || key.n > OBJECT_KEY_MAX)
-		return err_code(err, RC_REFUSED, "KeyTooLongError", "a key has 1 to %d bytes",
-			OBJECT_KEY_MAX);
-	rc = bs_call(&store->local->bucket_store, bucket_get, bucket, &info, err);
 	if (rc == RC_OK)
 		rc = blob_create(store->local->blobs, &file, err);
 	if (rc != RC_OK)
 		return rc;
-	st = xcalloc(1, sizeof(*st));
-	st->base.ops = os->ops;
-	st->store = store;
-	st->bucket = arena_slice(&st->arena, bucket);
-	st->key = arena_slice(&st->arena, key);
-	st->file = file;
+	st = stage_new(store, bucket, key, file);
 	st->md5 = digest_new(DIGEST_MD5);
-	pthread_mutex_lock(&store->lock);
-	st->next = store->stages;
-	store->stages = st;
-	pthread_mutex_unlock(&store->lock);
 	*ret_stage = &st->base;
 	return RC_OK;
 }
@@ -87,7 +104,6 @@ struct finish_op {
 	struct commit_op op;
 	struct local_stage *stage;
 	struct slice headers;
-	char etag[BS_ETAG_MAX];
 	uint64_t nonce;
 	uint64_t id; /* result */
 };
@@ -106,7 +122,7 @@ static enum rc insert_stage(struct finish_op *w, struct db_conn *conn, struct er
 	db_bind_slice(st, 4, w->stage->key);
 	db_bind_slice(st, 5, slice_of(blob.bytes, BLOB_ID_BYTES));
 	db_bind_u64(st, 6, blob_file_size(w->stage->file));
-	db_bind_text(st, 7, w->etag);
+	db_bind_text(st, 7, w->stage->etag);
 	db_bind_slice(st, 8, w->headers);
 	return db_run(st, err);
 }
@@ -145,16 +161,39 @@ enum rc store_stage_finish(
 		return err_set(err, RC_REFUSED, "the stage is finished");
 	if (!buf_reserve(ret_staged, RECORD_BYTES))
 		return err_set(err, RC_REFUSED, "no room for the record of a stage");
-	hex_encode(hash, digest_final(st->md5, DIGEST_MD5, hash), w.etag);
+	if (st->md5)
+		hex_encode(hash, digest_final(st->md5, DIGEST_MD5, hash), st->etag);
 	rc = blob_sync(st->file, err);
 	if (rc == RC_OK)
 		rc = committer_run(local->committer, &w.op, err);
 	if (rc != RC_OK)
 		return err_ctx(err, rc, "stage '" SLICE_FMT "'", SLICE_ARG(st->key));
+	st->blob = blob_file_id(st->file);
 	blob_keep(st->file);
 	st->file = NULL;
 	buf_addf(ret_staged, RECORD_PREFIX "%016" PRIx64 " %016" PRIx64, w.id, w.nonce);
 	return RC_OK;
+}
+
+enum rc store_stage_copy(struct os_stage *base, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err)
+{
+	struct local_stage *from = (struct local_stage *)base, *st;
+	struct blob_file *file;
+	enum rc rc;
+
+	if (from->file)
+		return err_set(err, RC_REFUSED, "a stage is copied once it is finished");
+	rc = check_place(from->store, bucket, key, err);
+	if (rc == RC_OK)
+		rc = blob_link(from->store->local->blobs, &from->blob, &file, err);
+	if (rc != RC_OK)
+		return err_ctx(err, rc, "copy the stage '" SLICE_FMT "'", SLICE_ARG(from->key));
+	st = stage_new(from->store, bucket, key, file);
+	snprintf(st->etag, sizeof(st->etag), "%s", from->etag);
+	rc = store_stage_finish(&st->base, headers, ret_staged, err);
+	store_stage_free(&st->base);
+	return rc;
 }
 
 /* 16 hex digits. */

@@ -15,6 +15,7 @@ struct message {
 	uint64_t visible_boot_ms; /* in flight: when it becomes ready again */
 	uint64_t delivery;        /* of the newest receipt */
 	uint32_t receive_count;
+	bool uncounted; /* this delivery is taken out of receive_count */
 	char *code; /* of a dead letter */
 	struct message *next;
 };
@@ -101,6 +102,7 @@ static void deliver_locked(struct mem_queue *q, struct arena *a, struct message 
 	m->state = IN_FLIGHT;
 	m->visible_boot_ms = clock_boot_ms(q->clock) + visibility_ms;
 	m->receive_count++;
+	m->uncounted = false;
 	fifo_push(&q->flight, m);
 	q->n_ready--;
 	q->n_flight++;
@@ -231,8 +233,9 @@ static enum rc queue_hide(struct event_queue *port, const struct eq_hide *hides,
 			continue;
 		}
 		m->visible_boot_ms = clock_boot_ms(q->clock) + hides[i].delay_ms;
-		if (hides[i].uncounted && m->receive_count)
-			m->receive_count--;
+		m->receive_count += m->uncounted;
+		m->uncounted = hides[i].uncounted;
+		m->receive_count -= m->uncounted;
 	}
 	pthread_mutex_unlock(&q->lock);
 	return RC_OK;

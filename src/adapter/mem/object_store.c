@@ -499,7 +499,8 @@ struct object_store *mem_object_store_new(struct clock *clock)
 {
 	static const struct object_store_ops ops = {store_put, store_get_many, store_head,
 		store_list, store_delete_many, store_copy, store_bucket_region, mem_stage_begin,
-		mem_stage_write, mem_stage_finish, mem_stage_free, mem_publish, mem_discard,
+		mem_stage_write, mem_stage_finish, mem_stage_copy, mem_stage_free,
+		mem_publish, mem_discard,
 		store_close};
 	struct mem_store *s = xcalloc(1, sizeof(*s));
 

@@ -80,6 +80,8 @@ enum rc mem_stage_begin(struct object_store *port, struct slice bucket, struct s
 enum rc mem_stage_write(struct os_stage *port, struct slice bytes, struct err *err);
 enum rc mem_stage_finish(
 	struct os_stage *port, struct slice headers, struct buf *ret_staged, struct err *err);
+enum rc mem_stage_copy(struct os_stage *port, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err);
 void mem_stage_free(struct os_stage *port);
 enum rc mem_publish(struct object_store *port, struct slice bucket, struct slice key,
 	struct slice staged, struct err *err);

@@ -75,6 +75,34 @@ enum rc mem_stage_finish(
 	return RC_OK;
 }
 
+enum rc mem_stage_copy(struct os_stage *port, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err)
+{
+	struct mem_stage *from = (struct mem_stage *)port;
+	struct os_stage *copy;
+	enum stage_state state;
+	enum rc rc = mem_stage_begin(&from->store->port, bucket, key, &copy, err);
+
+	if (rc != RC_OK)
+		return rc;
+	pthread_mutex_lock(&from->store->lock);
+	state = from->upload->state;
+	if (state == STAGE_FINISHED)
+		buf_add_slice(&((struct mem_stage *)copy)->upload->bytes,
+			buf_slice(&from->upload->bytes));
+	else
+		((struct mem_stage *)copy)->upload->state = STAGE_GONE;
+	pthread_mutex_unlock(&from->store->lock);
+	if (state == STAGE_FINISHED)
+		rc = mem_stage_finish(copy, headers, ret_staged, err);
+	else if (state == STAGE_OPEN)
+		rc = err_set(err, RC_REFUSED, "a stage is copied once it is finished");
+	else
+		rc = err_code(err, RC_ABSENT, "NoSuchUpload", "the stage was discarded");
+	mem_stage_free(copy);
+	return rc;
+}
+
 void mem_stage_free(struct os_stage *port)
 {
 	free(port);

@@ -180,6 +180,18 @@ static enum rc fault_stage_finish(
 	return fault_leave(&g, rc, err);
 }
 
+static enum rc fault_stage_copy(struct os_stage *port, struct slice bucket, struct slice key,
+	struct slice headers, struct buf *ret_staged, struct err *err)
+{
+	struct fault_stage *s = (struct fault_stage *)port;
+	struct fault_gate g = fault_enter(s->fault, "stage_copy", 1, true);
+	enum rc rc = RC_OK;
+
+	if (g.apply)
+		rc = os_stage_copy(s->inner, bucket, key, headers, ret_staged, err);
+	return fault_leave(&g, rc, err);
+}
+
 static void fault_stage_free(struct os_stage *port)
 {
 	struct fault_stage *s = (struct fault_stage *)port;
@@ -247,7 +259,8 @@ struct object_store *fault_object_store_new(struct object_store *inner, struct f
 {
 	static const struct object_store_ops ops = {fault_put, fault_get_many, fault_head,
 		fault_list, fault_delete_many, fault_copy_object, fault_bucket_region,
-		fault_stage_begin, fault_stage_write, fault_stage_finish, fault_stage_free,
+		fault_stage_begin, fault_stage_write, fault_stage_finish, fault_stage_copy,
+		fault_stage_free,
 		fault_publish, fault_discard, fault_close};
 	struct fault_store *f = xcalloc(1, sizeof(*f));
 
