@@ -114,6 +114,10 @@ static enum rc check_buckets(const struct serve_options *o, struct err *err)
 	if (rc == RC_OK && strcmp(o->landing_bucket, o->distribution_bucket) == 0)
 		rc = err_set(err, RC_REFUSED,
 			"'--landing-bucket' and '--distribution-bucket' are the same bucket");
+	if (rc == RC_OK && (strcmp(o->archive_bucket, o->landing_bucket) == 0 ||
+				   strcmp(o->archive_bucket, o->distribution_bucket) == 0))
+		rc = err_set(err, RC_REFUSED,
+			"'--archive-bucket' must be another bucket than landing and distribution");
 	return rc;
 }
 
@@ -217,6 +221,7 @@ void compose_bundle(struct composition *c)
 	config.owner = c->owner;
 	config.landing_bucket = o->landing_bucket;
 	config.distribution_bucket = o->distribution_bucket;
+	config.archive_bucket = o->archive_bucket;
 	config.compression = (enum gzip_mode)o->compression;
 	config.batch_max_objects = o->batch_max_objects;
 	config.batch_max_bytes = o->batch_max_bytes;

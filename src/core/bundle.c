@@ -1,13 +1,11 @@
 #include "core/bundle.h"
 
-#include "model/object_headers.h"
-
 /* One attempt at the whole bundle. */
 struct making {
 	const struct bundle_job *job;
 	struct unit **units; /* index: as in the get_many */
 	struct pack *pack;
-	struct os_stage *stage;
+	struct stages stages;
 	bool in_member; /* between a member's begin and its end */
 	bool skipping;  /* the object now coming is not wanted */
 	bool broken;    /* a member broke off: make it again */
@@ -73,6 +71,9 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 	}
 	m->rounded_bytes += rounded;
 	m->in_member = rc == RC_OK;
+	if (rc == RC_OK)
+		stages_member_begin(
+			&m->stages, u->name, &u->object, info->size, pack_tar_bytes(m->pack));
 	return rc;
 }
 
@@ -88,6 +89,7 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 		m->units[i]->fetch = FETCH_MISMATCH;
 		m->broken = true;
 	} else if (rc == RC_OK) {
+		stages_member_data(&m->stages, bytes);
 		m->bundle->member_bytes += bytes.n;
 		rc = m->job->tick(m->job->tick_arg, err);
 	}
@@ -136,6 +138,8 @@ static enum rc member_end(
 	m->in_member = false;
 	if (rc == RC_CORRUPT)
 		return break_off(m, u, FETCH_MISMATCH, err);
+	if (rc == RC_OK)
+		rc = stages_member_end(&m->stages, err);
 	if (rc == RC_OK) {
 		u->fetch = FETCH_PACKED;
 		m->bundle->n_members++;
@@ -147,25 +151,16 @@ static enum rc to_stage(void *arg, struct slice bytes, struct err *err)
 {
 	struct making *m = arg;
 
-	return os_stage_write(m->stage, bytes, err);
+	return stages_write(&m->stages, bytes, err);
 }
 
 static enum rc finish(struct making *m, struct err *err)
 {
 	struct bundle *b = m->bundle;
-	char hex[2 * SHA256_BYTES + 1];
-	struct buf headers;
 	enum rc rc = pack_finish(m->pack, &b->size_bytes, b->sha256, err);
 
-	if (rc != RC_OK)
-		return rc;
-	hex_encode(b->sha256, SHA256_BYTES, hex);
-	buf_init(&headers, OBJECT_HEADERS_MAX);
-	object_headers_add(&headers, slice_str("content-type"), slice_str("application/gzip"));
-	object_headers_add(&headers, slice_str("x-amz-meta-content-sha256"), slice_str(hex));
-	rc = os_stage_finish(m->stage, buf_slice(&headers), &b->staged, err);
-	buf_release(&headers);
-	return rc;
+	return rc == RC_OK ? stages_finish(&m->stages, b->size_bytes, b->sha256, &b->staged, err)
+			   : rc;
 }
 
 /* The units still wanted, as get_many wants them. */
@@ -196,8 +191,8 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 	m->units = arena_array(&a, n, sizeof(struct unit *));
 	ids = wanted(&a, units, n, m->units, &n_wanted);
 	m->pack = pack_new(m->job->compression, m->job->pool, to_stage, m);
-	rc = os_stage_begin(
-		m->job->distribution, m->job->plan->bucket, m->job->plan->key, &m->stage, err);
+	rc = stages_begin(
+		&m->stages, m->job->distribution, m->job->plan, m->job->archive_bucket, err);
 	if (rc == RC_OK)
 		rc = os_get_many(m->job->landing, ids, n_wanted, &sink, err);
 	for (size_t i = 0; rc == RC_OK && i < n_wanted; i++) {
@@ -207,7 +202,7 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 	if (rc == RC_OK && m->bundle->n_members)
 		rc = finish(m, err);
 	pack_free(m->pack);
-	os_stage_free(m->stage);
+	stages_free(&m->stages);
 	arena_release(&a);
 	return rc;
 }
@@ -238,7 +233,7 @@ enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
 			break;
 		bundle_release(ret_bundle);
 		forget_packed(units, n);
-		if (os_discard(job->distribution, job->plan->bucket, job->plan->key, err) != RC_OK)
+		if (stages_discard(job->distribution, job->plan, job->archive_bucket, err) != RC_OK)
 			return err_set(err, RC_AGAIN, "a broken stage could not be discarded");
 		rc = err_set(err, RC_AGAIN, "objects broke off in %d attempts", try + 1);
 	}

@@ -8,6 +8,7 @@
 #ifndef BALER_CORE_BUNDLE_H
 #define BALER_CORE_BUNDLE_H
 
+#include "core/stages.h"
 #include "core/unit.h"
 #include "pack/pack.h"
 #include "port/ledger.h"
@@ -18,6 +19,7 @@
 struct bundle_job {
 	struct object_store *landing, *distribution;
 	const struct lg_plan *plan;
+	struct slice archive_bucket; /* where a copy and a manifest go; empty: nowhere */
 	enum gzip_mode compression;
 	struct work_pool *pool;
 	uint64_t max_bytes; /* for objects whose size was not announced */
@@ -27,7 +29,7 @@ struct bundle_job {
 };
 
 struct bundle {
-	struct buf staged; /* the store's record; bundle_release frees it */
+	struct buf staged; /* core/staged.h; bundle_release frees it */
 	uint64_t size_bytes;
 	unsigned char sha256[SHA256_BYTES];
 	size_t n_members;

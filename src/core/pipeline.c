@@ -55,6 +55,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 	struct pipeline *p = xcalloc(1, sizeof(*p));
 
 	assert(cfg->batch_max_objects >= 1 && cfg->batch_max_objects <= LG_BATCH_MAX);
+	assert(!cfg->archive_bucket || strcmp(cfg->archive_bucket, cfg->distribution_bucket) != 0);
 	assert(cfg->lease_ms && cfg->scan_interval_ms && cfg->retry_base_ms);
 	p->cfg = *cfg;
 	hand_init(&p->hand);
@@ -125,6 +126,7 @@ static enum pipeline_status scan(struct pipeline *p, struct err *err)
 {
 	struct recover_context c = {.ledger = p->cfg.ports.ledger,
 		.distribution = p->cfg.ports.distribution,
+		.archive_bucket = slice_str(p->cfg.archive_bucket),
 		.clock = p->cfg.ports.clock,
 		.leases = &p->leases,
 		.denied = &p->denied,

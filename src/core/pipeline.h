@@ -38,6 +38,8 @@ struct pipeline_config {
 	const char *owner; /* a name for people, at most LG_OWNER_MAX bytes */
 	const char *landing_bucket;
 	const char *distribution_bucket;
+	const char *
+		archive_bucket; /* of the same store; every bundle's copy and manifest. NULL: none */
 	enum gzip_mode compression;
 
 	size_t batch_max_objects; /* 1 … 100,000 */

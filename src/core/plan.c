@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "core/stages.h"
+
 bool plan_move_allowed(enum plan_state from, enum plan_state to)
 {
 	switch (from) {
@@ -138,18 +140,16 @@ enum rc plan_move(struct ledger *lg, struct clock *clock, const struct lg_plan *
 	return err_ctx(err, rc, "move a plan to '%s'", plan_state_name(to));
 }
 
-enum rc plan_discard(
-	struct object_store *os, struct ledger *lg, const struct lg_plan *plan, struct err *err)
+enum rc plan_discard(struct object_store *os, struct ledger *lg, const struct lg_plan *plan,
+	struct slice archive_bucket, struct err *err)
 {
 	enum rc rc;
 
 	assert(plan->state == PLAN_ABORTED);
-	rc = os_discard(os, plan->bucket, plan->key, err);
+	rc = stages_discard(os, plan, archive_bucket, err);
 	if (rc == RC_OK)
-		rc = lg_plan_discarded(lg, &plan->id, err);
-	return rc == RC_OK ? rc
-			   : err_ctx(err, rc, "discard the stage of '" SLICE_FMT "'",
-				     SLICE_ARG(plan->key));
+		rc = stages_unarchive(os, plan, archive_bucket, err);
+	return rc == RC_OK ? lg_plan_discarded(lg, &plan->id, err) : rc;
 }
 
 bool plan_has_slot(const struct lg_plan *plan, uint32_t slot)

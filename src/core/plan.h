@@ -34,9 +34,10 @@ enum rc plan_move(struct ledger *lg, struct clock *clock, const struct lg_plan *
 	enum plan_state to, const struct lg_seal *seal, uint64_t heartbeat,
 	enum plan_state *ret_found, struct err *err);
 
-/* Removes the stage of an aborted plan (I8: only of an aborted plan) and marks it discarded. */
-enum rc plan_discard(
-	struct object_store *os, struct ledger *lg, const struct lg_plan *plan, struct err *err);
+/* Removes the stages of an aborted plan (I8: only of an aborted plan), and what it archived before it was voided, and marks it
+ * discarded. archive_bucket: empty without one. */
+enum rc plan_discard(struct object_store *os, struct ledger *lg, const struct lg_plan *plan,
+	struct slice archive_bucket, struct err *err);
 
 /* Membership in a sealed or done plan. */
 bool plan_has_slot(const struct lg_plan *plan, uint32_t slot);

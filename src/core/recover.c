@@ -1,6 +1,7 @@
 #include "core/recover.h"
 
 #include "core/publish.h"
+#include "core/stages.h"
 #include "obs/log.h"
 
 #define PAGE 100
@@ -33,20 +34,23 @@ static enum rc undo_open(
  */
 static enum rc undo_sealed(struct recover_context *c, struct lg_plan *plan, struct err *err)
 {
-	enum plan_state found;
-	enum rc rc = os_discard(c->distribution, plan->bucket, plan->key, err);
+	enum plan_state found, to;
+	enum rc rc = stages_discard(c->distribution, plan, c->archive_bucket, err);
 
 	if (rc != RC_OK)
 		return rc;
 	if (lease_observe(c->denied, plan, clock_boot_ms(c->clock)) < c->void_wait_ms)
 		return RC_OK;
-	rc = os_publish(c->distribution, plan->bucket, plan->key, plan->seal.staged, err);
-	if (rc != RC_ABSENT)
-		return rc; /* published after all: the next pass finishes it */
-	rc = plan_move(c->ledger, c->clock, plan, PLAN_ABORTED, NULL, 0, &found, err);
+	rc = publish_bundle(c->distribution, plan, err);
+	if (rc != RC_OK && rc != RC_ABSENT)
+		return rc;
+	/* RC_OK: published after all, though the archive may deny what it had. */
+	to = rc == RC_OK ? PLAN_DONE : PLAN_ABORTED;
+	rc = plan_move(c->ledger, c->clock, plan, to, NULL, 0, &found, err);
 	if (rc == RC_OK) {
-		plan_moved(plan, PLAN_ABORTED);
-		c->n_aborted++;
+		plan_moved(plan, to);
+		c->n_aborted += to == PLAN_ABORTED;
+		c->n_published += to == PLAN_DONE;
 		log_recovered(plan);
 	}
 	return rc == RC_CONFLICT ? RC_OK : rc;
@@ -81,7 +85,7 @@ static enum rc look_after(
 		rc = finish_sealed(c, plan, err);
 	/* An owner that was fenced but lives may still be staging: it gets a lease to notice and to clean up itself. */
 	if (rc == RC_OK && plan->state == PLAN_ABORTED && over && (all_dead || was_aborted))
-		rc = plan_discard(c->distribution, c->ledger, plan, err);
+		rc = plan_discard(c->distribution, c->ledger, plan, c->archive_bucket, err);
 	return rc;
 }
 

@@ -14,6 +14,7 @@
 struct recover_context {
 	struct ledger *ledger;
 	struct object_store *distribution;
+	struct slice archive_bucket; /* empty: none */
 	struct clock *clock;
 	struct lease_table *leases;
 	struct lease_table *denied; /* sealed plans whose stage the store denies, and since when */

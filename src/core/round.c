@@ -102,7 +102,8 @@ static enum rc give_up(struct round *r, const char *why)
 	if (rc == RC_OK) {
 		plan_moved(&r->plan, PLAN_ABORTED);
 		r->c->stats->plans_aborted++;
-		rc = plan_discard(ports->distribution, ports->ledger, &r->plan, &later);
+		rc = plan_discard(ports->distribution, ports->ledger, &r->plan,
+			slice_str(r->c->cfg->archive_bucket), &later);
 	}
 	if (why)
 		log_event(EV_PLAN_ABORTED, LF_SLICE("bundle", r->plan.key), LF_STR("reason", why));
@@ -158,6 +159,7 @@ static enum rc fetch(struct round *r, struct err *err)
 	struct bundle_job job = {.landing = cfg->ports.landing,
 		.distribution = cfg->ports.distribution,
 		.plan = &r->plan,
+		.archive_bucket = slice_str(cfg->archive_bucket),
 		.compression = cfg->compression,
 		.pool = cfg->ports.pool,
 		.max_bytes = cfg->batch_max_bytes,
@@ -220,7 +222,8 @@ static enum rc commit(struct round *r, struct err *err)
 		ports->ledger, ports->clock, &r->plan, PLAN_SEALED, &r->plan.seal, 0, &found, err);
 	if (rc == RC_CONFLICT && found == PLAN_ABORTED) {
 		plan_moved(&r->plan, PLAN_ABORTED);
-		plan_discard(ports->distribution, ports->ledger, &r->plan, err);
+		plan_discard(ports->distribution, ports->ledger, &r->plan,
+			slice_str(r->c->cfg->archive_bucket), err);
 		return RC_CONFLICT;
 	}
 	if (rc != RC_OK)

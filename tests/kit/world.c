@@ -33,6 +33,7 @@ void world_open(struct world *w, uint64_t seed)
 	w->store = mem_object_store_new(&w->clock.port);
 	mem_object_store_add_bucket(w->store, WORLD_LANDING, true);
 	mem_object_store_add_bucket(w->store, WORLD_DISTRIBUTION, true);
+	mem_object_store_add_bucket(w->store, WORLD_ARCHIVE, true);
 	w->queue = mem_event_queue_new(&w->clock.port, 0);
 	w->ledger = mem_ledger_new();
 }
@@ -58,6 +59,7 @@ struct pipeline_config world_config(struct world *w, struct prng *prng)
 	cfg.owner = "worker";
 	cfg.landing_bucket = WORLD_LANDING;
 	cfg.distribution_bucket = WORLD_DISTRIBUTION;
+	cfg.archive_bucket = WORLD_ARCHIVE;
 	cfg.compression = GZIP_FAST;
 	return cfg;
 }
@@ -253,26 +255,37 @@ static bool known(const struct world *w, const struct os_object *o)
 	return false;
 }
 
-static void read_bundle(struct world *w, const struct os_object *o)
+struct slice world_read(struct world *w, const struct object_id *id, struct slice *ret_headers)
 {
-	struct object_id id = {slice_str(WORLD_DISTRIBUTION), o->key, o->version};
 	struct reading r = {.w = w};
 	struct os_sink sink = {reading_begin, reading_data, reading_end, &r};
-	struct world_bundle *b;
+	struct slice bytes;
 	struct err err;
 
 	buf_init(&r.bytes, (size_t)1 << 30);
-	if (os_get_many(w->store, &id, 1, &sink, &err) != RC_OK)
+	if (os_get_many(w->store, id, 1, &sink, &err) != RC_OK)
 		die("%s", err.text);
+	bytes = arena_slice(&w->arena, buf_slice(&r.bytes));
+	buf_release(&r.bytes);
+	if (ret_headers)
+		*ret_headers = r.headers;
+	return bytes;
+}
+
+static void read_bundle(struct world *w, const struct os_object *o)
+{
+	struct object_id id = {slice_str(WORLD_DISTRIBUTION), o->key, o->version};
+	struct world_bundle *b;
+	struct slice bytes;
+
 	w->bundles = grown(w->bundles, w->n_bundles, &w->cap_bundles, sizeof(*w->bundles));
 	b = &w->bundles[w->n_bundles++];
 	*b = (struct world_bundle){.key = arena_slice(&w->arena, o->key),
-		.version = arena_slice(&w->arena, o->version),
-		.headers = r.headers,
-		.size = r.bytes.n};
-	sha256(buf_slice(&r.bytes), b->sha256);
-	read_members(w, b->key, buf_slice(&r.bytes), &b->n_members);
-	buf_release(&r.bytes);
+		.version = arena_slice(&w->arena, o->version)};
+	bytes = world_read(w, &id, &b->headers);
+	b->size = bytes.n;
+	sha256(bytes, b->sha256);
+	read_members(w, b->key, bytes, &b->n_members);
 }
 
 void world_harvest(struct world *w)

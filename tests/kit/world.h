@@ -1,5 +1,5 @@
 /*
- * world: a landing bucket, a distribution bucket, a queue and a ledger in memory, on a clock that moves only when told to; and
+ * world: a landing, a distribution and an archive bucket, a queue and a ledger in memory, on a clock that moves only when told to; and
  * what a test does with them: put objects and announce them, run pipelines, take bundles out and look inside.
  */
 #ifndef BALER_TESTS_KIT_WORLD_H
@@ -11,6 +11,7 @@
 
 #define WORLD_LANDING "landing"
 #define WORLD_DISTRIBUTION "distribution"
+#define WORLD_ARCHIVE "archive"
 
 struct world_clock {
 	struct clock port;
@@ -73,6 +74,8 @@ void world_remove(struct world *w, size_t i);
 /* Steps until the queue is empty and nothing is in hand, or max steps; false when that was not enough. */
 bool world_run(struct world *w, struct pipeline *p, size_t max_steps);
 
+/* The bytes of an object that is there. ret_headers may be NULL. */
+struct slice world_read(struct world *w, const struct object_id *id, struct slice *ret_headers);
 /* Reads every bundle version that is new since the last harvest. */
 void world_harvest(struct world *w);
 /* As a consumer: harvests, then deletes every bundle, for good. */

@@ -13,6 +13,11 @@
  * invariant is broken. zombies: workers may have been overtaken, and have died after. */
 bool oracle_final(struct world *w, bool zombies, char why[ORACLE_WHY_MAX]);
 
+/* The archive of a harvested world: exactly the published bundles, each with its manifest. Part of oracle_final. */
+bool oracle_archive(struct world *w, char why[ORACLE_WHY_MAX]);
+/* Whether a plan's bundle is in the archive with its manifest, if a consumer can see it. Part of oracle_look. */
+bool oracle_archived(struct world *w, const struct lg_plan *plan);
+
 /* The state of plans and records when last looked at. */
 struct oracle_watch {
 	struct arena arena;

@@ -41,9 +41,13 @@ static void take_stage_away(struct sim *s)
 
 	while (mem_ledger_plan(s->w.ledger, n, &plan, &discarded))
 		n++;
-	if (n && mem_ledger_plan(
-			 s->w.ledger, n - 1 - prng_below(&s->r, n < 3 ? n : 3), &plan, &discarded))
+	if (!n || !mem_ledger_plan(
+			  s->w.ledger, n - 1 - prng_below(&s->r, n < 3 ? n : 3), &plan, &discarded))
+		return;
+	if (prng_below(&s->r, 2))
 		os_discard(s->w.store, plan.bucket, plan.key, NULL);
+	else
+		os_discard(s->w.store, slice_str(WORLD_ARCHIVE), plan.key, NULL);
 }
 
 static void something_happens(struct sim *s)

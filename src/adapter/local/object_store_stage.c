@@ -22,16 +22,16 @@ struct local_stage {
 	struct local_stage *next; /* under the store's lock */
 	struct arena arena;
 	struct slice bucket, key;
-	struct blob_file *file; /* NULL when finished */
-	struct digest *md5;     /* NULL for a copy */
-	struct blob_id blob;    /* when finished */
-	char etag[BS_ETAG_MAX]; /* when finished; of a copy from its start */
+	struct blob_file *file;   /* NULL when finished */
+	struct digest *md5;       /* NULL for a copy */
+	struct blob_id blob;      /* when finished */
+	char etag[BS_ETAG_MAX];   /* when finished; of a copy from its start */
 	atomic_bool is_discarded; /* by a discard of its key: it must not be finished any more */
 };
 
 /* A handle for file, which it owns from here on. */
-static struct local_stage *stage_new(struct local_store *store, struct slice bucket,
-	struct slice key, struct blob_file *file)
+static struct local_stage *stage_new(
+	struct local_store *store, struct slice bucket, struct slice key, struct blob_file *file)
 {
 	struct local_stage *st = xcalloc(1, sizeof(*st));
 

@@ -16,7 +16,7 @@ struct message {
 	uint64_t delivery;        /* of the newest receipt */
 	uint32_t receive_count;
 	bool uncounted; /* this delivery is taken out of receive_count */
-	char *code; /* of a dead letter */
+	char *code;     /* of a dead letter */
 	struct message *next;
 };
 

@@ -1,0 +1,48 @@
+/*
+ * stages: what one bundle has in the store before its seal: itself, and, when an archive is kept, a copy of it and its manifest.
+ *
+ * They are published in that record's order, the bundle last: a consumer sees no bundle that the archive has not. One thread's.
+ */
+#ifndef BALER_CORE_STAGES_H
+#define BALER_CORE_STAGES_H
+
+#include "core/manifest.h"
+#include "port/object_store.h"
+
+struct stages {
+	struct object_store *store;
+	const struct lg_plan *plan;
+	struct slice archive_bucket; /* empty: no archive */
+	struct os_stage *bundle, *manifest;
+	struct digest *sha256; /* of the member that is coming; NULL without an archive */
+	struct manifest_member member;
+	size_t n_members;
+	struct buf piece; /* of the manifest, not yet written */
+	struct arena arena;
+};
+
+/* Begins the bundle's stage, and the manifest's. After any code stages_free. */
+enum rc stages_begin(struct stages *s, struct object_store *store, const struct lg_plan *plan,
+	struct slice archive_bucket, struct err *err);
+enum rc stages_write(struct stages *s, struct slice bytes, struct err *err);
+
+/* For the manifest: a member, its bytes, and that it is whole. offset: of its data in the tar. */
+void stages_member_begin(struct stages *s, struct slice name, const struct object_id *object,
+	uint64_t size_bytes, uint64_t offset_bytes);
+void stages_member_data(struct stages *s, struct slice bytes);
+enum rc stages_member_end(struct stages *s, struct err *err);
+
+/* Everything staged; *ret_staged is what the seal is to say (staged.h). */
+enum rc stages_finish(struct stages *s, uint64_t size_bytes,
+	const unsigned char sha256[SHA256_BYTES], struct buf *ret_staged, struct err *err);
+/* The handles only. */
+void stages_free(struct stages *s);
+
+/* Removes every unpublished stage of the plan's keys. */
+enum rc stages_discard(struct object_store *store, const struct lg_plan *plan,
+	struct slice archive_bucket, struct err *err);
+/* Takes out of the archive what a plan put there that will never be published. */
+enum rc stages_unarchive(struct object_store *store, const struct lg_plan *plan,
+	struct slice archive_bucket, struct err *err);
+
+#endif
