@@ -407,6 +407,27 @@ static void stat_counts_what_waits_and_what_is_out(void **state)
 	arena_release(&a);
 }
 
+static void eq5_the_last_hide_says_whether_it_counts(void **state)
+{
+	struct contract_world *w = *state;
+	struct arena a = ARENA_INIT;
+	struct eq_message m;
+
+	if (!w->queue->can_uncount) {
+		print_message("not applicable: the queue cannot uncount\n");
+		return;
+	}
+	send_one(w->queue, "m");
+	for (uint32_t i = 0; i < 4; i++) {
+		m = receive_one(w->queue, &a, "m");
+		assert_int_equal(m.receive_count, 1 + i / 2);
+		for (int again = 0; again < 3; again++)
+			assert_int_equal(hide(w->queue, m.receipt, 60000, true), RC_OK);
+		assert_int_equal(hide(w->queue, m.receipt, 0, i % 2 == 0), RC_OK);
+	}
+	arena_release(&a);
+}
+
 int contract_event_queue(const struct contract_factory *f)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +439,7 @@ int contract_event_queue(const struct contract_factory *f)
 		CONTRACT_TEST(eq5_hide_sets_when_it_is_visible_again),
 		CONTRACT_TEST(eq5_hide_extends_and_the_receipt_stays_good),
 		CONTRACT_TEST(eq5_uncounted_takes_the_delivery_back),
+		CONTRACT_TEST(eq5_the_last_hide_says_whether_it_counts),
 		CONTRACT_TEST(eq6_a_dead_letter_leaves_the_queue),
 		CONTRACT_TEST(eq7_too_many_receives_make_a_dead_letter),
 		CONTRACT_TEST(eq8_receive_returns_when_there_is_nothing),

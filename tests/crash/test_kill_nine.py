@@ -3,11 +3,14 @@
 Suppliers put unique bodies (overwriting each other's keys now and then) while the server is killed KILLS times at random moments and
 started again on the same folder. A consumer takes finished bundles away meanwhile and deletes them, as a real one does, so a bundle
 that were published again after a restart would be seen as a duplicate. At the end every acknowledged body must have been in exactly one
-bundle; a body whose PUT was never answered in one or none; nothing else in any.
+bundle; a body whose PUT was never answered in one or none; nothing else in any. The archive must hold exactly the bundles that were
+taken, and the manifest of each must name its members, their hashes, and where in the tar their bytes are.
 """
 import collections
+import gzip
 import hashlib
 import io
+import json
 import os
 import pathlib
 import random
@@ -27,6 +30,7 @@ KILLS = int(os.environ.get("BALER_KILLS", "50"))
 SEED = int(os.environ.get("BALER_SEED", str(random.randrange(1 << 32))))
 SUPPLIERS = 4
 LANDING, DISTRIBUTION = "data-aggregator-landing-dev", "data-aggregator-distribution-dev"
+ARCHIVE = "data-aggregator-archive-dev"
 KEYS = ("crashtest", "crash-test-secret-key")
 SETTLE_S = 90
 
@@ -111,6 +115,32 @@ def start(folder):
     return Server("--batch-window", "300ms", data=folder, keys=KEYS)
 
 
+def check_manifest(manifest, key, data):
+    assert (manifest["bundle"], manifest["size"]) == (key, len(data))
+    assert manifest["sha256"] == hashlib.sha256(data).hexdigest() and manifest["plan"] in key
+    tar = gzip.decompress(data)
+    with tarfile.open(fileobj=io.BytesIO(tar)) as bundle:
+        assert [m["name"] for m in manifest["members"]] == bundle.getnames()
+    for member in manifest["members"]:
+        body = tar[member["offset"]:member["offset"] + member["size"]]
+        assert hashlib.sha256(body).hexdigest() == member["sha256"], f"{key}: {member}"
+        assert member["bucket"] == LANDING and member["versionId"]
+
+
+def check_archive(consumer, endpoint):
+    s3 = client(endpoint)
+    keys = set()
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=ARCHIVE):
+        assert not page.get("DeleteMarkers")
+        for item in page.get("Versions", []):
+            assert item["Key"] not in keys, f"{item['Key']} is archived twice"
+            keys.add(item["Key"])
+    assert keys == consumer.taken | {f"manifests/{key}.json" for key in consumer.taken}
+    for key in consumer.taken:
+        data = s3.get_object(Bucket=ARCHIVE, Key=key)["Body"].read()
+        check_manifest(json.load(s3.get_object(Bucket=ARCHIVE, Key=f"manifests/{key}.json")["Body"]), key, data)
+
+
 def settle(consumer, storm, endpoint):
     deadline = time.monotonic() + SETTLE_S
     while time.monotonic() < deadline:
@@ -147,6 +177,7 @@ def test_everything_acknowledged_ends_in_exactly_one_bundle():
     for s in suppliers:
         s.join()
     settle(consumer, storm, server.endpoint)
+    check_archive(consumer, server.endpoint)
     assert server.stop() == 0
 
     print(f"{KILLS} kills, seed {SEED}: {len(storm.sent)} sent, {len(storm.acked)} acknowledged, "
