@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "adapter/aws/s3.h"
 #include "adapter/local/local.h"
+#include "adapter/local/retention.h"
+#include "adapter/wrap/retry.h"
 #include "base/sync.h"
 #include "core/pipeline.h"
 #include "gateway/gateway.h"
@@ -17,6 +20,8 @@ struct composition {
 	const struct serve_options *options;
 	struct local *local;
 	struct op_port *operator;
+	struct local_retention *retention;
+	struct object_store *foreign_landing; /* NULL: landing is ours */
 	struct gateway *gateway;
 
 	/* bundling */
@@ -36,7 +41,9 @@ static enum rc open_local(struct composition *c, struct err *err)
 		.folder = o->data,
 		.clock = clock_system(),
 		.region = o->region,
-		.notify = {.bucket = o->landing_bucket, .prefixes = &prefix, .n_prefixes = 1},
+		.notify = {.bucket = o->landing_endpoint ? NULL : o->landing_bucket,
+			.prefixes = &prefix,
+			.n_prefixes = 1},
 		.max_receives = (uint32_t)o->max_receives,
 	};
 
@@ -88,7 +95,7 @@ static enum rc make_buckets(struct composition *c, struct err *err)
 	struct bucket_store *bs = local_bucket_store(c->local);
 	enum rc rc = RC_OK;
 
-	for (size_t i = 0; i < 3 && rc == RC_OK; i++)
+	for (size_t i = c->foreign_landing ? 1 : 0; i < 3 && rc == RC_OK; i++)
 		rc = make_bucket(bs, names[i], err);
 	return rc;
 }
@@ -121,6 +128,75 @@ static enum rc check_buckets(const struct serve_options *o, struct err *err)
 	return rc;
 }
 
+/* "AWS_ACCESS_KEY_ID" is BALER_LANDING_ACCESS_KEY_ID here; no file and no profile is looked at, for those are the user's own. */
+static const char *landing_variable(void *arg, const char *name)
+{
+	static const char *const keys[][2] = {{"AWS_ACCESS_KEY_ID", "BALER_LANDING_ACCESS_KEY_ID"},
+		{"AWS_SECRET_ACCESS_KEY", "BALER_LANDING_SECRET_ACCESS_KEY"},
+		{"AWS_SESSION_TOKEN", "BALER_LANDING_SESSION_TOKEN"},
+		{"AWS_CA_BUNDLE", "AWS_CA_BUNDLE"}};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(name, keys[i][0]) == 0)
+			return getenv(keys[i][1]);
+	if (strcmp(name, "AWS_SHARED_CREDENTIALS_FILE") == 0 ||
+		strcmp(name, "AWS_CONFIG_FILE") == 0)
+		return "/dev/null";
+	return NULL;
+}
+
+static enum rc open_landing(struct composition *c, struct err *err)
+{
+	struct aws_settings_request request = {.env = landing_variable,
+		.endpoint_url = c->options->landing_endpoint,
+		.region = c->options->landing_region};
+	struct prng jitter = prng_system();
+	struct aws_settings settings = {0};
+	struct object_store *s3 = NULL;
+	enum rc rc;
+
+	if (!c->options->landing_endpoint)
+		return RC_OK;
+	rc = aws_settings_load(&request, &settings, err);
+	if (rc == RC_OK)
+		rc = s3_open(&settings, &s3, err);
+	aws_settings_release(&settings);
+	unsetenv("BALER_LANDING_SECRET_ACCESS_KEY");
+	unsetenv("BALER_LANDING_SESSION_TOKEN");
+	if (rc == RC_OK)
+		c->foreign_landing = retry_object_store_new(
+			s3, &retry_defaults, clock_system(), prng_u64(&jitter));
+	if (rc == RC_ABSENT)
+		return err_set(err, RC_REFUSED,
+			"'--landing-endpoint': set BALER_LANDING_ACCESS_KEY_ID and "
+			"BALER_LANDING_SECRET_ACCESS_KEY");
+	return rc == RC_OK ? rc : err_ctx(err, RC_REFUSED, "'--landing-endpoint'");
+}
+
+static void start_retention(struct composition *c)
+{
+	const struct serve_options *o = c->options;
+	struct retention_config config = {
+		.landing_bucket = o->landing_bucket,
+		.event_prefix = o->event_prefix,
+		.distribution_bucket = o->distribution_bucket,
+		.landing_ms = o->landing_endpoint ? 0 : o->landing_retention_ms,
+		.distribution_ms = o->distribution_retention_ms,
+		.uploads_ms = o->upload_retention_ms,
+		.ledger_ms = o->ledger_retention_ms,
+		.dead_letters_ms = o->dead_letter_retention_ms,
+	};
+
+	if (o->ledger_retention_ms && o->ledger_retention_ms < SERVE_LEDGER_SAFE_MS)
+		log_event(EV_CONFIG_RISK, LF_STR("setting", "ledger-retention"),
+			LF_U64("days", o->ledger_retention_ms / 86400000),
+			LF_STR("risk",
+				"below 45 days an event that comes late can ship its object a "
+				"second time"));
+	c->retention = local_retention_start(c->local, &config);
+}
+
 static void open_operator(struct composition *c)
 {
 	struct local_operator_config config = {
@@ -128,10 +204,10 @@ static void open_operator(struct composition *c)
 		.landing_bucket = c->options->landing_bucket,
 		.event_prefix = c->options->event_prefix,
 		.distribution_bucket = c->options->distribution_bucket,
-		.is_landing_local = true,
+		.is_landing_local = !c->options->landing_endpoint,
 	};
 
-	c->operator = local_operator_new(c->local, &config);
+	c->operator= local_operator_new(c->local, &config);
 }
 
 enum rc compose_open(
@@ -141,7 +217,12 @@ enum rc compose_open(
 	enum rc rc;
 
 	c->options = options;
+	unsetenv("BALER_EVENTS_TOKEN"); /* it is in options */
 	rc = check_buckets(options, err);
+	if (rc == RC_OK)
+		rc = serve_options_check(options, err);
+	if (rc == RC_OK)
+		rc = open_landing(c, err);
 	if (rc == RC_OK)
 		rc = open_local(c, err);
 	if (rc == RC_OK)
@@ -170,6 +251,7 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 		.store = local_bucket_store(c->local),
 		.operator= c->operator,
 		.queue = local_event_queue(c->local),
+		.events_token = c->options->events_token,
 		.keys = {root_secret, (void *)(uintptr_t)key},
 		.clock = clock_system(),
 		.listen_host = host,
@@ -205,12 +287,13 @@ void compose_bundle(struct composition *c)
 	const struct serve_options *o = c->options;
 	struct pipeline_config config;
 
+	start_retention(c);
 	pipeline_config_init(&config);
 	snprintf(c->owner, sizeof(c->owner), "serve-%d", (int)getpid());
 	c->prng = prng_system();
 	c->pool = work_pool_new(cpu_count(), "compress");
 	config.ports = (struct pipeline_ports){
-		.landing = local_object_store(c->local),
+		.landing = c->foreign_landing ? c->foreign_landing : local_object_store(c->local),
 		.distribution = local_object_store(c->local),
 		.queue = local_event_queue(c->local),
 		.ledger = local_ledger(c->local),
@@ -219,6 +302,7 @@ void compose_bundle(struct composition *c)
 		.pool = c->pool,
 	};
 	config.owner = c->owner;
+	config.retention_ms = o->ledger_retention_ms;
 	config.landing_bucket = o->landing_bucket;
 	config.distribution_bucket = o->distribution_bucket;
 	config.archive_bucket = o->archive_bucket;
@@ -255,7 +339,9 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 		pipeline_free(c->pipeline);
 	}
 	work_pool_free(c->pool);
+	local_retention_stop(c->retention);
 	op_close(c->operator);
+	os_close(c->foreign_landing);
 	if (c->local)
 		local_close(c->local);
 	free(c);

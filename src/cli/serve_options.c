@@ -5,6 +5,9 @@
 #define MIB (1ull << 20)
 #define SECOND 1000ull
 #define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+#define YEARS (3650 * DAY)
+#define TOKEN_MIN 16
 #define FIELD(name) offsetof(struct serve_options, name)
 
 const struct setting serve_settings[] = {
@@ -50,8 +53,51 @@ const struct setting serve_settings[] = {
 		.help = "how long a message taken from the queue is hidden from other workers"},
 	{"max-receives", 0, "N", SETTING_COUNT, FIELD(max_receives), "5", 1, 1000,
 		.help = "failed deliveries after which a message becomes a dead letter"},
+	{"landing-retention", 0, "TIME", SETTING_DURATION, FIELD(landing_retention_ms), "7d", 0,
+		YEARS,
+		.help = "how long an object stays in the landing bucket once it is bundled; 0: "
+			"for ever"},
+	{"distribution-retention", 0, "TIME", SETTING_DURATION, FIELD(distribution_retention_ms),
+		"14d", 0, YEARS,
+		.help = "how long a bundle stays in the distribution bucket, taken or not; 0: for "
+			"ever"},
+	{"upload-retention", 0, "TIME", SETTING_DURATION, FIELD(upload_retention_ms), "1d", 0,
+		YEARS, .help = "how long a multipart upload may stay incomplete; 0: for ever"},
+	{"ledger-retention", 0, "TIME", SETTING_DURATION, FIELD(ledger_retention_ms), "45d", 0,
+		YEARS, .variable = "IDEMPOTENCY_TTL_DAYS", .variable_unit = DAY,
+		.help = "how long it is remembered that an object was bundled, at least while its "
+			"version\n"
+			"exists; 0: for ever. Below 45d a late duplicate can ship twice; below 4d "
+			"is refused"},
+	{"dead-letter-retention", 0, "TIME", SETTING_DURATION, FIELD(dead_letter_retention_ms),
+		"14d", 0, YEARS, .help = "how long dead letters are kept; 0: for ever"},
+	{"events-token", 0, "TOKEN", SETTING_TEXT, FIELD(events_token), NULL,
+		.help = "what another store must show as 'Authorization: Bearer TOKEN' to send "
+			"events to\n"
+			"/-/events; at least 16 characters. Better given by variable than on a "
+			"command line"},
+	{"landing-endpoint", 0, "URL", SETTING_TEXT, FIELD(landing_endpoint), NULL,
+		.help = "the landing bucket is in this S3 store, which sends its events to "
+			"/-/events; keys in\n"
+			"BALER_LANDING_ACCESS_KEY_ID, BALER_LANDING_SECRET_ACCESS_KEY (and "
+			"_SESSION_TOKEN)"},
+	{"landing-region", 0, "NAME", SETTING_TEXT, FIELD(landing_region), "us-east-1",
+		.help = "the region to sign for at the landing endpoint"},
 	{NULL},
 };
+
+enum rc serve_options_check(const struct serve_options *o, struct err *err)
+{
+	if (o->ledger_retention_ms && o->ledger_retention_ms < SERVE_QUEUE_RETENTION_MS)
+		return err_set(err, RC_REFUSED,
+			"'--ledger-retention': less than 4d; a message may be that old when it "
+			"comes "
+			"again, and its object would be bundled twice");
+	if (o->events_token && strlen(o->events_token) < TOKEN_MIN)
+		return err_set(
+			err, RC_REFUSED, "'--events-token': shorter than %d characters", TOKEN_MIN);
+	return RC_OK;
+}
 
 enum rc serve_listen_parse(
 	const char *text, struct arena *a, char **ret_host, uint16_t *ret_port, struct err *err)

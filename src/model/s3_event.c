@@ -139,22 +139,95 @@ static enum rc read_records(
 	return RC_OK;
 }
 
+/* EventBridge's names for what S3's own notifications call "ObjectCreated:Put" and so on. */
+static const char *bridge_event_name(const json_t *root, const json_t *detail)
+{
+	static const char *const created[][2] = {{"PutObject", "ObjectCreated:Put"},
+		{"POST Object", "ObjectCreated:Post"}, {"CopyObject", "ObjectCreated:Copy"},
+		{"CompleteMultipartUpload", "ObjectCreated:CompleteMultipartUpload"}};
+	struct slice type = json_member_str(root, "detail-type");
+	struct slice reason = json_member_str(detail, "reason");
+
+	if (slice_eq_str(type, "Object Deleted"))
+		return "ObjectRemoved:Delete";
+	if (!slice_eq_str(type, "Object Created"))
+		return "Other";
+	for (size_t i = 0; i < sizeof(created) / sizeof(created[0]); i++)
+		if (slice_eq_str(reason, created[i][0]))
+			return created[i][1];
+	return "ObjectCreated:Put";
+}
+
+/* EventBridge's envelope holds one object, with names of its own; the key is not encoded. */
+static enum rc read_bridge(struct arena *a, const json_t *root, struct s3_event *e, struct err *err)
+{
+	const json_t *detail = json_object_get(root, "detail");
+	const json_t *object = json_object_get(detail, "object");
+	struct slice bucket = json_member_str(json_object_get(detail, "bucket"), "name");
+	struct slice key = json_member_str(object, "key");
+	struct slice version = json_member_str(object, "version-id");
+	struct s3_event_record *r = arena_array(a, 1, sizeof(*r));
+
+	if (bucket.n == 0 || key.n == 0 || version.n > VERSION_ID_MAX)
+		return err_code(err, RC_REFUSED, "not-an-event",
+			"an event of EventBridge without detail.bucket.name or detail.object.key, "
+			"or "
+			"with too long a version-id");
+	r->object.bucket = arena_slice(a, bucket);
+	r->object.key = arena_slice(a, key);
+	r->event_name = slice_str(bridge_event_name(root, detail));
+	r->etag = arena_slice(a, json_member_str(object, "etag"));
+	r->sequencer = arena_slice(a, json_member_str(object, "sequencer"));
+	r->object.version = version_of(a, version, r->sequencer);
+	r->has_size = read_size(json_object_get(object, "size"), &r->size);
+	r->time_wall_ms = parse_time(json_member_str(root, "time"));
+	e->records = r;
+	e->n_records = 1;
+	return RC_OK;
+}
+
+static enum rc read_root(struct arena *a, const json_t *root, struct s3_event *e, struct err *err)
+{
+	if (json_is_array(json_object_get(root, "Records")))
+		return read_records(a, json_object_get(root, "Records"), e, err);
+	if (slice_eq_str(json_member_str(root, "source"), "aws.s3"))
+		return read_bridge(a, root, e, err);
+	e->is_test = slice_eq_str(json_member_str(root, "Event"), "s3:TestEvent");
+	if (e->is_test)
+		return RC_OK;
+	return err_code(err, RC_REFUSED, "not-an-event",
+		"no Records, no event of EventBridge, and not s3:TestEvent");
+}
+
+/* SNS: the notification is a text inside. One envelope only: what is in it is no envelope again. */
+static enum rc unwrap(json_t **root, struct err *err)
+{
+	struct slice message = json_member_str(*root, "Message");
+	json_t *inner = NULL;
+	struct err why = {0};
+
+	if (!slice_eq_str(json_member_str(*root, "Type"), "Notification") || !message.p)
+		return RC_OK;
+	if (json_parse(message, S3_EVENT_MAX_BYTES, &inner, &why) != RC_OK)
+		return err_code(err, RC_REFUSED, "not-json", "the Message of SNS: %s", why.text);
+	json_decref(*root);
+	*root = inner;
+	return RC_OK;
+}
+
 enum rc s3_event_parse(
 	struct arena *a, struct slice text, struct s3_event *ret_event, struct err *err)
 {
 	struct s3_event e = {0};
 	json_t *root = NULL;
 	struct err why = {0};
-	enum rc rc = RC_OK;
+	enum rc rc;
 
 	if (json_parse(text, S3_EVENT_MAX_BYTES, &root, &why) != RC_OK)
 		return err_code(err, RC_REFUSED, "not-json", "%s", why.text);
-	if (json_is_array(json_object_get(root, "Records")))
-		rc = read_records(a, json_object_get(root, "Records"), &e, err);
-	else if (slice_eq_str(json_member_str(root, "Event"), "s3:TestEvent"))
-		e.is_test = true;
-	else
-		rc = err_code(err, RC_REFUSED, "not-an-event", "no Records, and not s3:TestEvent");
+	rc = unwrap(&root, err);
+	if (rc == RC_OK)
+		rc = read_root(a, root, &e, err);
 	json_decref(root);
 	if (rc == RC_OK)
 		*ret_event = e;

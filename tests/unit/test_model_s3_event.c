@@ -108,6 +108,60 @@ static void the_test_event_is_known(void **state)
 	assert_int_equal(e.n_records, 0);
 }
 
+/* Samples of Amazon's documentation: SNS in front of SQS or a webhook, EventBridge. */
+static void sns_wraps_a_notification_as_text(void **state)
+{
+	struct s3_event e =
+		parse("{\"Type\":\"Notification\",\"MessageId\":\"1\",\"TopicArn\":\"arn:aws:sns:"
+		      "us-east-1:1:t\","
+		      "\"Subject\":\"Amazon S3 "
+		      "Notification\",\"Message\":\"{\\\"Records\\\":[{\\\"eventSource\\\":"
+		      "\\\"aws:s3\\\",\\\"eventName\\\":\\\"ObjectCreated:Put\\\",\\\"s3\\\":{"
+		      "\\\"bucket\\\":"
+		      "{\\\"name\\\":\\\"b\\\"},\\\"object\\\":{\\\"key\\\":\\\"a+b%2Bc\\\","
+		      "\\\"size\\\":5,"
+		      "\\\"versionId\\\":\\\"v1\\\"}}}]}\"}");
+
+	(void)state;
+	assert_int_equal(e.n_records, 1);
+	assert_slice_is(e.records[0].object.bucket, "b");
+	assert_slice_is(e.records[0].object.key, "a b+c");
+	assert_slice_is(e.records[0].object.version, "v1");
+	assert_int_equal(e.records[0].size, 5);
+	e = parse(
+		"{\"Type\":\"Notification\",\"Message\":\"{\\\"Event\\\":\\\"s3:TestEvent\\\"}\"}");
+	assert_true(e.is_test);
+}
+
+static void eventbridge_has_names_of_its_own(void **state)
+{
+	struct s3_event e = parse(
+		"{\"version\":\"0\",\"id\":\"17793124\",\"detail-type\":\"Object "
+		"Created\",\"source\":\"aws.s3\","
+		"\"account\":\"123456789012\",\"time\":\"2021-11-12T00:00:00Z\",\"region\":\"ca-"
+		"central-1\","
+		"\"resources\":[\"arn:aws:s3:::b\"],\"detail\":{\"version\":\"0\",\"bucket\":{"
+		"\"name\":\"b\"},"
+		"\"object\":{\"key\":\"a+b%20c\",\"size\":5,\"etag\":"
+		"\"b1946ac92492d2347c6235b4d2611184\","
+		"\"version-id\":\"IYV3p45BT0ac8hjHg1houSdS1a.Mro8e\",\"sequencer\":"
+		"\"617f08299329d189\"},"
+		"\"request-id\":\"N4N7GDK58NMKJ12R\",\"reason\":\"CompleteMultipartUpload\"}}");
+
+	(void)state;
+	assert_int_equal(e.n_records, 1);
+	assert_slice_is(e.records[0].object.key, "a+b%20c"); /* not encoded */
+	assert_slice_is(e.records[0].object.version, "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e");
+	assert_slice_is(e.records[0].event_name, "ObjectCreated:CompleteMultipartUpload");
+	assert_slice_is(e.records[0].etag, "b1946ac92492d2347c6235b4d2611184");
+	assert_int_equal(e.records[0].time_wall_ms, 1636675200000);
+	e = parse("{\"source\":\"aws.s3\",\"detail-type\":\"Object "
+		  "Deleted\",\"detail\":{\"bucket\":{\"name\":"
+		  "\"b\"},\"object\":{\"key\":\"k\",\"sequencer\":\"61\"}}}");
+	assert_slice_is(e.records[0].event_name, "ObjectRemoved:Delete");
+	assert_slice_is(e.records[0].object.version, "seq:61");
+}
+
 static void other_bodies_are_refused(void **state)
 {
 	char deep[6001];
@@ -121,6 +175,12 @@ static void other_bodies_are_refused(void **state)
 	refuse("{\"Records\":[{}]}", "not-an-event");
 	refuse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":5}}}]}",
 		"not-an-event");
+	refuse("{\"Type\":\"Notification\",\"Message\":\"hello\"}", "not-json");
+	refuse("{\"Type\":\"Notification\",\"Message\":\"{\\\"Type\\\":\\\"Notification\\\","
+	       "\\\"Message\\\":"
+	       "\\\"{}\\\"}\"}",
+		"not-an-event"); /* an envelope in an envelope */
+	refuse("{\"source\":\"aws.s3\",\"detail\":{\"bucket\":{\"name\":\"b\"}}}", "not-an-event");
 	memset(deep, '[', sizeof(deep) - 1);
 	deep[sizeof(deep) - 1] = '\0';
 	refuse(deep, "not-json");
@@ -134,6 +194,8 @@ int main(void)
 		cmocka_unit_test_teardown(minio_keeps_the_prefix_and_encodes_slashes, release),
 		cmocka_unit_test_teardown(ceph_writes_keys_as_they_are_and_sizes_as_text, release),
 		cmocka_unit_test_teardown(the_test_event_is_known, release),
+		cmocka_unit_test_teardown(sns_wraps_a_notification_as_text, release),
+		cmocka_unit_test_teardown(eventbridge_has_names_of_its_own, release),
 		cmocka_unit_test_teardown(other_bodies_are_refused, release),
 	};
 

@@ -6,7 +6,8 @@
  * Opening a rejected object again. Its record becomes claimed by the plan that it was rejected in, in the slot it had there. That slot is
  * excluded from the plan's bundle (or the plan is aborted), so the protocol's rule for a stale claim (section 2, 3c … 3e) lets the next
  * plan take it over: no new rule, and no record is ever deleted. Were the slot not excluded after all, the object would be a
- * member: then the redrive is refused [OP-5].
+ * member: then the redrive is refused [OP-5]. The record says two attempts: it is no first claim, whose event's age would be held against it
+ * (the operator vouches), and not yet suspect.
  */
 #include <stdio.h>
 
@@ -209,7 +210,7 @@ static enum rc reopen_one(struct change_op *w, struct db_conn *conn, struct aren
 	const struct object_id *o, struct op_change *c, struct err *err)
 {
 	sqlite3_stmt *st =
-		db_stmt(conn, "UPDATE claim SET state = 1, attempts = 1, reason = NULL"
+		db_stmt(conn, "UPDATE claim SET state = 1, attempts = 2, reason = NULL"
 			      " WHERE version = ? AND bucket = ? AND key = ? AND state = 2");
 	struct operator_record record;
 	char *subject;
