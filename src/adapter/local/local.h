@@ -21,6 +21,7 @@
 struct bucket_store;
 struct object_store;
 struct event_queue;
+struct key_store;
 struct ledger;
 struct op_port;
 struct local;
@@ -59,6 +60,10 @@ struct local_operator_config {
 };
 /* The caller's to close, before local_close. */
 struct op_port *local_operator_new(struct local *local, const struct local_operator_config *cfg);
+
+/* Access keys (port/key_store.h). Their secrets are sealed with FOLDER/master-key, made (mode 0600) with the first key. Closed by the
+ * caller, before local_close. RC_REFUSED: others may read the master key; RC_CORRUPT: it is missing or does not fit; RC_FATAL. */
+enum rc local_keys_open(struct local *local, struct key_store **ret_keys, struct err *err);
 
 /* Since start, for metrics and benches. */
 struct local_stat {

@@ -111,6 +111,14 @@
 	"  who TEXT NOT NULL, action TEXT NOT NULL, subject BLOB NOT NULL, detail BLOB NOT NULL) STRICT;" \
 	"CREATE INDEX audit_subject ON audit(subject);"
 
-#define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE SCHEMA_AUDIT
+/* key_store. secret: sealed under the folder's master-key, bound to access_key and role; NULL once revoked. role: enum key_role.
+ * IF NOT EXISTS: keys.c makes it too, in folders that are older than it. */
+#define SCHEMA_KEYS                                                                                       \
+	"CREATE TABLE IF NOT EXISTS access_key("                                                          \
+	"  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role INTEGER NOT NULL,"                     \
+	"  note TEXT NOT NULL, created INTEGER NOT NULL," /* wall ms */                                   \
+	"  revoked INTEGER NOT NULL DEFAULT 0, secret BLOB) STRICT;"
+
+#define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE SCHEMA_AUDIT SCHEMA_KEYS
 
 #endif
