@@ -56,7 +56,7 @@ static void announce(
 	bool is_ipv6 = strchr(host, ':') != NULL;
 	char url[300];
 
-	snprintf(url, sizeof(url), "http://%s%s%s:%u", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
+	snprintf(url, sizeof(url), "http%s://%s%s%s:%u", o->tls_cert ? "s" : "", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
 		port);
 	printf("listening on %s\n", url);
 	if (key->is_new)
@@ -81,6 +81,7 @@ static int serve(const struct serve_options *o, struct arena *a)
 	sigset_t signals = block_signals();
 	struct composition *c = NULL;
 	struct root_key key = {0};
+	struct tls_files tls = {0};
 	struct err err = {0};
 	uint16_t port;
 	char *host;
@@ -89,11 +90,13 @@ static int serve(const struct serve_options *o, struct arena *a)
 
 	rc = serve_listen_parse(o->listen, a, &host, &port, &err);
 	if (rc == RC_OK)
+		rc = tls_files_load(o->tls_cert, o->tls_key, &tls, &err);
+	if (rc == RC_OK)
 		rc = compose_open(o, &c, &err);
 	if (rc == RC_OK)
 		rc = root_key_load(o->data, &key, &err);
 	if (rc == RC_OK)
-		rc = compose_listen(c, host, port, &key, &port, &err);
+		rc = compose_listen(c, host, port, &key, o->tls_cert ? &tls : NULL, &port, &err);
 	if (rc == RC_OK) {
 		compose_bundle(c);
 		announce(host, port, o, &key);
@@ -105,6 +108,7 @@ static int serve(const struct serve_options *o, struct arena *a)
 	compose_close(c, STOP_DEADLINE_MS);
 	if (rc == RC_OK)
 		log_event(EV_SERVE_STOPPED);
+	tls_files_release(&tls);
 	explicit_bzero(&key, sizeof(key));
 	return status;
 }

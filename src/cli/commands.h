@@ -11,6 +11,7 @@
 
 int cmd_serve(int argc, char **argv);
 int cmd_e2e(int argc, char **argv);
+int cmd_key(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_list(int argc, char **argv);
@@ -20,7 +21,7 @@ int cmd_deadletter(int argc, char **argv);
 int cmd_where(int argc, char **argv);
 
 /* For 'baler help NAME' and 'baler NAME --help'. */
-extern const struct setting serve_settings[], e2e_settings[];
+extern const struct setting serve_settings[], e2e_settings[], key_settings[];
 extern const struct setting pull_settings[], verify_settings[], list_settings[], replay_settings[];
 extern const struct setting status_settings[], deadletter_settings[], where_settings[];
 

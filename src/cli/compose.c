@@ -14,6 +14,7 @@
 #include "core/pipeline.h"
 #include "gateway/gateway.h"
 #include "obs/log.h"
+#include "port/key_store.h"
 #include "wire/uri.h"
 
 struct composition {
@@ -22,6 +23,8 @@ struct composition {
 	struct op_port *operator;
 	struct local_retention *retention;
 	struct object_store *foreign_landing; /* NULL: landing is ours */
+	struct key_store *keys;
+	const struct root_key *root_key;
 	struct gateway *gateway;
 
 	/* bundling */
@@ -229,6 +232,8 @@ enum rc compose_open(
 		open_operator(c);
 	if (rc == RC_OK)
 		rc = make_buckets(c, err);
+	if (rc == RC_OK)
+		rc = local_keys_open(c->local, &c->keys, err);
 	if (rc != RC_OK) {
 		compose_close(c, 0);
 		return rc;
@@ -237,29 +242,44 @@ enum rc compose_open(
 	return RC_OK;
 }
 
-static struct slice root_secret(void *arg, const char *access_key)
+/* The root key first: no stored key may take its name. */
+static bool find_key(void *arg, const char *access_key, struct key_grant *ret_grant)
 {
-	const struct root_key *key = arg;
+	const struct composition *c = arg;
 
-	return strcmp(access_key, key->access) == 0 ? slice_str(key->secret) : (struct slice){0};
+	if (strcmp(access_key, c->root_key->access) != 0)
+		return ks_find(c->keys, access_key, ret_grant);
+	memcpy(ret_grant->secret, c->root_key->secret, sizeof(c->root_key->secret));
+	ret_grant->role = ROLE_ADMIN;
+	return true;
 }
 
 enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
-	const struct root_key *key, uint16_t *ret_port, struct err *err)
+	const struct root_key *key, const struct tls_files *tls, uint16_t *ret_port,
+	struct err *err)
 {
 	struct gateway_config config = {
 		.store = local_bucket_store(c->local),
 		.operator= c->operator,
 		.queue = local_event_queue(c->local),
 		.events_token = c->options->events_token,
-		.keys = {root_secret, (void *)(uintptr_t)key},
+		.keys = {find_key, c},
+		.key_store = c->keys,
+		.landing_bucket = c->options->landing_bucket,
+		.distribution_bucket = c->options->distribution_bucket,
+		.archive_bucket = c->options->archive_bucket,
+		.tls_cert = tls ? tls->cert : NULL,
+		.tls_key = tls ? tls->key : NULL,
+		.allow_plain_http = c->options->allow_plain_http,
 		.clock = clock_system(),
 		.listen_host = host,
 		.port = port,
 		.region = c->options->region,
 	};
-	enum rc rc = gateway_start(&config, &c->gateway, err);
+	enum rc rc;
 
+	c->root_key = key;
+	rc = gateway_start(&config, &c->gateway, err);
 	if (rc == RC_OK)
 		*ret_port = gateway_port(c->gateway);
 	return rc;
@@ -342,6 +362,7 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 	local_retention_stop(c->retention);
 	op_close(c->operator);
 	os_close(c->foreign_landing);
+	ks_close(c->keys);
 	if (c->local)
 		local_close(c->local);
 	free(c);

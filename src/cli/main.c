@@ -12,7 +12,7 @@ static const struct command commands[] = {
 		"prefix into verified\n"
 		"tar.gz bundles in the distribution bucket, each version exactly once.\n"
 		"\n"
-		"Prints 'listening on http://HOST:PORT' on stdout when it accepts requests. The "
+		"Prints 'listening on http://HOST:PORT' (https with --tls-cert) on stdout when it accepts requests. The "
 		"root key comes from\n"
 		"BALER_ROOT_ACCESS_KEY and BALER_ROOT_SECRET_KEY; without them one is made at "
 		"random on the first start,\n"
@@ -91,6 +91,20 @@ static const struct command commands[] = {
 		"not reachable, not\n"
 		"allowed, or used wrongly.",
 		where_settings},
+	{"key", cmd_key, "key add --role ROLE [--note TEXT] | list | revoke ACCESS_KEY",
+		"access keys with a role: make them, show them, end them",
+		"Asks a running baler, with the AWS_* credentials and endpoint of an admin. A "
+		"change counts at once and\n"
+		"survives a restart. The root key is not among them.\n"
+		"\n"
+		"supplier: puts into landing, nothing else. consumer: lists, gets and deletes in "
+		"distribution.\n"
+		"processor: reads landing, reads and writes distribution and archive, invokes. "
+		"admin: everything.\n"
+		"\n"
+		"Exit code 0 done, 1 no such key or failed, 2 not reachable, not allowed, or used "
+		"wrongly.",
+		key_settings},
 	{NULL},
 };
 

@@ -19,6 +19,14 @@ const struct setting serve_settings[] = {
 		.help = "data folder: database, large objects, root key; made when missing"},
 	{"listen", 0, "HOST:PORT", SETTING_TEXT, FIELD(listen), "127.0.0.1:9000",
 		.help = "where to accept requests; port 0 takes a free one"},
+	{"tls-cert", 0, "FILE", SETTING_TEXT, FIELD(tls_cert), NULL,
+		.help = "speak HTTPS with this certificate, PEM, with the chain behind it; needs "
+			"--tls-key"},
+	{"tls-key", 0, "FILE", SETTING_TEXT, FIELD(tls_key), NULL,
+		.help = "the certificate's private key, PEM without a password; nobody else may "
+			"read it"},
+	{"allow-plain-http", 0, NULL, SETTING_SWITCH, FIELD(allow_plain_http), NULL,
+		.help = "listen on other addresses than loopback also without TLS"},
 	{"batch-window", 0, "TIME", SETTING_DURATION, FIELD(batch_window_ms), "15s", 100, 12 * HOUR,
 		.help = "a bundle is closed when its oldest object has waited this long"},
 	{"batch-max-objects", 0, "N", SETTING_COUNT, FIELD(batch_max_objects), "10000", 1, 100000,

@@ -8,6 +8,8 @@ struct serve_options {
 	char *config;
 	char *data;
 	char *listen;
+	char *tls_cert, *tls_key; /* files; both or neither */
+	bool allow_plain_http;
 	uint64_t batch_window_ms;
 	uint64_t batch_max_objects;
 	uint64_t batch_max_bytes;

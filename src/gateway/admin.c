@@ -21,12 +21,10 @@ struct admin_route {
 	struct route route;
 };
 
-#define ROUTE(method, body, end)                                                                   \
-	{                                                                                          \
-#end, method, SCOPE_SERVICE, NULL, NULL, body, NULL, end                           \
-	}
-
 /* clang-format off */
+/* roles.h decides by the right, not by the route */
+#define ROUTE(method, body, end) {#end, method, SCOPE_SERVICE, NULL, NULL, body, NULL, end, ACTION_NONE}
+
 static const struct admin_route routes[] = {
 	{"api/v1/status", ADMIN_OPERATE, ROUTE(METHOD_GET, BODY_NONE, admin_status)},
 	{"api/v1/where", ADMIN_OPERATE, ROUTE(METHOD_GET, BODY_NONE, admin_where)},
@@ -34,6 +32,9 @@ static const struct admin_route routes[] = {
 	{"api/v1/deadletters/redrive", ADMIN_OPERATE, ROUTE(METHOD_POST, BODY_DOCUMENT, admin_dead_redrive)},
 	{"api/v1/deadletters/", ADMIN_OPERATE, ROUTE(METHOD_GET, BODY_NONE, admin_dead_get)},
 	{"api/v1/deadletters/", ADMIN_OPERATE, ROUTE(METHOD_DELETE, BODY_NONE, admin_dead_drop)},
+	{"api/v1/keys", ADMIN_KEYS, ROUTE(METHOD_GET, BODY_NONE, admin_key_list)},
+	{"api/v1/keys", ADMIN_KEYS, ROUTE(METHOD_POST, BODY_DOCUMENT, admin_key_add)},
+	{"api/v1/keys/", ADMIN_KEYS, ROUTE(METHOD_DELETE, BODY_NONE, admin_key_revoke)},
 	{"events", ADMIN_SEND_EVENTS, ROUTE(METHOD_POST, BODY_DOCUMENT, admin_events)},
 	{NULL},
 };
@@ -83,18 +84,20 @@ static bool find(const struct request *r, const struct admin_route **ret_route)
 			*ret_route = a;
 			return true;
 		}
-		if (a->path[strlen(a->path) - 1] != '/')
-			return true; /* exact, with another method */
+		/* exact, with another method: the row behind may have the right one */
+		if (a->path[strlen(a->path) - 1] != '/' && (!a[1].path || strcmp(a[1].path, a->path) != 0))
+			return true;
 	}
 	return known;
 }
 
 enum rc admin_allowed(const struct request *r, enum admin_right right, struct err *err)
 {
-	(void)right; /* the root key is the only one there is, and may do everything */
-	if (r->is_authenticated)
-		return RC_OK;
-	return err_code(err, RC_REFUSED, "AccessDenied", "this key may not do this");
+	static const enum action actions[] = {[ADMIN_OPERATE] = ACTION_OPERATE,
+		[ADMIN_SEND_EVENTS] = ACTION_SEND_EVENTS,
+		[ADMIN_KEYS] = ACTION_MANAGE_KEYS};
+
+	return roles_check(r, actions[right], (struct slice){0}, err);
 }
 
 static size_t count_headers(const struct request *r, const char *name)
@@ -141,6 +144,20 @@ static enum rc authenticate(
 	return RC_OK;
 }
 
+/* What the right is about; NULL: this server has none. */
+static const void *part_of(const struct service *s, enum admin_right right)
+{
+	switch (right) {
+	case ADMIN_OPERATE:
+		return s->operator;
+	case ADMIN_SEND_EVENTS:
+		return s->queue;
+	case ADMIN_KEYS:
+		return s->key_store;
+	}
+	return NULL;
+}
+
 enum rc admin_begin(struct request *r, struct err *err)
 {
 	const struct admin_route *route;
@@ -156,8 +173,7 @@ enum rc admin_begin(struct request *r, struct err *err)
 			"this method cannot be used at this path");
 	if (!by_token && (rc = admin_allowed(r, route->right, err)))
 		return rc;
-	if (!(route->right == ADMIN_OPERATE ? (void *)r->service->operator
-					    : (void *)r->service->queue))
+	if (!part_of(r->service, route->right))
 		return err_code(err, RC_REFUSED, "NotImplemented", "this server has no such part");
 	r->route = &route->route;
 	return RC_OK;

@@ -7,6 +7,9 @@
  *   DELETE /-/api/v1/deadletters/ID
  *   POST   /-/api/v1/deadletters/redrive              {"ids":[…]}, at most 500
  *   GET    /-/api/v1/where?bucket=B&key=K&version=V
+ *   POST   /-/api/v1/keys                             {"role":R,"note":N}; the only answer with the secret
+ *   GET    /-/api/v1/keys
+ *   DELETE /-/api/v1/keys/ACCESS_KEY                  revokes it
  *   POST   /-/events                                  S3 notifications, any dialect of model/s3_event.h
  *
  * Every request is signed like those of S3; /-/events also takes "Authorization: Bearer TOKEN". Errors are
@@ -20,7 +23,7 @@
 
 #define ADMIN_EVENTS_MAX_BYTES (1u << 20)
 
-enum admin_right { ADMIN_OPERATE, ADMIN_SEND_EVENTS };
+enum admin_right { ADMIN_OPERATE, ADMIN_SEND_EVENTS, ADMIN_KEYS };
 
 /* Whether the request's path is below /-/ of this endpoint, not a key of a virtual host's bucket. */
 bool admin_is_path(const struct request *r);
@@ -47,5 +50,8 @@ enum rc admin_dead_get(struct request *r, struct err *err);
 enum rc admin_dead_redrive(struct request *r, struct err *err);
 enum rc admin_dead_drop(struct request *r, struct err *err);
 enum rc admin_events(struct request *r, struct err *err);
+enum rc admin_key_add(struct request *r, struct err *err);
+enum rc admin_key_list(struct request *r, struct err *err);
+enum rc admin_key_revoke(struct request *r, struct err *err);
 
 #endif

@@ -11,6 +11,21 @@ static const char *region_to_check(const struct request *r)
 	return r->service->region;
 }
 
+/* The secret as it was when this request was checked: a key may be revoked meanwhile. */
+struct lookup {
+	const struct gateway_keys *keys;
+	struct key_grant grant;
+};
+
+static struct slice find_secret(void *arg, const char *access_key)
+{
+	struct lookup *l = arg;
+
+	if (!l->keys->find(l->keys->arg, access_key, &l->grant))
+		return (struct slice){0};
+	return slice_str(l->grant.secret);
+}
+
 static void explain(struct request *r, struct sigv4_detail *detail)
 {
 	reply_extra(r, "AWSAccessKeyId", slice_str(r->auth.access_key));
@@ -23,8 +38,9 @@ enum rc auth_check(struct request *r, struct err *err)
 {
 	struct sigv4_request signed_request = {
 		r->method_text, r->path, r->query, r->headers, r->n_headers};
-	struct sigv4_policy policy = {"s3", NULL, r->now_wall_ms, &r->service->signing_keys,
-		r->service->keys.secret, r->service->keys.arg};
+	struct lookup lookup = {.keys = &r->service->keys};
+	struct sigv4_policy policy = {
+		"s3", NULL, r->now_wall_ms, &r->service->signing_keys, find_secret, &lookup};
 	struct sigv4_detail detail;
 	enum rc rc;
 
@@ -36,6 +52,8 @@ enum rc auth_check(struct request *r, struct err *err)
 	buf_init(&detail.string_to_sign, DETAIL_MAX_BYTES);
 	rc = sigv4_verify(&signed_request, &r->auth, &policy, &r->seed, &detail, err);
 	r->is_authenticated = rc == RC_OK;
+	r->role = rc == RC_OK ? lookup.grant.role : ROLE_NONE;
+	explicit_bzero(&lookup, sizeof(lookup));
 	if (rc && err_is(err, "SignatureDoesNotMatch"))
 		explain(r, &detail);
 	buf_release(&detail.canonical_request);

@@ -7,7 +7,7 @@
 
 #include "gateway/request.h"
 
-/* RC_OK: r->auth is true and r->is_authenticated set. Else RC_REFUSED or RC_ABSENT with S3's
+/* RC_OK: r->auth is true, r->is_authenticated and r->role set. Else RC_REFUSED or RC_ABSENT with S3's
  * code. */
 enum rc auth_check(struct request *r, struct err *err);
 

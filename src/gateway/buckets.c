@@ -1,5 +1,6 @@
 /* Buckets: made, listed, looked at, removed, versioned. */
 #include "gateway/ops.h"
+#include "gateway/roles.h"
 #include "wire/s3xml.h"
 
 #define LIST_BUCKETS_MAX 10000
@@ -141,7 +142,8 @@ static const char *write_buckets(struct request *r, const struct bs_bucket *buck
 	for (size_t i = 0; i < n; i++) {
 		struct slice name = slice_str(buckets[i].name);
 
-		if (!slice_has_prefix(name, page->prefix) || slice_cmp(name, page->after) <= 0)
+		if (!slice_has_prefix(name, page->prefix) || slice_cmp(name, page->after) <= 0 ||
+			roles_check(r, ACTION_FIND_BUCKET, name, NULL))
 			continue;
 		if (given++ == page->max)
 			return last;

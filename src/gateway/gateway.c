@@ -20,7 +20,8 @@ enum rc gateway_start(
 	const char *host = config->listen_host ? config->listen_host : "127.0.0.1";
 	struct listener *listener;
 	struct gateway *gw;
-	enum rc rc = listener_open(host, config->port, &listener, err);
+	enum rc rc = listener_open(
+		host, config->port, !config->tls_cert && !config->allow_plain_http, &listener, err);
 
 	if (rc)
 		return rc;

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "port/bucket_store.h"
 #include "port/event_queue.h"
+#include "port/key_store.h"
 #include "port/operator.h"
 
 #define GATEWAY_OBJECT_MAX_BYTES                                                                   \
@@ -26,10 +27,10 @@
 					       */
 #define GATEWAY_METADATA_MAX_BYTES 2048 /* x-amz-meta-*: names and values */
 
-/* Who may ask: the secret of an access key, empty when it is unknown. Called on server threads,
- * must not block; the slice stays valid for as long as the gateway runs. */
+/* Who may ask: the secret and role of an access key, copied; false when it is unknown. Called on
+ * server threads, must not block. What each role may do: roles.h. */
 struct gateway_keys {
-	struct slice (*secret)(void *arg, const char *access_key);
+	bool (*find)(void *arg, const char *access_key, struct key_grant *ret_grant);
 	void *arg;
 };
 
@@ -40,11 +41,18 @@ struct gateway_config {
 	struct event_queue *queue;       /* takes events from POST /-/events; NULL: nobody does */
 	const char *events_token;        /* a bearer token that may send events; NULL: none may */
 	struct gateway_keys keys;
+	struct key_store *key_store; /* managed by the admin API; NULL: keys cannot be */
+	/* What the roles' buckets are called; NULL: there is none of that kind. */
+	const char *landing_bucket, *distribution_bucket, *archive_bucket;
 	struct clock *clock;             /* NULL: the machine's */
 	const char *listen_host;         /* NULL: "127.0.0.1" */
 	uint16_t port;                   /* 0: a free one, see gateway_port */
 	const char *region;              /* NULL: "us-east-1" */
 	const char *const *base_domains; /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
+	/* PEM, both or neither: with them only HTTPS is spoken, TLS 1.2 or later. Checked by the caller
+	 * (base/pem.h). */
+	const char *tls_cert, *tls_key;
+	bool allow_plain_http; /* else without TLS only loopback addresses are listened on */
 	unsigned threads;                /* default min(CPUs, 4) */
 	unsigned connections_max;        /* default 1,000; above it, new ones are closed at once */
 	unsigned connections_per_ip_max; /* default: no limit of its own */
@@ -54,8 +62,8 @@ struct gateway_config {
 
 struct gateway;
 
-/* Listens and serves. RC_REFUSED: the address is in use (code "EADDRINUSE"), unknown or not
- * ours; RC_FATAL: no socket or thread to be had. */
+/* Listens and serves. RC_REFUSED: the address is in use (code "EADDRINUSE"), unknown, not
+ * ours, or not loopback and without TLS (code "PlainHttp"); RC_FATAL: no socket or thread to be had. */
 enum rc gateway_start(
 	const struct gateway_config *config, struct gateway **ret_gateway, struct err *err);
 

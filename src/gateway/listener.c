@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -42,7 +43,28 @@ static enum rc bind_to(
 	return err_errno(err, errno, "listen on '%s:%u'", host, port);
 }
 
-static enum rc open_listener(const char *host, uint16_t port, int *ret_fd, struct err *err)
+static bool is_loopback(const struct sockaddr *a)
+{
+	if (a->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >>
+			       24 ==
+		       IN_LOOPBACKNET;
+	return a->sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+}
+
+/* Over plain HTTP everybody on the way reads the objects, and within 15 minutes repeats a request. */
+static enum rc refuse_exposure(const char *host, struct err *err)
+{
+	return err_code(err, RC_REFUSED, "PlainHttp",
+		"'%s' is reached by other machines, and without TLS: give --tls-cert and "
+		"--tls-key, "
+		"or --allow-plain-http if something in front speaks TLS",
+		host);
+}
+
+static enum rc open_listener(
+	const char *host, uint16_t port, bool loopback_only, int *ret_fd, struct err *err)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 		.ai_family = AF_UNSPEC,
@@ -57,6 +79,10 @@ static enum rc open_listener(const char *host, uint16_t port, int *ret_fd, struc
 	if (found != 0)
 		return err_code(err, RC_REFUSED, "EADDRNOTAVAIL", "'%s' is not an address: %s",
 			host, gai_strerror(found));
+	if (loopback_only && !is_loopback(list->ai_addr)) {
+		freeaddrinfo(list);
+		return refuse_exposure(host, err);
+	}
 	fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	rc = fd < 0 ? err_errno(err, errno, "socket") : bind_to(fd, list, host, port, err);
 	freeaddrinfo(list);
@@ -80,12 +106,12 @@ static uint16_t port_of(int fd)
 	return (uint16_t)strtoul(port, NULL, 10);
 }
 
-enum rc listener_open(
-	const char *host, uint16_t port, struct listener **ret_listener, struct err *err)
+enum rc listener_open(const char *host, uint16_t port, bool loopback_only,
+	struct listener **ret_listener, struct err *err)
 {
 	struct listener *l;
 	int fd, stop;
-	enum rc rc = open_listener(host, port, &fd, err);
+	enum rc rc = open_listener(host, port, loopback_only, &fd, err);
 
 	if (rc)
 		return rc;

@@ -6,6 +6,7 @@
 #ifndef BALER_GATEWAY_LISTENER_H
 #define BALER_GATEWAY_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -14,9 +15,9 @@
 struct listener;
 
 /* Listens; accepts nothing yet. port 0: a free one. RC_REFUSED EADDRINUSE, EACCES,
- * EADDRNOTAVAIL; RC_FATAL. */
-enum rc listener_open(
-	const char *host, uint16_t port, struct listener **ret_listener, struct err *err);
+ * EADDRNOTAVAIL, PlainHttp (loopback_only, and others can reach it); RC_FATAL. */
+enum rc listener_open(const char *host, uint16_t port, bool loopback_only,
+	struct listener **ret_listener, struct err *err);
 uint16_t listener_port(const struct listener *l);
 /* From now on each connection is given to take, which owns fd, on the listener's thread. */
 void listener_start(struct listener *l,

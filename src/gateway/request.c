@@ -62,8 +62,9 @@ static enum rc begin(struct request *r, struct err *err)
 		return rc;
 	if (r->is_admin)
 		rc = admin_begin(r, err);
-	else if (!(rc = auth_check(r, err)) && !(rc = read_name(r, err)))
-		rc = route_find(r, &r->route, err);
+	else if (!(rc = auth_check(r, err)) && !(rc = read_name(r, err)) &&
+		 !(rc = route_find(r, &r->route, err)))
+		rc = roles_check_route(r, err);
 	if (rc || (rc = body_prepare(r, r->route->body, err)))
 		return rc;
 	if (r->route->begin && (rc = r->route->begin(r, err)))

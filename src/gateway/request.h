@@ -47,6 +47,7 @@ struct request {
 	struct sigv4_auth auth; /* trusted once is_authenticated */
 	struct sigv4_seed seed; /* of signed chunks */
 	bool is_authenticated;
+	enum key_role role; /* ROLE_NONE until then */
 	bool is_admin; /* below /-/: admin.h; errors are JSON */
 	struct uri_target name;   /* bucket and key */
 	struct slice bucket, key; /* the same */

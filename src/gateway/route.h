@@ -6,6 +6,7 @@
 #define BALER_GATEWAY_ROUTE_H
 
 #include "gateway/request.h"
+#include "gateway/roles.h"
 
 enum scope { SCOPE_SERVICE, SCOPE_BUCKET, SCOPE_OBJECT };
 
@@ -20,6 +21,7 @@ struct route {
 	enum rc (*begin)(struct request *r, struct err *err);
 	/* The body is there and right. Replies, waits or refuses. */
 	enum rc (*end)(struct request *r, struct err *err);
+	enum action action; /* who may: roles.h */
 };
 
 /* RC_REFUSED: NotImplemented for a subresource or x-amz-* header we do not know (never

@@ -249,18 +249,41 @@ static void drop_message(void *arg, const char *format, va_list ap)
 	(void)ap;
 }
 
+#define TLS_OPTIONS_MAX 4
+/* GnuTLS's own choice but for what is older than TLS 1.2 (RFC 8996). */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+static void set_tls(
+	const struct gateway_config *config, struct MHD_OptionItem options[TLS_OPTIONS_MAX])
+{
+	size_t n = 0;
+
+	if (config->tls_cert) {
+		options[n++] = (struct MHD_OptionItem){
+			MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)config->tls_cert};
+		options[n++] = (struct MHD_OptionItem){
+			MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)config->tls_key};
+		options[n++] = (struct MHD_OptionItem){
+			MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES};
+	}
+	options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
 enum rc server_start(const struct gateway_config *config, struct service *service,
 	struct server **ret_server, struct err *err)
 {
 	unsigned cpus = cpu_count();
+	struct MHD_OptionItem tls[TLS_OPTIONS_MAX];
 	struct server *s = xcalloc(1, sizeof(*s));
 
+	set_tls(config, tls);
 	s->service = service;
 	service->server = s;
 	service->suspend = suspend;
 	service->resume = resume;
-	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET,
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+					     MHD_USE_NO_LISTEN_SOCKET |
+					     (config->tls_cert ? MHD_USE_TLS : 0),
 		0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,
 		MHD_OPTION_THREAD_POOL_SIZE,
 		or_default(config->threads, cpus < THREADS_MAX ? cpus : THREADS_MAX),
@@ -272,10 +295,11 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 		MHD_OPTION_CONNECTION_TIMEOUT, or_default(config->idle_timeout_s, IDLE_TIMEOUT_S),
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, s, MHD_OPTION_END);
+		on_completed, s, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (!s->daemon) {
 		free(s);
-		return err_set(err, RC_FATAL, "the HTTP server cannot be started");
+		return err_set(err, RC_FATAL, "the HTTP%s server cannot be started",
+			config->tls_cert ? "S" : "");
 	}
 	*ret_server = s;
 	return RC_OK;

@@ -16,6 +16,9 @@ void service_init(struct service *s, const struct gateway_config *config)
 	s->queue = config->queue;
 	s->events_token = config->events_token;
 	s->keys = config->keys;
+	s->key_store = config->key_store;
+	s->buckets = (struct role_buckets){
+		config->landing_bucket, config->distribution_bucket, config->archive_bucket};
 	s->clock = config->clock ? config->clock : clock_system();
 	s->region = config->region ? config->region : "us-east-1";
 	s->base_domains = config->base_domains ? config->base_domains : default_domains;

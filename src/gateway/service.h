@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/sync.h"
 #include "gateway/gateway.h"
+#include "gateway/roles.h"
 #include "wire/sigv4.h"
 
 /* The one owner there is, as ListBuckets and the listings show it. */
@@ -37,6 +38,8 @@ struct service {
 	struct event_queue *queue; /* NULL: no events from outside */
 	const char *events_token;
 	struct gateway_keys keys;
+	struct key_store *key_store; /* NULL: keys are not managed here */
+	struct role_buckets buckets;
 	struct clock *clock;
 	const char *region;
 	const char *const *base_domains;

@@ -13,15 +13,18 @@ static const struct bucket_store_ops no_ops;
 static struct bucket_store no_store = {&no_ops};
 static struct service service;
 
-static struct slice secret_of(void *arg, const char *access_key)
+static bool find_key(void *arg, const char *access_key, struct key_grant *ret_grant)
 {
 	(void)arg;
-	return strcmp(access_key, "KNOWN") == 0 ? slice_str(SECRET) : (struct slice){0};
+	if (strcmp(access_key, "KNOWN") != 0)
+		return false;
+	*ret_grant = (struct key_grant){SECRET, ROLE_ADMIN};
+	return true;
 }
 
 static int set_up(void **state)
 {
-	struct gateway_config config = {.store = &no_store, .keys = {secret_of, NULL}};
+	struct gateway_config config = {.store = &no_store, .keys = {find_key, NULL}};
 
 	(void)state;
 	service_init(&service, &config);

@@ -1,0 +1,65 @@
+/*
+ * roles: what each role may do. One table, action × role → kinds of buckets; what is not in it is denied, also to admin.
+ *
+ * supplier   puts into landing, in one piece or in parts (and may look at and abort its uploads); reads, lists, deletes nothing
+ * consumer   lists, gets and deletes in distribution, versions too
+ * processor  lists and gets in landing; lists, gets and puts in distribution and archive; invokes
+ * admin      everything
+ *
+ * Each of them may ask where a bucket of its own is (HeadBucket, GetBucketLocation) and sees it, and no other, in ListBuckets.
+ * A denial is decided from the names alone, before the store is asked: it is the same whether a bucket or key is there or not.
+ * A copy needs GET on its source as well. Pure, but for roles_check, which reads the request.
+ */
+#ifndef BALER_GATEWAY_ROLES_H
+#define BALER_GATEWAY_ROLES_H
+
+#include "port/key_store.h"
+
+struct request;
+
+/* Every route has exactly one (route.h). */
+enum action {
+	ACTION_NONE, /* denied to everyone: a route that was given none */
+	ACTION_LIST_BUCKETS,
+	ACTION_FIND_BUCKET,   /* HeadBucket, GetBucketLocation */
+	ACTION_READ_SETTINGS, /* versioning, acl, policy … */
+	ACTION_CONFIGURE,     /* buckets made, removed, changed; acls */
+	ACTION_LIST,          /* objects and versions */
+	ACTION_LIST_UPLOADS,  /* of a whole bucket */
+	ACTION_GET,
+	ACTION_PUT,         /* also in parts, also the target of a copy */
+	ACTION_TEND_UPLOAD, /* ListParts, AbortMultipartUpload: by who knows the upload's id */
+	ACTION_DELETE,
+	ACTION_INVOKE, /* from here on without a bucket */
+	ACTION_SEND_EVENTS,
+	ACTION_OPERATE,     /* the operator's API */
+	ACTION_MANAGE_KEYS, /* access keys */
+	N_ACTIONS
+};
+
+enum bucket_kind {
+	BUCKET_NONE,
+	BUCKET_LANDING,
+	BUCKET_DISTRIBUTION,
+	BUCKET_ARCHIVE,
+	BUCKET_OTHER,
+	N_BUCKET_KINDS
+};
+
+/* kind: BUCKET_NONE for actions without a bucket. */
+bool roles_allow(enum key_role role, enum action action, enum bucket_kind kind);
+
+/* The buckets by their task; each may be NULL. */
+struct role_buckets {
+	const char *landing, *distribution, *archive;
+};
+/* Empty: BUCKET_NONE. A bucket with two tasks has the first. */
+enum bucket_kind roles_bucket_kind(const struct role_buckets *buckets, struct slice name);
+
+/* Whether who asks may do this to that bucket. RC_REFUSED AccessDenied. */
+enum rc roles_check(
+	const struct request *r, enum action action, struct slice bucket, struct err *err);
+/* What r->route asks for. A write with If-Match tells whether an object is there, so it needs GET as well. */
+enum rc roles_check_route(const struct request *r, struct err *err);
+
+#endif
