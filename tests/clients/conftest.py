@@ -25,8 +25,8 @@ def pytest_addoption(parser):
 class Target:
     """Where the tests go, and with which key."""
 
-    def __init__(self, endpoint, access_key, secret_key):
-        self.endpoint, self.access_key, self.secret_key = endpoint, access_key, secret_key
+    def __init__(self, endpoint, access_key, secret_key, ca=None):
+        self.endpoint, self.access_key, self.secret_key, self.ca = endpoint, access_key, secret_key, ca
         self.host, port = endpoint.split("://")[1].rsplit(":", 1)
         self.port = int(port)
 
@@ -49,7 +49,7 @@ def target(request):
 def boto3_client(target, **options):
     config = Config(retries={"max_attempts": 1, "mode": "standard"}, max_pool_connections=32, **options)
     return boto3.session.Session().client(
-        "s3", endpoint_url=target.endpoint, region_name="us-east-1", config=config,
+        "s3", endpoint_url=target.endpoint, region_name="us-east-1", config=config, verify=target.ca,
         aws_access_key_id=target.access_key, aws_secret_access_key=target.secret_key)
 
 

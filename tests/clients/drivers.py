@@ -25,7 +25,7 @@ class Boto3:
 
     def __init__(self, target, _folder):
         self.s3 = boto3.session.Session().client(
-            "s3", endpoint_url=target.endpoint, region_name="us-east-1",
+            "s3", endpoint_url=target.endpoint, region_name="us-east-1", verify=target.ca,
             aws_access_key_id=target.access_key, aws_secret_access_key=target.secret_key)
         self.transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
 
@@ -75,6 +75,8 @@ class AwsCli(Command):
             "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
             # boto3 signs with the C library awscrt here; awscli keeps botocore's own signer, as most installations do.
             "BOTO_DISABLE_CRT": "true"}
+        if target.ca:
+            self.environment["AWS_CA_BUNDLE"] = target.ca
         self.aws = str(pathlib.Path(sys.executable).parent / "aws")
 
     def s3(self, *arguments):
@@ -113,6 +115,8 @@ class Rclone(Command):
         self.environment = {f"RCLONE_CONFIG_IT_{k}": v for k, v in settings.items()}
         self.environment |= {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "RCLONE_CONFIG": "/dev/null",
                              "RCLONE_RETRIES": "1", "RCLONE_LOW_LEVEL_RETRIES": "1", "RCLONE_TRANSFERS": "8"}
+        if target.ca:
+            self.environment["RCLONE_CA_CERT"] = target.ca
 
     def put(self, bucket, key, path):
         self.run("rclone", "copyto", path, f"it:{bucket}/{key}")
@@ -142,7 +146,8 @@ class S3cmd(Command):
         self.config = folder / "s3cfg"
         self.config.write_text(
             f"[default]\naccess_key = {target.access_key}\nsecret_key = {target.secret_key}\n"
-            f"host_base = {place}\nhost_bucket = {place}\nuse_https = False\nencoding = UTF-8\n"
+            f"host_base = {place}\nhost_bucket = {place}\nuse_https = {bool(target.ca)}\nencoding = UTF-8\n"
+            f"ca_certs_file = {target.ca or ''}\n"
             f"multipart_chunk_size_mb = {PART_BYTES // MIB}\nmax_retries = 1\n")
         self.environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
 
@@ -176,6 +181,8 @@ class JavaScript:
     def __init__(self, target, _folder):
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "ENDPOINT": target.endpoint,
                        "ACCESS_KEY": target.access_key, "SECRET_KEY": target.secret_key, "NODE_NO_WARNINGS": "1"}
+        if target.ca:
+            environment["NODE_EXTRA_CA_CERTS"] = target.ca
         self.process = subprocess.Popen(["node", str(HERE / "js/driver.mjs")], env=environment,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.answers = queue.Queue()

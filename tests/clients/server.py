@@ -32,7 +32,7 @@ class Server:
         timer.start()
         try:
             for line in self.process.stdout:
-                match = re.fullmatch(r"listening on (http://\S+)\n", line)
+                match = re.fullmatch(r"listening on (https?://\S+)\n", line)
                 if match:
                     return match[1]
         finally:

@@ -6,9 +6,10 @@ import readline from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import {
-  DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client,
+  DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 
 // Every name under localhost is this machine (RFC 6761), also where the resolver does not know it.
@@ -98,6 +99,11 @@ const commands = {
     const answer = await (host ? byHost : byPath).send(
       new GetObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: "ENABLED" }));
     return { text: await answer.Body.transformToString(), encoding: answer.ContentEncoding ?? null };
+  },
+  // A presigned URL: what a page or another program is given.
+  presign({ method, bucket, key, expires, more }) {
+    const Command = { GET: GetObjectCommand, PUT: PutObjectCommand, HEAD: HeadObjectCommand, DELETE: DeleteObjectCommand }[method];
+    return getSignedUrl(byPath, new Command({ Bucket: bucket, Key: key, ...more }), { expiresIn: expires });
   },
   keysByHost: ({ bucket, prefix }) => keys(byHost, bucket, prefix),
 };

@@ -1,0 +1,180 @@
+"""HTTPS: every foreign client with a CA of the test's own, the versions of TLS, and what --tls-cert, --tls-key and --listen refuse."""
+import hashlib
+import io
+import json
+import os
+import secrets
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+import drivers
+import tls
+from conftest import DEFAULT_BUCKETS, Target, boto3_client
+from helpers import body_of
+from server import ROOT, Server
+
+BINARY = os.environ.get("BALER_BIN", str(ROOT / "build/src/cli/baler"))
+LANDING = DEFAULT_BUCKETS[0]
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return tls.Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def secure(authority, tmp_path_factory):
+    cert, key = authority.issue("server")
+    server = Server("--tls-cert", str(cert), "--tls-key", str(key), "--batch-window", "500ms", data=str(tmp_path_factory.mktemp("tls") / "s"))
+    assert server.endpoint.startswith("https://127.0.0.1:")
+    yield Target(server.endpoint, server.access_key, server.secret_key, str(authority.cert))
+    assert server.stop() == 0, server.log_tail()
+
+
+@pytest.fixture(scope="module")
+def pool(secure, tmp_path_factory):
+    made = drivers.Pool(secure, tmp_path_factory.mktemp("clients"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", drivers.NAMES)
+def test_every_client_over_https(pool, name, tmp_path):
+    """Small, empty, and in parts: in and back, listed and deleted."""
+    client = pool.get(name)
+    tree, back = tmp_path / "in", tmp_path / "back"
+    (tree / "sub folder").mkdir(parents=True)
+    back.mkdir()
+    contents = {"plain.txt": b"text", "empty.bin": b"", "sub folder/ü+.bin": secrets.token_bytes(100_000), "large.bin": os.urandom(20 * MIB)}
+    for path, body in contents.items():
+        (tree / path).write_bytes(body)
+    prefix = f"tls-{name}/"
+    client.put_tree(LANDING, prefix, tree)
+    assert sorted(client.keys(LANDING, prefix)) == sorted(prefix + path for path in contents)
+    client.get_tree(LANDING, prefix, back)
+    assert {p.relative_to(back).as_posix(): p.read_bytes() for p in back.rglob("*") if p.is_file()} == contents
+    client.delete(LANDING, prefix + "plain.txt")
+    assert prefix + "plain.txt" not in client.keys(LANDING, prefix)
+
+
+def test_boto3_sends_trailers_over_https(secure):
+    """A stream, whose checksum comes behind it: STREAMING-UNSIGNED-PAYLOAD-TRAILER, which botocore uses with TLS only."""
+    s3, sent = boto3_client(secure), {}
+    s3.meta.events.register("before-send.s3.PutObject", lambda request, **_: sent.update(request.headers.items()))
+    body = os.urandom(3 * MIB)
+    answer = s3.put_object(Bucket=LANDING, Key="trailer", Body=io.BytesIO(body))
+    text = {name.lower(): value.decode() if isinstance(value, bytes) else value for name, value in sent.items()}
+    assert text["x-amz-content-sha256"] == "STREAMING-UNSIGNED-PAYLOAD-TRAILER" and text["x-amz-trailer"].startswith("x-amz-checksum-")
+    assert answer["ChecksumCRC32"] and body_of(s3.get_object(Bucket=LANDING, Key="trailer")) == body
+
+
+def test_curl_over_https(secure, tmp_path):
+    (tmp_path / "b").write_bytes(b"by curl")
+    def curl(*words):
+        return subprocess.run(["curl", "-sS", "--fail", "--noproxy", "*", "--cacert", secure.ca, "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
+                               f"{secure.access_key}:{secure.secret_key}", *words, f"{secure.endpoint}/{LANDING}/by-curl"],
+                              capture_output=True, timeout=30, check=False)
+    digest = hashlib.sha256(b"by curl").hexdigest()
+    assert curl("-T", str(tmp_path / "b"), "-H", f"x-amz-content-sha256: {digest}").returncode == 0
+    assert curl("-H", "x-amz-content-sha256: " + hashlib.sha256(b"").hexdigest()).stdout == b"by curl"
+
+
+def test_who_does_not_know_the_authority_is_not_served(secure):
+    with pytest.raises(ssl.SSLCertVerificationError), socket.create_connection((secure.host, secure.port), 10) as raw:
+        ssl.create_default_context().wrap_socket(raw, server_hostname="127.0.0.1")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("version, served", [("TLSv1", False), ("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
+def test_versions_of_tls(secure, version, served):
+    context = ssl.create_default_context(cafile=secure.ca)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    with socket.create_connection((secure.host, secure.port), 10) as raw:
+        if served:
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as connection:
+                connection.sendall(b"GET /-/health HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        else:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                context.wrap_socket(raw, server_hostname="127.0.0.1")
+
+
+def test_plain_http_to_the_tls_port_gets_nothing(secure):
+    with socket.create_connection((secure.host, secure.port), 10) as raw:
+        raw.sendall(b"GET /-/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" not in raw.recv(1000)
+
+
+def test_e2e_over_https(secure, tmp_path):
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(json.dumps({
+        "description": "over TLS", "landing_bucket": LANDING, "distribution_bucket": DEFAULT_BUCKETS[1], "test_type": "s3_trigger",
+        "generator_type": "random", "num_files": 20, "size_mb": 1, "concurrency": 4, "timeout_seconds": 60}))
+    environment = dict(os.environ, AWS_ENDPOINT_URL=secure.endpoint, AWS_ACCESS_KEY_ID=secure.access_key,
+                       AWS_SECRET_ACCESS_KEY=secure.secret_key, AWS_CA_BUNDLE=secure.ca)
+    def run(**more):
+        return subprocess.run([BINARY, "e2e", "-c", str(scenario)], env=environment | more, capture_output=True, text=True, timeout=90, check=False)
+    passed = run()
+    assert passed.returncode == 0, passed.stderr
+    other = tls.Authority(tmp_path)
+    assert run(AWS_CA_BUNDLE=str(other.cert)).returncode == 2
+    listed = subprocess.run([BINARY, "key", "list"], env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert listed.returncode == 0, listed.stderr
+
+
+def serve(tmp_path, *options):
+    return subprocess.run([BINARY, "serve", "--data", str(tmp_path / "data"), *options], capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_an_rsa_key_serves_too(authority, tmp_path):
+    cert, key = authority.issue("rsa", kind=("rsa:2048",))
+    server = Server("--tls-cert", str(cert), "--tls-key", str(key), data=str(tmp_path / "s"))
+    boto3_client(Target(server.endpoint, server.access_key, server.secret_key, str(authority.cert))).list_buckets()
+    assert server.stop() == 0
+
+
+def test_what_is_no_pair_is_refused_and_named(authority, tmp_path):
+    cert, key = authority.issue("good")
+    _, other_key = authority.issue("other")
+    expired, expired_key = authority.issue("expired", days=-1)
+    locked = tmp_path / "locked.key"
+    tls.openssl("ec", "-in", key, "-aes256", "-passout", "pass:secret", "-out", locked)
+    locked.chmod(0o600)
+    shared = tmp_path / "shared.key"
+    shared.write_bytes(key.read_bytes())
+    shared.chmod(0o640)
+    text = tmp_path / "text"
+    text.write_text("not PEM")
+    text.chmod(0o600)
+    nowhere = tmp_path / "nowhere"
+    for given_cert, given_key, says in (
+            (cert, None, "'--tls-key' is not"), (None, key, "'--tls-cert' is not"), (nowhere, key, str(nowhere)), (cert, nowhere, str(nowhere)),
+            (text, key, f"'{text}' holds no certificate"), (cert, text, f"'{text}' holds no private key"), (cert, locked, f"'{locked}' holds no"),
+            (cert, shared, f"'{shared}' may be read by others"), (cert, other_key, f"'{other_key}' does not belong"),
+            (expired, expired_key, "has expired"), (key, cert, f"'{cert}' may be read by others")):
+        words = [*(("--tls-cert", str(given_cert)) if given_cert else ()), *(("--tls-key", str(given_key)) if given_key else ())]
+        answer = serve(tmp_path, "--listen", "127.0.0.1:0", *words)
+        assert answer.returncode == 2 and says in answer.stderr, (words, answer.stderr)
+        assert "listening" not in answer.stdout
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+def test_other_addresses_need_tls_or_a_flag(tmp_path, host):
+    answer = serve(tmp_path, "--listen", f"{host}:0")
+    assert answer.returncode == 2 and "listening" not in answer.stdout
+    assert "--tls-cert" in answer.stderr and "--allow-plain-http" in answer.stderr  # both ways out
+
+
+def test_loopback_needs_neither(tmp_path):
+    environment = dict(os.environ, BALER_ROOT_ACCESS_KEY="rootkey", BALER_ROOT_SECRET_KEY="rootsecret")
+    for host in ("127.0.0.1", "127.0.0.2", "localhost"):
+        with subprocess.Popen([BINARY, "serve", "--data", str(tmp_path / host), "--listen", f"{host}:0"], env=environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout.readline().startswith(f"listening on http://{host}:")
+            process.terminate()
+            assert process.wait(15) == 0
