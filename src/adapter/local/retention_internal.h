@@ -1,4 +1,5 @@
-/* retention_internal: one pass, as its parts retention.c (versions, uploads, dead letters, pages) and retention_ledger.c share it. */
+/* retention_internal: one pass, as its parts retention.c (uploads, dead letters, pages), retention_versions.c and retention_ledger.c
+ * share it. */
 #ifndef BALER_ADAPTER_LOCAL_RETENTION_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_RETENTION_INTERNAL_H
 
@@ -42,6 +43,11 @@ static inline uint64_t pass_cutoff_ms(const struct pass *p, uint64_t keep_ms)
 {
 	return keep_ms && p->now_wall_ms > keep_ms ? p->now_wall_ms - keep_ms : 0;
 }
+
+/* retention_versions.c: the versions and delete markers of one bucket. keeps_pending: what is below the event prefix and not settled
+ * in the ledger stays. */
+enum rc pass_bucket(
+	struct pass *p, const char *name, uint64_t keep_ms, bool keeps_pending, struct err *err);
 
 /* retention_ledger.c: records, plans, stages. */
 enum rc pass_ledger(struct pass *p, struct err *err);
