@@ -30,6 +30,7 @@ static int explain(const struct admin_client *c, const struct admin_call *call)
 	json_t *root = NULL;
 	const json_t *error = NULL;
 	const char *text;
+	bool told;
 
 	if (json_parse(buf_slice(&call->answer), ADMIN_ANSWER_MAX, &root, NULL) == RC_OK)
 		error = json_object_get(root, "error");
@@ -39,8 +40,9 @@ static int explain(const struct admin_client *c, const struct admin_call *call)
 	else
 		fprintf(stderr, "baler %s: '%s' answered %u; is it baler?\n", c->command,
 			c->settings.endpoint_url, call->status);
+	told = *text != '\0';
 	json_decref(root);
-	return *text && call->status != 401 && call->status != 403 ? EXIT_FAILED : EXIT_USAGE;
+	return told && call->status != 401 && call->status != 403 ? EXIT_FAILED : EXIT_USAGE;
 }
 
 int admin_client_ask(struct admin_client *c, const char *method, const char *path,
