@@ -1,13 +1,14 @@
-/* baler e2e: a scenario against an endpoint, judged. */
-#include <errno.h>
+/* baler e2e: scenarios against an endpoint, judged. */
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "adapter/aws/lambda.h"
 #include "adapter/aws/s3.h"
 #include "adapter/wrap/retry.h"
 #include "base/file.h"
 #include "base/prng.h"
 #include "cli/commands.h"
+#include "cli/scenario_files.h"
 #include "verify/progress.h"
 #include "verify/report.h"
 
@@ -18,7 +19,9 @@ struct e2e_options {
 	char *report;
 	bool keep_files;
 	bool json;
-	uint64_t repeat;
+	bool all;
+	char *scale;
+	uint64_t repeat, server_pid, bundle_limit;
 };
 
 #define FIELD(name) offsetof(struct e2e_options, name)
@@ -32,27 +35,49 @@ const struct setting e2e_settings[] = {
 	{"region", 0, "NAME", SETTING_TEXT, FIELD(region), NULL, .flag_only = true,
 		.help = "the region to sign for; else each bucket is asked for its own"},
 	{"report", 0, "FILE", SETTING_TEXT, FIELD(report), NULL, .flag_only = true,
-		.help = "JUnit XML; instead of the scenario's report_file"},
+		.help = "JUnit XML, one file for all; instead of a single scenario's report_file"},
 	{"keep-files", 0, NULL, SETTING_SWITCH, FIELD(keep_files), NULL, .flag_only = true,
 		.help = "leave the files and the bundles also after a pass"},
 	{"json", 0, NULL, SETTING_SWITCH, FIELD(json), NULL, .flag_only = true,
 		.help = "the outcome as JSON on stdout"},
 	{"repeat", 0, "N", SETTING_COUNT, FIELD(repeat), "1", 1, 10000, .flag_only = true,
-		.help = "run it that many times, one after the other, without a pause"},
+		.help = "run each that many times, one after the other, without a pause"},
+	{"all", 0, NULL, SETTING_SWITCH, FIELD(all), NULL, .flag_only = true,
+		.help = "every scenario of the folders named, or else of ./scenarios"},
+	{"scale", 0, "F", SETTING_TEXT, FIELD(scale), "1", .flag_only = true,
+		.help = "shrink numbers and sizes of files to this part, such as 0.05; the report "
+			"says so"},
+	{"bundle-limit", 0, "SIZE", SETTING_BYTES, FIELD(bundle_limit), "400MiB", 1 << 20,
+		1ull << 40, .flag_only = true,
+		.help = "what one bundle may hold at the server (its --batch-max-bytes)"},
+	{"server-pid", 0, "PID", SETTING_COUNT, FIELD(server_pid), NULL, 1, UINT32_MAX,
+		.flag_only = true,
+		.help = "the server's process, if it is on this machine: its peak memory is told"},
 	{NULL},
 };
 
-/* What is open during the runs. */
+/* What is open during the runs of all scenarios. */
 struct session {
 	const struct e2e_options *options;
-	struct scenario scenario;
+	double scale;
+	char **paths; /* of the scenarios */
+	size_t n_paths;
 	struct aws_settings settings;
-	struct object_store *landing, *distribution;
 	struct arena arena;
 	struct report_case *cases;
 	size_t n_cases;
 	uint64_t start_wall_ms;
-	char *name; /* the scenario's file without folder and suffix */
+	char *report_file; /* of the only scenario, or NULL */
+};
+
+/* What is open during the runs of one. */
+struct stage {
+	struct session *session;
+	struct scenario scenario;
+	struct object_store *landing, *distribution;
+	struct function *function;
+	char region[OS_REGION_MAX]; /* of the landing bucket */
+	char *name;                 /* the scenario's file without folder and suffix */
 };
 
 static enum rc open_retrying(
@@ -69,12 +94,13 @@ static enum rc open_retrying(
 }
 
 /* A store that signs for the bucket's own region. */
-static enum rc open_bucket(
-	struct session *s, const char *bucket, struct object_store **ret_store, struct err *err)
+static enum rc open_bucket(struct session *s, const char *bucket, struct object_store **ret_store,
+	char region[OS_REGION_MAX], struct err *err)
 {
-	char region[OS_REGION_MAX], *before = s->settings.region;
+	char *before = s->settings.region;
 	enum rc rc = open_retrying(&s->settings, ret_store, err);
 
+	snprintf(region, OS_REGION_MAX, "%s", before);
 	if (rc != RC_OK || s->options->region)
 		return rc;
 	rc = os_bucket_region(*ret_store, slice_str(bucket), region, err);
@@ -90,27 +116,41 @@ static enum rc open_bucket(
 	return rc;
 }
 
-static enum rc session_open(struct session *s, struct err *err)
+/* In the landing bucket's region, where its function is. */
+static enum rc open_function(struct stage *stage, struct err *err)
 {
-	enum rc rc = scenario_read(s->options->scenario, &s->arena, &s->scenario, err);
+	struct aws_settings settings = stage->session->settings;
 
+	settings.region = stage->region;
+	return lambda_open(&settings, &stage->function, err);
+}
+
+static enum rc stage_open(struct stage *stage, const char *path, struct err *err)
+{
+	struct session *s = stage->session;
+	char ignored[OS_REGION_MAX];
+	enum rc rc = scenario_read(path, &s->arena, &stage->scenario, err);
+
+	if (rc != RC_OK)
+		return rc;
+	stage->scenario.bundle_limit = s->options->bundle_limit;
+	scenario_scale(&stage->scenario, s->scale);
+	if (s->n_paths == 1)
+		s->report_file = stage->scenario.report_file;
+	rc = open_bucket(s, stage->scenario.landing_bucket, &stage->landing, stage->region, err);
 	if (rc == RC_OK)
-		rc = aws_settings_from_environment(
-			s->options->endpoint_url, s->options->region, &s->settings, err);
-	if (rc == RC_OK)
-		rc = open_bucket(s, s->scenario.landing_bucket, &s->landing, err);
-	if (rc == RC_OK)
-		rc = open_bucket(s, s->scenario.distribution_bucket, &s->distribution, err);
+		rc = open_bucket(
+			s, stage->scenario.distribution_bucket, &stage->distribution, ignored, err);
+	if (rc == RC_OK && scenario_is_direct(stage->scenario.type))
+		rc = open_function(stage, err);
 	return rc;
 }
 
-static void session_close(struct session *s)
+static void stage_close(struct stage *stage)
 {
-	os_close(s->landing);
-	os_close(s->distribution);
-	aws_settings_release(&s->settings);
-	free(s->cases);
-	arena_release(&s->arena);
+	os_close(stage->landing);
+	os_close(stage->distribution);
+	fn_close(stage->function);
 }
 
 /* "scenarios/07-idempotency.json" → "07-idempotency" */
@@ -123,86 +163,164 @@ static char *name_of(struct arena *a, const char *path)
 		a, slice_of(name, dot && dot != name ? (size_t)(dot - name) : strlen(name)));
 }
 
-static enum rc run_one(struct session *s, size_t i, struct err *err)
+static enum rc run_one(struct stage *stage, struct report_case *c, struct err *err)
 {
-	bool keeps = s->options->keep_files || s->scenario.keep_files;
-	struct report_case *c = &s->cases[i];
+	const struct e2e_options *options = stage->session->options;
+	bool keeps = options->keep_files || stage->scenario.keep_files;
 	struct progress progress;
 	struct run_options run = {
-		.landing = s->landing,
-		.distribution = s->distribution,
+		.landing = stage->landing,
+		.distribution = stage->distribution,
+		.function = stage->function,
+		.region = stage->region,
+		.server_pid = options->server_pid,
 		.clock = clock_system(),
-		.scenario = &s->scenario,
+		.scenario = &stage->scenario,
 		.keep_files = keeps,
 		.progress = progress_tell,
 		.arg = &progress,
 	};
 	enum rc rc;
 
-	c->name = s->options->repeat == 1 ? s->name
-					  : arena_printf(&s->arena, "%s run %zu", s->name, i + 1);
-	progress_init(&progress, stderr, isatty(STDERR_FILENO), s->scenario.verbose, c->name);
-	rc = runner_run(&run, &s->arena, &c->result, err);
+	progress_init(&progress, stderr, isatty(STDERR_FILENO), stage->scenario.verbose, c->name);
+	rc = runner_run(&run, &stage->session->arena, &c->result, err);
 	if (rc == RC_OK)
 		progress_end(&progress, &c->result, keeps);
 	return rc;
 }
 
-/* Written even when a later run could not take place. */
-static enum rc write_reports(const struct session *s, struct err *err)
+static struct report_case *new_case(struct session *s, const char *name, uint64_t i)
 {
-	const char *path = s->options->report ? s->options->report : s->scenario.report_file;
+	struct report_case *c = &s->cases[s->n_cases++];
+
+	c->name = s->options->repeat == 1
+			  ? arena_strdup(&s->arena, slice_str(name))
+			  : arena_printf(&s->arena, "%s run %llu", name, (unsigned long long)i + 1);
+	return c;
+}
+
+/* All runs of one scenario; the first that cannot take place is the last. */
+static void run_scenario(struct session *s, const char *path)
+{
+	struct stage stage = {.session = s, .name = name_of(&s->arena, path)};
+	struct err err = {0};
+	enum rc rc = stage_open(&stage, path, &err);
+
+	for (uint64_t i = 0; i < s->options->repeat; i++) {
+		struct report_case *c = new_case(s, stage.name, i);
+
+		if (rc == RC_OK)
+			rc = run_one(&stage, c, &err);
+		if (rc == RC_OK)
+			continue;
+		c->setup_error = arena_strdup(&s->arena, slice_str(err.text));
+		fprintf(stderr, "baler e2e: %s\n", err.text);
+		break;
+	}
+	stage_close(&stage);
+}
+
+static void print(struct buf *out)
+{
+	fputs(buf_cstr(out), stdout);
+	fflush(stdout);
+}
+
+static enum rc write_reports(const struct session *s, const struct report *r, struct err *err)
+{
+	const char *path = s->options->report ? s->options->report : s->report_file;
 	struct buf out;
 	enum rc rc = RC_OK;
 
 	buf_init(&out, REPORT_MAX_BYTES);
 	if (path && *path) {
-		report_junit(&out, s->name, s->start_wall_ms, s->cases, s->n_cases);
+		report_junit(&out, r);
 		rc = file_replace(path, buf_slice(&out), 0644, err);
 		buf_reset(&out);
 	}
-	if (s->options->json) {
-		report_json(&out, s->cases, s->n_cases);
-		fputs(buf_cstr(&out), stdout);
-		fflush(stdout);
-	}
+	if (s->options->json)
+		report_json(&out, r);
+	else if (s->n_paths > 1)
+		report_table(&out, r);
+	print(&out);
 	buf_release(&out);
 	return rc == RC_OK ? rc : err_ctx(err, rc, "report");
 }
 
-static int run_all(struct session *s, struct err *err)
+static int run_all(struct session *s)
 {
-	size_t n = (size_t)s->options->repeat, failed = 0;
-	enum rc rc = RC_OK, report_rc;
+	struct report r = {.start_wall_ms = s->start_wall_ms, .scale = s->scale};
+	struct err err = {0};
+	size_t failed;
 
-	s->cases = xcalloc(n, sizeof(*s->cases));
-	for (size_t i = 0; i < n && rc == RC_OK; i++) {
-		rc = run_one(s, i, err);
-		if (rc == RC_OK)
-			failed += !s->cases[s->n_cases++].result.is_passed;
-	}
-	report_rc = write_reports(s, rc == RC_OK ? err : NULL);
-	if (rc != RC_OK || report_rc != RC_OK)
+	s->cases = xcalloc(s->n_paths * s->options->repeat, sizeof(*s->cases));
+	for (size_t i = 0; i < s->n_paths; i++)
+		run_scenario(s, s->paths[i]);
+	r.name = s->n_paths == 1 ? name_of(&s->arena, s->paths[0]) : "baler e2e";
+	r.cases = s->cases;
+	r.n = s->n_cases;
+	failed = report_count_failed(&r);
+	if (write_reports(s, &r, &err) != RC_OK) {
+		fprintf(stderr, "baler e2e: %s\n", err.text);
 		return EXIT_USAGE;
-	if (n > 1)
-		fprintf(stderr, "%zu of %zu runs passed\n", n - failed, n);
+	}
+	if (report_count_errors(&r))
+		return EXIT_USAGE;
+	if (s->n_paths == 1 && r.n > 1)
+		fprintf(stderr, "%zu of %zu runs passed\n", r.n - failed, r.n);
 	return failed ? EXIT_FAILED : EXIT_OK;
 }
 
-static int e2e(const struct e2e_options *options)
+static enum rc take_scale(const char *text, double *ret_scale, struct err *err)
+{
+	char *end;
+	double scale = strtod(text, &end);
+
+	if (end == text || *end || !(scale > 0 && scale <= 1))
+		return err_set(err, RC_REFUSED,
+			"'--scale': '%s' is not a number above 0, at most 1", text);
+	*ret_scale = scale;
+	return RC_OK;
+}
+
+/* -c and what stands there beside the flags; with --all folders, else files. */
+static enum rc find_paths(struct session *s, const struct command_line *line, struct err *err)
+{
+	const struct e2e_options *o = s->options;
+	char here[] = "scenarios";
+	enum rc rc = RC_OK;
+
+	if (o->scenario)
+		rc = scenario_files_add(&s->arena, o->scenario, &s->paths, &s->n_paths, err);
+	for (size_t i = 0; rc == RC_OK && i < line->n_operands; i++)
+		rc = scenario_files_add(&s->arena, line->operands[i], &s->paths, &s->n_paths, err);
+	if (rc == RC_OK && o->all && s->n_paths == 0)
+		rc = scenario_files_add(&s->arena, here, &s->paths, &s->n_paths, err);
+	if (rc == RC_OK && s->n_paths == 0)
+		rc = err_set(err, RC_REFUSED, "which scenario? give -c FILE, or --all");
+	return rc;
+}
+
+static int e2e(const struct e2e_options *options, const struct command_line *line)
 {
 	struct session s = {.options = options, .start_wall_ms = clock_wall_ms(clock_system())};
 	struct err err = {0};
 	int status = EXIT_USAGE;
-	enum rc rc;
+	enum rc rc = take_scale(options->scale, &s.scale, &err);
 
-	s.name = name_of(&s.arena, options->scenario);
-	rc = session_open(&s, &err);
 	if (rc == RC_OK)
-		status = run_all(&s, &err);
-	if (status == EXIT_USAGE)
+		rc = find_paths(&s, line, &err);
+	if (rc == RC_OK)
+		rc = aws_settings_from_environment(
+			options->endpoint_url, options->region, &s.settings, &err);
+	if (rc == RC_OK)
+		status = run_all(&s);
+	else
 		fprintf(stderr, "baler e2e: %s\n", err.text);
-	session_close(&s);
+	aws_settings_release(&s.settings);
+	free(s.cases);
+	free(s.paths);
+	arena_release(&s.arena);
 	return status;
 }
 
@@ -213,17 +331,8 @@ int cmd_e2e(int argc, char **argv)
 	struct arena a = ARENA_INIT;
 	int status = command_begin(&line, &options, &a, argc, argv);
 
-	if (status < 0 && (line.n_operands || !options.scenario)) {
-		if (line.n_operands)
-			fprintf(stderr,
-				"baler e2e: takes no operand such as '%s'; did you mean -c %s?\n",
-				line.operands[0], line.operands[0]);
-		else
-			fputs("baler e2e: which scenario? give -c FILE\n", stderr);
-		status = EXIT_USAGE;
-	}
 	if (status < 0)
-		status = e2e(&options);
+		status = e2e(&options, &line);
 	arena_release(&a);
 	return status;
 }

@@ -22,12 +22,15 @@ static const struct command commands[] = {
 		"code 0 after that,\n"
 		"1 for a failure, 2 for a wrong setting or a data folder that cannot be used.",
 		serve_settings},
-	{"e2e", cmd_e2e, "e2e -c FILE [OPTION…]",
-		"run an end-to-end scenario against an S3 endpoint and judge it",
+	{"e2e", cmd_e2e, "e2e [-c FILE | --all] [OPTION…] [FILE | DIR]…",
+		"run end-to-end scenarios against an S3 endpoint and judge them",
 		"Makes the files of a scenario, puts them into the landing bucket, waits for "
 		"bundles and compares every\n"
 		"byte. Credentials come from the AWS_* variables and profiles. A run that passed "
-		"removes what it put in.\n"
+		"removes what it put in. Direct invocations go to the same endpoint, or to "
+		"AWS_ENDPOINT_URL_LAMBDA.\n"
+		"\n"
+		"More than one scenario: a table of all runs on stdout at the end.\n"
 		"\n"
 		"Exit code 0 passed, 1 failed, 2 could not be set up.",
 		e2e_settings},

@@ -48,6 +48,7 @@ static enum rc on_begin(void *arg, size_t i, const struct os_object *info, struc
 	(void)err;
 	snprintf(d->facts.declared, sizeof(d->facts.declared), SLICE_FMT, SLICE_ARG(declared));
 	snprintf(d->facts.content_type, sizeof(d->facts.content_type), SLICE_FMT, SLICE_ARG(type));
+	snprintf(d->facts.version, sizeof(d->facts.version), SLICE_FMT, SLICE_ARG(info->version));
 	d->facts.has_content_encoding = header_value(info->headers, "content-encoding").n > 0;
 	return RC_OK;
 }

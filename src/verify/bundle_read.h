@@ -15,6 +15,7 @@ struct bundle_facts {
 	unsigned char sha256[SHA256_BYTES]; /* of the bytes */
 	char declared[BUNDLE_DECLARED_MAX]; /* its metadata content-sha256, or "" */
 	char content_type[BUNDLE_DECLARED_MAX];
+	char version[VERSION_ID_MAX + 1]; /* "" where there is none */
 	bool has_content_encoding;
 };
 

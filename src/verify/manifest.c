@@ -12,20 +12,34 @@ static int digits(size_t n)
 	return d;
 }
 
-void manifest_init(struct manifest *m, size_t n, uint64_t size)
+static char *name_of(struct manifest *m, const struct manifest_plan *plan, size_t i)
+{
+	if (i == plan->n)
+		return arena_printf(&m->arena, SLICE_FMT MANIFEST_MARKER, SLICE_ARG(m->prefix));
+	if (plan->names)
+		return arena_printf(
+			&m->arena, SLICE_FMT "%s", SLICE_ARG(m->prefix), plan->names[i]);
+	return arena_printf(&m->arena, SLICE_FMT "source_file_%0*zu.bin", SLICE_ARG(m->prefix),
+		digits(plan->n), i + 1);
+}
+
+void manifest_init_plan(struct manifest *m, const struct manifest_plan *plan)
 {
 	struct prng r = prng_system();
-	int width = digits(n);
 
-	*m = (struct manifest){.n = n};
-	m->prefix =
-		slice_str(arena_printf(&m->arena, "data/e2e-test-%08x/", (unsigned)prng_u64(&r)));
-	m->entries = arena_array(&m->arena, n, sizeof(*m->entries));
-	for (size_t i = 0; i < n; i++) {
-		m->entries[i].key = slice_str(arena_printf(&m->arena,
-			SLICE_FMT "source_file_%0*zu.bin", SLICE_ARG(m->prefix), width, i + 1));
-		m->entries[i].size = size;
+	*m = (struct manifest){.n = plan->n + plan->has_marker};
+	m->prefix = slice_str(arena_printf(&m->arena, "%s/e2e-test-%08x/",
+		plan->root ? plan->root : "data", (unsigned)prng_u64(&r)));
+	m->entries = arena_array(&m->arena, m->n, sizeof(*m->entries));
+	for (size_t i = 0; i < m->n; i++) {
+		m->entries[i].key = slice_str(name_of(m, plan, i));
+		m->entries[i].size = plan->size;
 	}
+}
+
+void manifest_init(struct manifest *m, size_t n, uint64_t size)
+{
+	manifest_init_plan(m, &(struct manifest_plan){.n = n, .size = size});
 }
 
 void manifest_hash(struct manifest *m, size_t i, enum generator_kind kind)

@@ -22,6 +22,18 @@ struct manifest {
 	struct arena arena;
 };
 
+struct manifest_plan {
+	const char *root; /* of the prefix; NULL: "data" */
+	size_t n;
+	uint64_t size;
+	const char *const *names; /* n, in byte order; NULL: "source_file_0001.bin" … */
+	bool has_marker;          /* one file more, MANIFEST_MARKER, the last entry */
+};
+
+#define MANIFEST_MARKER "zz_marker.bin"
+
+/* Under "ROOT/e2e-test-<8 hex>/". */
+void manifest_init_plan(struct manifest *m, const struct manifest_plan *plan);
 /* n files under "data/e2e-test-<8 hex>/", "source_file_0001.bin" … all of one size. The hex digits
  * are random. Hashes are not computed yet. */
 void manifest_init(struct manifest *m, size_t n, uint64_t size);

@@ -9,7 +9,7 @@
 /* What one bundle held, until it is known to be whole. */
 struct sighting {
 	size_t entry; /* of the manifest; SIZE_MAX: a file under our prefix that we never put in */
-	char *name;   /* of such a one */
+	char *name;   /* of such a one, or of the bytes of an entry under another name; else NULL */
 	bool is_intact;
 };
 
@@ -17,6 +17,8 @@ struct oracle {
 	const struct manifest *manifest;
 	uint64_t copies;
 	uint32_t *seen; /* per entry: in how many bundles */
+	enum want *wants;
+	size_t n_never;
 	struct oracle_tally tally;
 	char *texts[ORACLE_PROBLEMS_MAX];
 
@@ -34,6 +36,7 @@ struct oracle *oracle_new(const struct manifest *manifest, uint64_t copies)
 	o->manifest = manifest;
 	o->copies = copies;
 	o->seen = xcalloc(manifest->n, sizeof(*o->seen));
+	o->wants = xcalloc(manifest->n, sizeof(*o->wants));
 	return o;
 }
 
@@ -56,6 +59,7 @@ void oracle_free(struct oracle *o)
 		free(o->texts[i]);
 	free(o->sightings);
 	free(o->seen);
+	free(o->wants);
 	free(o);
 }
 
@@ -64,7 +68,19 @@ void oracle_expect(struct oracle *o, uint64_t copies)
 	o->copies = copies;
 	o->tally.n_found = 0;
 	for (size_t i = 0; i < o->manifest->n; i++)
-		o->tally.n_found += o->seen[i] == copies;
+		o->tally.n_found += o->wants[i] != WANT_NEVER && o->seen[i] == copies;
+}
+
+void oracle_want(struct oracle *o, size_t i, enum want want)
+{
+	o->n_never += want == WANT_NEVER;
+	o->n_never -= o->wants[i] == WANT_NEVER;
+	o->wants[i] = want;
+}
+
+uint32_t oracle_seen(const struct oracle *o, size_t i)
+{
+	return o->seen[i];
 }
 
 void oracle_problem(struct oracle *o, const char *fmt, ...)
@@ -86,29 +102,50 @@ void oracle_begin(struct oracle *o, struct slice bundle_key)
 	o->bundle = slice_dup(bundle_key);
 }
 
+static bool has_bytes_of(const struct untar_member *member, const struct manifest_entry *e)
+{
+	return member->size == e->size && memcmp(member->sha256, e->sha256, SHA256_BYTES) == 0;
+}
+
+/* The entry that must not arrive and has these bytes, or SIZE_MAX. An empty file is nobody's. */
+static size_t find_smuggled(const struct oracle *o, const struct untar_member *member)
+{
+	for (size_t i = 0; o->n_never && member->size && i < o->manifest->n; i++)
+		if (o->wants[i] == WANT_NEVER && has_bytes_of(member, &o->manifest->entries[i]))
+			return i;
+	return SIZE_MAX;
+}
+
+static struct sighting *add_sighting(struct oracle *o)
+{
+	if (o->n_sightings == o->cap_sightings) {
+		o->cap_sightings = o->cap_sightings ? 2 * o->cap_sightings : 64;
+		o->sightings = xrealloc(o->sightings, o->cap_sightings * sizeof(*o->sightings));
+	}
+	return &o->sightings[o->n_sightings++];
+}
+
 void oracle_member(struct oracle *o, const struct untar_member *member)
 {
 	const struct manifest_entry *e = manifest_find(o->manifest, member->name);
-	struct sighting *s;
+	size_t smuggled = e ? SIZE_MAX : find_smuggled(o, member);
 
 	o->member_bytes += member->size;
-	if (!slice_has_prefix(member->name, o->manifest->prefix)) {
+	if (e)
+		*add_sighting(o) = (struct sighting){.entry = (size_t)(e - o->manifest->entries),
+			.is_intact = has_bytes_of(member, e)};
+	else if (smuggled != SIZE_MAX || slice_has_prefix(member->name, o->manifest->prefix))
+		*add_sighting(o) =
+			(struct sighting){.entry = smuggled, .name = slice_dup(member->name)};
+	else
 		o->n_foreign++;
-		return;
-	}
-	if (o->n_sightings == o->cap_sightings) {
-		o->cap_sightings = o->cap_sightings ? 2 * o->cap_sightings : 64;
-		o->sightings = xrealloc(o->sightings, o->cap_sightings * sizeof(*s));
-	}
-	s = &o->sightings[o->n_sightings++];
-	*s = (struct sighting){.entry = SIZE_MAX};
-	if (!e) {
-		s->name = slice_dup(member->name);
-		return;
-	}
-	s->entry = (size_t)(e - o->manifest->entries);
-	s->is_intact =
-		member->size == e->size && memcmp(member->sha256, e->sha256, SHA256_BYTES) == 0;
+}
+
+static void count_unwanted(struct oracle *o, const struct sighting *s, const char *key)
+{
+	o->seen[s->entry]++;
+	oracle_problem(o, "unwanted: '%s' must not arrive, but is in '%s'%s%s%s", key, o->bundle,
+		s->name ? " as '" : "", s->name ? s->name : "", s->name ? "'" : "");
 }
 
 static void count_sighting(struct oracle *o, const struct sighting *s)
@@ -121,6 +158,10 @@ static void count_sighting(struct oracle *o, const struct sighting *s)
 		return;
 	}
 	key = (const char *)o->manifest->entries[s->entry].key.p;
+	if (o->wants[s->entry] == WANT_NEVER) {
+		count_unwanted(o, s, key);
+		return;
+	}
 	if (!s->is_intact) {
 		oracle_problem(o, "damaged: '%s' in '%s' does not have its bytes", key, o->bundle);
 		return;
@@ -188,13 +229,16 @@ bool oracle_last_is_ours(const struct oracle *o)
 
 bool oracle_is_complete(const struct oracle *o)
 {
-	return o->tally.n_found == o->manifest->n;
+	for (size_t i = 0; i < o->manifest->n; i++)
+		if (o->wants[i] == WANT_ALWAYS && o->seen[i] < o->copies)
+			return false;
+	return true;
 }
 
 bool oracle_judge(struct oracle *o)
 {
 	for (size_t i = 0; i < o->manifest->n; i++)
-		if (o->seen[i] < o->copies)
+		if (o->wants[i] == WANT_ALWAYS && o->seen[i] < o->copies)
 			oracle_problem(o, "missing: '%s' is in %u of %llu bundles",
 				(const char *)o->manifest->entries[i].key.p, o->seen[i],
 				(unsigned long long)o->copies);

@@ -17,10 +17,17 @@
 
 struct oracle;
 
+enum want {
+	WANT_ALWAYS, /* must arrive, as often as expected */
+	WANT_MAYBE,  /* may arrive, at most as often */
+	WANT_NEVER,  /* must not arrive, nor its bytes under another name */
+};
+
 struct oracle_tally {
-	uint64_t n_found;   /* files that have arrived as often as expected, intact */
-	uint64_t n_bundles; /* with at least one of our files */
-	uint64_t n_foreign; /* members of other producers in them */
+	uint64_t
+		n_found; /* files that have arrived as often as expected, intact; none of WANT_NEVER */
+	uint64_t n_bundles;                  /* with at least one of our files */
+	uint64_t n_foreign;                  /* members of other producers in them */
 	uint64_t bundle_bytes, member_bytes; /* of those bundles, packed and unpacked */
 	uint64_t n_problems;
 };
@@ -30,6 +37,11 @@ struct oracle *oracle_new(const struct manifest *manifest, uint64_t copies);
 void oracle_free(struct oracle *o);
 /* From now on each file is expected in that many bundles; what was found stays found. */
 void oracle_expect(struct oracle *o, uint64_t copies);
+
+/* Entry i of the manifest; WANT_ALWAYS without. Before it is seen. */
+void oracle_want(struct oracle *o, size_t i, enum want want);
+/* In how many bundles entry i was. */
+uint32_t oracle_seen(const struct oracle *o, size_t i);
 
 void oracle_begin(struct oracle *o, struct slice bundle_key);
 void oracle_member(struct oracle *o, const struct untar_member *member);
@@ -41,9 +53,9 @@ bool oracle_last_is_ours(const struct oracle *o);
 /* A sentence of somebody else's about what is wrong. */
 void oracle_problem(struct oracle *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Every file has arrived as often as expected. Nothing is said about what is too much. */
+/* Every file of WANT_ALWAYS has arrived as often as expected. Nothing is said about what is too much. */
 bool oracle_is_complete(const struct oracle *o);
-/* The verdict: notes every file that is missing as a problem; true when there is no problem. */
+/* The verdict: notes every file of WANT_ALWAYS that is missing as a problem; true when there is no problem. */
 bool oracle_judge(struct oracle *o);
 
 const struct oracle_tally *oracle_tally(const struct oracle *o);

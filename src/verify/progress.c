@@ -19,6 +19,7 @@ static void describe(char *line, size_t max, const struct run_progress *run)
 	static const char *const doing[] = {
 		[RUN_CLEANING] = "deleting stale bundles",
 		[RUN_HASHING] = "making the files",
+		[RUN_INVOKING] = "waiting for the function",
 		[RUN_REMOVING] = "removing the files",
 		[RUN_ENDED] = "done",
 	};
@@ -27,7 +28,7 @@ static void describe(char *line, size_t max, const struct run_progress *run)
 	switch (run->phase) {
 	case RUN_UPLOADING:
 		snprintf(line, max, "uploading%s: %llu of %llu files", again,
-			(unsigned long long)run->n_uploaded, (unsigned long long)run->n_files);
+			(unsigned long long)run->n_uploaded, (unsigned long long)run->n_upload);
 		break;
 	case RUN_WAITING:
 		snprintf(line, max, "waiting%s: %llu of %llu files verified, %llu bundle%s", again,

@@ -1,5 +1,7 @@
 #include "verify/report.h"
 
+#include <stdio.h>
+
 #include "base/json.h"
 #include "wire/http_date.h"
 #include "wire/s3xml.h"
@@ -17,6 +19,28 @@ static double seconds(uint64_t ms)
 	return (double)ms / 1000.0;
 }
 
+static void write_outcome(struct buf *out, const struct report_case *c)
+{
+	const struct run_result *r = &c->result;
+
+	if (c->setup_error) {
+		buf_add_str(out, "    <error");
+		attribute(out, "message", c->setup_error);
+		buf_add_str(out, "/>\n");
+		return;
+	}
+	if (r->is_passed)
+		return;
+	buf_add_str(out, "    <failure");
+	attribute(out, "message", r->n_texts ? r->texts[0] : "failed");
+	buf_add_str(out, ">");
+	for (size_t i = 0; i < r->n_texts; i++) {
+		s3xml_escape(out, slice_str(r->texts[i]));
+		buf_add_char(out, '\n');
+	}
+	buf_add_str(out, "</failure>\n");
+}
+
 static void write_case(struct buf *out, const char *suite, const struct report_case *c)
 {
 	const struct run_result *r = &c->result;
@@ -25,68 +49,89 @@ static void write_case(struct buf *out, const char *suite, const struct report_c
 	attribute(out, "classname", suite);
 	attribute(out, "name", c->name);
 	buf_addf(out, " time=\"%.3f\">\n", seconds(r->total_ms));
-	if (!r->is_passed) {
-		buf_add_str(out, "    <failure");
-		attribute(out, "message", r->n_texts ? r->texts[0] : "failed");
-		buf_add_str(out, ">");
-		for (size_t i = 0; i < r->n_texts; i++) {
-			s3xml_escape(out, slice_str(r->texts[i]));
-			buf_add_char(out, '\n');
-		}
-		buf_add_str(out, "</failure>\n");
-	}
-	buf_addf(out,
-		"    <system-out>%llu of %llu files in %llu bundles, %llu bytes packed to "
-		"%llu</system-out>\n  </testcase>\n",
-		(unsigned long long)r->tally.n_found, (unsigned long long)r->n_files,
-		(unsigned long long)r->tally.n_bundles, (unsigned long long)r->tally.member_bytes,
-		(unsigned long long)r->tally.bundle_bytes);
+	write_outcome(out, c);
+	if (!c->setup_error)
+		buf_addf(out,
+			"    <system-out>%llu of %llu files in %llu bundles, %llu bytes packed to "
+			"%llu</system-out>\n",
+			(unsigned long long)r->tally.n_found, (unsigned long long)r->n_files,
+			(unsigned long long)r->tally.n_bundles,
+			(unsigned long long)r->tally.member_bytes,
+			(unsigned long long)r->tally.bundle_bytes);
+	buf_add_str(out, "  </testcase>\n");
 }
 
-static size_t count_failed(const struct report_case *cases, size_t n)
+size_t report_count_failed(const struct report *r)
 {
 	size_t failed = 0;
 
-	for (size_t i = 0; i < n; i++)
-		failed += !cases[i].result.is_passed;
+	for (size_t i = 0; i < r->n; i++)
+		failed += !r->cases[i].setup_error && !r->cases[i].result.is_passed;
 	return failed;
 }
 
-bool report_junit(struct buf *out, const char *suite, uint64_t start_wall_ms,
-	const struct report_case *cases, size_t n)
+size_t report_count_errors(const struct report *r)
 {
-	char date[ISO_EXTENDED_BYTES];
-	uint64_t total_ms = 0;
+	size_t errors = 0;
 
-	for (size_t i = 0; i < n; i++)
-		total_ms += cases[i].result.total_ms;
-	iso_extended_format(start_wall_ms, date);
+	for (size_t i = 0; i < r->n; i++)
+		errors += r->cases[i].setup_error != NULL;
+	return errors;
+}
+
+static uint64_t total_ms(const struct report *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		sum += r->cases[i].result.total_ms;
+	return sum;
+}
+
+bool report_junit(struct buf *out, const struct report *r)
+{
+	char date[ISO_EXTENDED_BYTES], suite[128];
+
+	snprintf(suite, sizeof(suite), r->scale < 1 ? "%.80s (scale %g)" : "%.80s", r->name,
+		r->scale);
+	iso_extended_format(r->start_wall_ms, date);
 	buf_add_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite");
 	attribute(out, "name", suite);
 	attribute(out, "timestamp", date);
-	buf_addf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\" time=\"%.3f\">\n",
-		n, count_failed(cases, n), seconds(total_ms));
-	for (size_t i = 0; i < n; i++)
-		write_case(out, suite, &cases[i]);
+	buf_addf(out,
+		" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\" time=\"%.3f\">\n",
+		r->n, report_count_failed(r), report_count_errors(r), seconds(total_ms(r)));
+	if (r->scale < 1)
+		buf_addf(out,
+			"  <properties><property name=\"scale\" value=\"%g\"/></properties>\n",
+			r->scale);
+	for (size_t i = 0; i < r->n; i++)
+		write_case(out, suite, &r->cases[i]);
 	buf_add_str(out, "</testsuite>\n");
 	return !out->overflow;
 }
 
-static void write_run(struct buf *out, const struct report_case *c)
+static void write_number(struct buf *out, const char *name, uint64_t n)
 {
-	const struct run_result *r = &c->result;
+	buf_addf(out, ",\"%s\":%llu", name, (unsigned long long)n);
+}
 
-	buf_add_str(out, "{\"name\":");
-	json_add_string(out, slice_str(c->name));
-	buf_addf(out,
-		",\"passed\":%s,\"prefix\":\"%s\",\"files\":%llu,\"found\":%llu,"
-		"\"source_bytes\":%llu,\"bundles\":%llu,\"bundle_bytes\":%llu,\"upload_ms\":%llu,"
-		"\"arrival_ms\":%llu,\"total_ms\":%llu,\"problems\":[",
-		r->is_passed ? "true" : "false", r->prefix, (unsigned long long)r->n_files,
-		(unsigned long long)r->tally.n_found, (unsigned long long)r->source_bytes,
-		(unsigned long long)r->tally.n_bundles, (unsigned long long)r->tally.bundle_bytes,
-		(unsigned long long)r->upload_ms, (unsigned long long)r->arrival_ms,
-		(unsigned long long)r->total_ms);
+static void write_figures(struct buf *out, const struct run_result *r)
+{
+	buf_addf(out, ",\"passed\":%s,\"prefix\":\"%s\"", r->is_passed ? "true" : "false",
+		r->prefix);
+	write_number(out, "files", r->n_files);
+	write_number(out, "found", r->tally.n_found);
+	write_number(out, "source_bytes", r->source_bytes);
+	write_number(out, "bundles", r->tally.n_bundles);
+	write_number(out, "bundle_bytes", r->tally.bundle_bytes);
+	write_number(out, "upload_ms", r->upload_ms);
+	write_number(out, "invoke_ms", r->invoke_ms);
+	write_number(out, "arrival_ms", r->arrival_ms);
+	write_number(out, "total_ms", r->total_ms);
+	if (r->peak_bytes)
+		write_number(out, "server_peak_bytes", r->peak_bytes);
+	buf_add_str(out, ",\"problems\":[");
 	for (size_t i = 0; i < r->n_texts; i++) {
 		if (i)
 			buf_add_char(out, ',');
@@ -95,14 +140,79 @@ static void write_run(struct buf *out, const struct report_case *c)
 	buf_add_str(out, "]}");
 }
 
-bool report_json(struct buf *out, const struct report_case *cases, size_t n)
+static void write_run(struct buf *out, const struct report_case *c)
 {
-	buf_addf(out, "{\"passed\":%s,\"runs\":[", count_failed(cases, n) ? "false" : "true");
-	for (size_t i = 0; i < n; i++) {
+	buf_add_str(out, "{\"name\":");
+	json_add_string(out, slice_str(c->name));
+	if (!c->setup_error) {
+		write_figures(out, &c->result);
+		return;
+	}
+	buf_add_str(out, ",\"passed\":false,\"error\":");
+	json_add_string(out, slice_str(c->setup_error));
+	buf_add_char(out, '}');
+}
+
+bool report_json(struct buf *out, const struct report *r)
+{
+	bool passed = report_count_failed(r) == 0 && report_count_errors(r) == 0;
+
+	buf_addf(
+		out, "{\"passed\":%s,\"scale\":%g,\"runs\":[", passed ? "true" : "false", r->scale);
+	for (size_t i = 0; i < r->n; i++) {
 		if (i)
 			buf_add_char(out, ',');
-		write_run(out, &cases[i]);
+		write_run(out, &r->cases[i]);
 	}
 	buf_add_str(out, "]}\n");
+	return !out->overflow;
+}
+
+static int name_width(const struct report *r)
+{
+	size_t width = strlen("scenario");
+
+	for (size_t i = 0; i < r->n; i++)
+		if (strlen(r->cases[i].name) > width)
+			width = strlen(r->cases[i].name);
+	return (int)(width < 60 ? width : 60);
+}
+
+static void write_row(struct buf *out, int width, const struct report_case *c)
+{
+	const struct run_result *r = &c->result;
+
+	if (c->setup_error) {
+		buf_addf(out, "%-*.60s  ERROR   %s\n", width, c->name, c->setup_error);
+		return;
+	}
+	buf_addf(out, "%-*.60s  %-6s %6llu/%-6llu %8.0f %8llu %9.1f %8.1f %8.1f %8.1f ", width,
+		c->name, r->is_passed ? "PASS" : "FAIL", (unsigned long long)r->tally.n_found,
+		(unsigned long long)r->n_files, (double)r->source_bytes / (1 << 20),
+		(unsigned long long)r->tally.n_bundles, (double)r->tally.bundle_bytes / (1 << 20),
+		seconds(r->upload_ms), seconds(r->arrival_ms), seconds(r->total_ms));
+	if (r->peak_bytes)
+		buf_addf(out, "%8.0f\n", (double)r->peak_bytes / (1 << 20));
+	else
+		buf_addf(out, "%8s\n", "-");
+}
+
+bool report_table(struct buf *out, const struct report *r)
+{
+	size_t failed = report_count_failed(r), errors = report_count_errors(r);
+	int width = name_width(r);
+
+	buf_addf(out, "%-*s  %-6s %13s %8s %8s %9s %8s %8s %8s %8s\n", width, "scenario", "result",
+		"files", "MiB in", "bundles", "MiB out", "upload s", "arrive s", "total s",
+		"peak MiB");
+	for (size_t i = 0; i < r->n; i++)
+		write_row(out, width, &r->cases[i]);
+	buf_addf(out, "%zu of %zu passed", r->n - failed - errors, r->n);
+	if (errors)
+		buf_addf(out, ", %zu could not be set up", errors);
+	buf_addf(out, "; %.1f s", seconds(total_ms(r)));
+	if (r->scale < 1)
+		buf_addf(out, "; scaled by %g, not the full size", r->scale);
+	buf_add_char(out, '\n');
 	return !out->overflow;
 }

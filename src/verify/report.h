@@ -1,4 +1,4 @@
-/* report: the outcome of runs as a JUnit XML document, and as JSON. Pure. */
+/* report: the outcome of runs as a table, as a JUnit XML document, and as JSON. Pure. */
 #ifndef BALER_VERIFY_REPORT_H
 #define BALER_VERIFY_REPORT_H
 
@@ -7,14 +7,27 @@
 #define REPORT_MAX_BYTES (64u << 20)
 
 struct report_case {
-	char *name; /* "07-idempotency", "07-idempotency run 3" */
+	char *name;        /* "07-idempotency", "07-idempotency run 3" */
+	char *setup_error; /* why it could not be run; NULL: it was, and result counts */
 	struct run_result result;
 };
 
+struct report {
+	const char *name; /* of the suite */
+	uint64_t start_wall_ms;
+	double scale; /* 1: as the scenarios say; else told in every form */
+	const struct report_case *cases;
+	size_t n;
+};
+
+size_t report_count_failed(const struct report *r);
+size_t report_count_errors(const struct report *r);
+
 /* One testsuite; appended to out. */
-bool report_junit(struct buf *out, const char *suite, uint64_t start_wall_ms,
-	const struct report_case *cases, size_t n);
-/* {"passed":true,"runs":[…]} and a line break. */
-bool report_json(struct buf *out, const struct report_case *cases, size_t n);
+bool report_junit(struct buf *out, const struct report *r);
+/* {"passed":true,"scale":1,"runs":[…]} and a line break. */
+bool report_json(struct buf *out, const struct report *r);
+/* A line a run and one for all, in columns; the same on a terminal and in a pipe. */
+bool report_table(struct buf *out, const struct report *r);
 
 #endif

@@ -3,201 +3,208 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "verify/bundle_read.h"
-#include "verify/bundles.h"
-#include "verify/upload.h"
+#include "verify/invoke.h"
+#include "verify/memory.h"
+#include "verify/run.h"
 
-struct run {
-	const struct run_options *options;
-	const struct scenario *scenario;
-	struct slice landing, distribution;
-	struct manifest manifest;
-	struct oracle *oracle;
-	struct upload upload[2]; /* of each round */
-	struct key_set known;    /* bundles that need not be read any more */
-	struct key_set own;      /* bundles that hold only our files */
-	struct run_progress progress;
-	struct run_result result;
-	struct err look_err; /* of the last look, or of a bundle in it; "" when all was well */
-	uint64_t start_boot_ms, deadline_boot_ms;
-};
+static const char *const sanitized_names[] = {"../../malicious_file.txt", "safe_file.txt"};
+#define MALICIOUS 0
 
-static uint64_t now_ms(const struct run *run)
+/* What must not arrive is waited for by a marker behind it. */
+static bool has_marker(enum scenario_type type)
 {
-	return clock_boot_ms(run->options->clock);
+	return type == SCENARIO_FILE_NOT_FOUND || type == SCENARIO_KEY_SANITIZATION;
 }
 
-static void tell(struct run *run, enum run_phase phase)
+static size_t n_sources(const struct run *run)
 {
-	struct run_progress *p = &run->progress;
+	return run->manifest.n - has_marker(run->scenario->type);
+}
 
-	p->phase = phase;
-	p->elapsed_ms = now_ms(run) - run->start_boot_ms;
-	if (run->oracle) {
-		p->n_found = oracle_tally(run->oracle)->n_found;
-		p->n_bundles = oracle_tally(run->oracle)->n_bundles;
+/* The file that is deleted at once. */
+static size_t victim_of(const struct run *run)
+{
+	return run->scenario->type == SCENARIO_FILE_NOT_FOUND ? n_sources(run) / 2 : SIZE_MAX;
+}
+
+static void set_wants(struct run *run)
+{
+	size_t n = n_sources(run);
+
+	switch (run->scenario->type) {
+	case SCENARIO_DIRECT_INVOKE:
+		for (size_t i = invoke_fitting(&run->manifest, run->scenario->bundle_limit); i < n;
+			i++)
+			oracle_want(run->oracle, i, WANT_NEVER);
+		break;
+	case SCENARIO_MEMORY_PRESSURE:
+		for (size_t i = 0; i < n; i++)
+			oracle_want(run->oracle, i, WANT_MAYBE);
+		break;
+	case SCENARIO_FILE_NOT_FOUND:
+		oracle_want(run->oracle, victim_of(run), WANT_NEVER);
+		break;
+	case SCENARIO_KEY_SANITIZATION:
+		oracle_want(run->oracle, MALICIOUS, WANT_NEVER);
+		break;
+	default:
+		break;
 	}
-	if (run->options->progress)
-		run->options->progress(run->options->arg, p);
+	if (has_marker(run->scenario->type))
+		oracle_want(run->oracle, n, WANT_MAYBE); /* until it has been put in */
 }
 
-/* Cleaning up before. */
-
-static enum rc clean(struct run *run, struct err *err)
+/* Of those that are to arrive, or may. */
+static uint64_t count_wanted(const struct run *run)
 {
-	uint64_t wall_ms = clock_wall_ms(run->options->clock);
-	uint64_t before = run->scenario->type == SCENARIO_IDEMPOTENCY_CHECK
-				  ? UINT64_MAX
-				  : wall_ms - RUNNER_STALE_MS;
-	enum rc rc;
+	const struct scenario *s = run->scenario;
 
-	tell(run, RUN_CLEANING);
-	rc = bundles_delete_older(
-		run->options->distribution, run->distribution, before, &run->result.n_stale, err);
-	if (rc == RC_OK)
-		rc = bundles_note(run->options->distribution, run->distribution, &run->known, err);
-	return rc == RC_OK ? rc
-			   : err_ctx(err, rc, "distribution bucket '%s'",
-				     run->scenario->distribution_bucket);
-}
-
-/* A bucket that is not there should be said before anything is hashed. */
-static enum rc check_landing(struct run *run, struct err *err)
-{
-	struct os_list_query query = {.bucket = run->landing, .max = 1};
-	struct os_list_page page;
-	struct arena a = ARENA_INIT;
-	enum rc rc = os_list(run->options->landing, &query, &a, &page, err);
-
-	arena_release(&a);
-	/* A producer may well be allowed to put and not to list. */
-	if (rc == RC_OK || (rc == RC_REFUSED && err_is(err, "AccessDenied")))
-		return RC_OK;
-	return err_ctx(err, rc, "landing bucket '%s'", run->scenario->landing_bucket);
+	if (s->type == SCENARIO_DIRECT_INVOKE)
+		return invoke_fitting(&run->manifest, s->bundle_limit);
+	/* Where a marker is, one other file is not to arrive. */
+	return n_sources(run);
 }
 
 /* Uploading. */
 
-static enum rc upload_round(struct run *run, unsigned round, struct err *err)
+static enum rc upload_round(
+	struct run *run, unsigned round, size_t first, size_t end, struct err *err)
 {
 	struct upload *u = &run->upload[round - 1];
+	uint64_t pause_ms = 1;
 
 	*u = (struct upload){.store = run->options->landing,
 		.bucket = run->landing,
 		.manifest = &run->manifest,
 		.kind = run->scenario->generator,
-		.n_threads = (unsigned)run->scenario->concurrency};
+		.n_threads = (unsigned)run->scenario->concurrency,
+		.first = first,
+		.end = end,
+		.victim = victim_of(run)};
 	run->progress.round = round;
+	run->progress.n_upload = end - first;
 	upload_start(u);
-	do {
+	for (;;) {
 		run->progress.n_uploaded = atomic_load(&u->n_done);
-		tell(run, RUN_UPLOADING);
-		if (run->progress.n_uploaded < run->manifest.n)
-			clock_sleep_ms(run->options->clock, RUNNER_POLL_MS / 5);
-	} while (run->progress.n_uploaded < run->manifest.n);
+		run_tell(run, RUN_UPLOADING);
+		if (run->progress.n_uploaded >= end - first)
+			break;
+		clock_sleep_ms(run->options->clock, pause_ms);
+		pause_ms = pause_ms < 50 ? 2 * pause_ms : 50;
+	}
 	return upload_wait(u, err);
 }
 
-/* Looking. */
+/* Out again. */
 
-static enum rc on_member(void *arg, const struct untar_member *member, struct err *err)
+static bool is_complete(const struct run *run)
 {
-	(void)err;
-	oracle_member(arg, member);
-	return RC_OK;
+	return oracle_is_complete(run->oracle);
 }
 
-static void check_headers(struct run *run, struct slice key, const struct bundle_facts *facts)
+static bool is_anything_there(const struct run *run)
 {
-	if (strcmp(facts->content_type, "application/gzip") != 0)
-		oracle_problem(run->oracle,
-			"bundle '" SLICE_FMT "' has Content-Type '%s', not application/gzip",
-			SLICE_ARG(key), facts->content_type);
-	if (facts->has_content_encoding)
-		oracle_problem(run->oracle, "bundle '" SLICE_FMT "' has a Content-Encoding",
-			SLICE_ARG(key));
+	return oracle_tally(run->oracle)->n_found > 0;
 }
 
-static enum rc on_bundle(void *arg, const struct os_object *bundle, struct err *err)
+static bool wait_for(struct run *run, bool (*is_done)(const struct run *run), uint64_t timeout_ms)
 {
-	struct run *run = arg;
-	struct untar_sink sink = {on_member, run->oracle};
-	struct bundle_facts facts;
-	enum rc rc;
-
-	if (key_set_has(&run->known, bundle->key))
-		return RC_OK;
-	oracle_begin(run->oracle, bundle->key);
-	rc = bundle_read(
-		run->options->distribution, run->distribution, bundle->key, &sink, &facts, err);
-	oracle_end(run->oracle, rc == RC_OK, facts.bytes, slice_str(facts.declared), facts.sha256);
-	if (rc == RC_CORRUPT)
-		oracle_problem(run->oracle, "%s", err->text);
-	if (rc == RC_OK || rc == RC_CORRUPT)
-		key_set_add(&run->known, bundle->key);
-	if (rc == RC_OK && oracle_last_is_ours(run->oracle)) {
-		check_headers(run, bundle->key, &facts);
-		key_set_add(&run->own, bundle->key);
-	}
-	/* Another consumer may have taken it, the connection may have broken: the next look tells. */
-	if (rc != RC_OK && rc != RC_ABSENT)
-		run->look_err = *err;
-	run->progress.bundle = bundle->key;
-	run->progress.bundle_bytes = facts.bytes;
-	run->progress.bundle_rc = rc;
-	tell(run, RUN_WAITING);
-	run->progress.bundle = (struct slice){0};
-	return RC_OK;
-}
-
-static void look(struct run *run)
-{
-	struct err err = {0};
-
-	run->look_err = (struct err){0};
-	if (bundles_each(run->options->distribution, run->distribution, on_bundle, run, &err) !=
-		RC_OK)
-		run->look_err = err;
-	tell(run, RUN_WAITING);
-}
-
-static bool wait_for_all(struct run *run)
-{
-	for (;;) {
-		look(run);
-		if (oracle_is_complete(run->oracle))
-			return true;
-		if (now_ms(run) >= run->deadline_boot_ms)
-			return false;
-		clock_sleep_ms(run->options->clock, RUNNER_POLL_MS);
-	}
+	if (run_wait(run, is_done, timeout_ms))
+		return true;
+	oracle_problem(run->oracle, "not everything arrived within %llu s%s%s",
+		(unsigned long long)timeout_ms / 1000,
+		run->look_err.text[0] ? "; the last look failed: " : "", run->look_err.text);
+	return false;
 }
 
 /* One round: in, and out again. False when it ended early; the oracle knows why. */
-static bool round_trip(struct run *run, unsigned round)
+static bool round_trip(struct run *run, unsigned round, size_t first, size_t end)
 {
 	struct err err = {0};
-	uint64_t from_ms = now_ms(run), uploaded_ms;
+	uint64_t from_ms = run_now_ms(run), uploaded_ms;
 
-	if (upload_round(run, round, &err) != RC_OK) {
+	if (upload_round(run, round, first, end, &err) != RC_OK) {
 		oracle_problem(run->oracle, "upload: %s", err.text);
 		return false;
 	}
-	uploaded_ms = now_ms(run);
-	run->deadline_boot_ms = uploaded_ms + run->scenario->timeout_s * 1000;
-	if (!wait_for_all(run)) {
-		oracle_problem(run->oracle, "not everything arrived within %llu s%s%s",
-			(unsigned long long)run->scenario->timeout_s,
-			run->look_err.text[0] ? "; the last look failed: " : "",
-			run->look_err.text);
-		return false;
-	}
-	if (round == 1) {
+	uploaded_ms = run_now_ms(run);
+	if (round == 1)
 		run->result.upload_ms = uploaded_ms - from_ms;
-		run->result.arrival_ms = now_ms(run) - uploaded_ms;
-	}
+	if (!wait_for(run, is_complete, run->scenario->timeout_s * 1000))
+		return false;
+	if (round == 1)
+		run->result.arrival_ms = run_now_ms(run) - uploaded_ms;
 	return true;
 }
+
+/* Direct invocation. */
+
+static enum rc invoke(struct run *run, struct fn_answer *ret_answer, struct err *err)
+{
+	struct fn_call call = {.name = slice_str(run->scenario->lambda_function_name),
+		.wants_log = true,
+		.timeout_ms = run->scenario->timeout_s * 1000};
+	struct buf payload;
+	enum rc rc = invoke_payload(&payload, &run->upload[0], run->options->region, err);
+
+	call.payload = buf_slice(&payload);
+	if (rc == RC_OK)
+		rc = fn_invoke(run->options->function, &call, &run->arena, ret_answer, err);
+	buf_release(&payload);
+	return rc;
+}
+
+static bool has(struct slice text, const char *words)
+{
+	return text.n && memmem(text.p, text.n, words, strlen(words));
+}
+
+/* False: the run ends here. */
+static bool judge_answer(struct run *run, const struct fn_answer *answer)
+{
+	bool stopped = run->scenario->type == SCENARIO_MEMORY_PRESSURE &&
+		       has(answer->payload, "timed out");
+
+	if (answer->is_error && !stopped)
+		oracle_problem(run->oracle, "the function failed: %.*s",
+			(int)(answer->payload.n < 300 ? answer->payload.n : 300),
+			(const char *)answer->payload.p);
+	if (run->scenario->type == SCENARIO_DIRECT_INVOKE && run->result.n_files < n_sources(run) &&
+		!has(answer->log, INVOKE_LIMIT_WORDS))
+		oracle_problem(run->oracle, "the log's tail does not say '" INVOKE_LIMIT_WORDS "'");
+	return !answer->is_error;
+}
+
+static bool invoke_trip(struct run *run)
+{
+	struct fn_answer answer = {0};
+	struct err err = {0};
+	uint64_t from_ms = run_now_ms(run), uploaded_ms;
+
+	if (upload_round(run, 1, 0, n_sources(run), &err) != RC_OK) {
+		oracle_problem(run->oracle, "upload: %s", err.text);
+		return false;
+	}
+	uploaded_ms = run_now_ms(run);
+	run->result.upload_ms = uploaded_ms - from_ms;
+	run_tell(run, RUN_INVOKING);
+	if (invoke(run, &answer, &err) != RC_OK) {
+		oracle_problem(run->oracle, "invoke: %s", err.text);
+		return false;
+	}
+	run->result.invoke_ms = run_now_ms(run) - uploaded_ms;
+	if (!judge_answer(run, &answer))
+		return false;
+	if (!wait_for(run,
+		    run->scenario->type == SCENARIO_MEMORY_PRESSURE ? is_anything_there
+								    : is_complete,
+		    RUNNER_INVOKED_MS))
+		return false;
+	run->result.arrival_ms = run_now_ms(run) - uploaded_ms;
+	return true;
+}
+
+/* What the oracle cannot know. */
 
 static void check_compression(struct run *run)
 {
@@ -213,47 +220,90 @@ static void check_compression(struct run *run)
 			(unsigned long long)t->bundle_bytes, (unsigned long long)t->member_bytes);
 }
 
-static void rounds(struct run *run)
+/* Stopped early means: the first files, in order. */
+static void check_order(struct run *run)
 {
-	if (!round_trip(run, 1))
+	size_t n = n_sources(run), i = 0;
+
+	while (i < n && oracle_seen(run->oracle, i))
+		i++;
+	for (; i < n; i++)
+		if (oracle_seen(run->oracle, i))
+			oracle_problem(run->oracle,
+				"order: '" SLICE_FMT "' arrived before others in front of it",
+				SLICE_ARG(run->manifest.entries[i].key));
+}
+
+static void check_memory(struct run *run)
+{
+	struct err err = {0};
+
+	if (!run->options->server_pid)
 		return;
+	if (memory_peak(run->options->server_pid, &run->result.peak_bytes, &err) != RC_OK) {
+		oracle_problem(run->oracle, "%s", err.text);
+		return;
+	}
+	if (run->scenario->type == SCENARIO_MEMORY_PRESSURE &&
+		run->result.peak_bytes > RUNNER_MEMORY_MAX)
+		oracle_problem(run->oracle, "the server's memory reached %llu MiB, more than %llu",
+			(unsigned long long)run->result.peak_bytes >> 20, RUNNER_MEMORY_MAX >> 20);
+}
+
+/* No two files of more than the limit together can share a bundle; with others' files nothing can be said. */
+static void check_bundle_count(struct run *run)
+{
+	const struct oracle_tally *t = oracle_tally(run->oracle);
+	size_t fit = invoke_fitting(&run->manifest, run->scenario->bundle_limit);
+	uint64_t least = fit ? (run->manifest.n + fit - 1) / fit : run->manifest.n;
+
+	if (t->n_bundles < least)
+		oracle_problem(run->oracle, "%llu bundles for what needs %llu of at most %llu MiB",
+			(unsigned long long)t->n_bundles, (unsigned long long)least,
+			(unsigned long long)run->scenario->bundle_limit >> 20);
+}
+
+static void settle(struct run *run)
+{
+	uint64_t ms = run->result.arrival_ms;
+
+	if (ms < RUNNER_SETTLE_MIN_MS)
+		ms = RUNNER_SETTLE_MIN_MS;
+	clock_sleep_ms(run->options->clock, ms < RUNNER_SETTLE_MAX_MS ? ms : RUNNER_SETTLE_MAX_MS);
+	run_look(run);
+}
+
+/* All rounds of the type; false when one ended early. */
+static bool rounds(struct run *run)
+{
+	size_t n = n_sources(run);
+
+	if (scenario_is_direct(run->scenario->type))
+		return invoke_trip(run);
+	if (!round_trip(run, 1, 0, n))
+		return false;
 	if (run->scenario->type == SCENARIO_IDEMPOTENCY_CHECK) {
 		oracle_expect(run->oracle, 2);
-		if (!round_trip(run, 2))
-			return;
+		return round_trip(run, 2, 0, n);
 	}
-	clock_sleep_ms(run->options->clock, RUNNER_SETTLE_MS);
-	look(run);
-	check_compression(run);
+	if (has_marker(run->scenario->type)) {
+		oracle_want(run->oracle, n, WANT_ALWAYS);
+		return round_trip(run, 2, n, n + 1);
+	}
+	return true;
 }
 
-/* Removing what was put in, after a pass. */
-
-static void remove_sources(struct run *run)
+static void judge(struct run *run)
 {
-	size_t n = run->manifest.n, n_ids = 0;
-	struct object_id *ids = xcalloc(2 * n, sizeof(*ids));
-	struct err err = {0};
-
-	for (unsigned round = 0; round < 2; round++)
-		for (size_t i = 0; run->upload[round].versions && i < n; i++)
-			ids[n_ids++] = (struct object_id){run->landing,
-				run->manifest.entries[i].key, run->upload[round].versions[i]};
-	delete_in_chunks(run->options->landing, run->landing, ids, n_ids, &err);
-	free(ids);
-}
-
-static void remove_bundles(struct run *run)
-{
-	struct object_id *ids = xcalloc(run->own.n, sizeof(*ids));
-	struct err err = {0};
-	size_t n = 0;
-
-	for (size_t i = 0; i < run->own.n_slots; i++)
-		if (run->own.slots[i].p)
-			ids[n++] = (struct object_id){run->distribution, run->own.slots[i], {0}};
-	delete_in_chunks(run->options->distribution, run->distribution, ids, n, &err);
-	free(ids);
+	if (rounds(run)) {
+		settle(run);
+		check_compression(run);
+	}
+	if (run->scenario->type == SCENARIO_MEMORY_PRESSURE)
+		check_order(run);
+	if (run->scenario->type == SCENARIO_PARTIAL_BATCH_FAILURE)
+		check_bundle_count(run);
+	check_memory(run);
 }
 
 static void take_verdict(struct run *run, struct arena *a)
@@ -274,7 +324,8 @@ static void run_release(struct run *run)
 	upload_release(&run->upload[0]);
 	upload_release(&run->upload[1]);
 	key_set_release(&run->known);
-	key_set_release(&run->own);
+	free(run->own);
+	arena_release(&run->arena);
 	manifest_release(&run->manifest);
 	free(run);
 }
@@ -283,43 +334,56 @@ static struct run *run_new(const struct run_options *options)
 {
 	const struct scenario *s = options->scenario;
 	struct run *run = xcalloc(1, sizeof(*run));
+	struct manifest_plan plan = {.n = (size_t)s->num_files,
+		.size = s->size_mb << 20,
+		.root = scenario_is_direct(s->type) ? "direct-invoke-tests" : "data",
+		.names = s->type == SCENARIO_KEY_SANITIZATION ? sanitized_names : NULL,
+		.has_marker = has_marker(s->type)};
 
 	run->options = options;
 	run->scenario = s;
 	run->landing = slice_str(s->landing_bucket);
 	run->distribution = slice_str(s->distribution_bucket);
-	run->start_boot_ms = now_ms(run);
-	manifest_init(&run->manifest, (size_t)s->num_files, s->size_mb << 20);
-	run->progress = (struct run_progress){.round = 1, .n_files = s->num_files};
-	run->result.n_files = s->num_files;
-	run->result.source_bytes = s->num_files * (s->size_mb << 20);
+	run->start_boot_ms = run_now_ms(run);
+	manifest_init_plan(&run->manifest, &plan);
+	run->result.n_files = count_wanted(run);
+	run->progress = (struct run_progress){.round = 1, .n_files = run->result.n_files};
+	run->result.source_bytes = s->num_files * plan.size;
 	snprintf(run->result.prefix, sizeof(run->result.prefix), SLICE_FMT,
 		SLICE_ARG(run->manifest.prefix));
 	return run;
+}
+
+static enum rc set_up(struct run *run, struct err *err)
+{
+	enum rc rc;
+
+	if (scenario_is_direct(run->scenario->type) && !run->options->function)
+		return err_set(err, RC_REFUSED, "this test needs a function to invoke");
+	rc = run_check_landing(run, err);
+	return rc == RC_OK ? run_clean(run, err) : rc;
 }
 
 enum rc runner_run(const struct run_options *options, struct arena *a,
 	struct run_result *ret_result, struct err *err)
 {
 	struct run *run = run_new(options);
-	enum rc rc = check_landing(run, err);
+	enum rc rc = set_up(run, err);
 
-	if (rc == RC_OK)
-		rc = clean(run, err);
 	if (rc == RC_OK) {
-		tell(run, RUN_HASHING);
+		run_tell(run, RUN_HASHING);
 		manifest_hash_all(&run->manifest, run->scenario->generator,
 			(unsigned)run->scenario->concurrency);
 		run->oracle = oracle_new(&run->manifest, 1);
-		rounds(run);
+		set_wants(run);
+		if (options->server_pid)
+			memory_peak_reset(options->server_pid);
+		judge(run);
 		take_verdict(run, a);
-		if (run->result.is_passed && !options->keep_files) {
-			tell(run, RUN_REMOVING);
-			remove_sources(run);
-			remove_bundles(run);
-		}
-		run->result.total_ms = now_ms(run) - run->start_boot_ms;
-		tell(run, RUN_ENDED);
+		if (run->result.is_passed && !options->keep_files)
+			run_remove(run);
+		run->result.total_ms = run_now_ms(run) - run->start_boot_ms;
+		run_tell(run, RUN_ENDED);
 		*ret_result = run->result;
 	}
 	run_release(run);

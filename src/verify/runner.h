@@ -1,36 +1,60 @@
 /*
  * runner: one end-to-end run of a scenario, from cleaning up to the verdict.
  *
- * 1. Bundles older than 240 s are deleted; before an idempotency check all of them.
+ * 1. Bundles older than 240 s are deleted; before tests that count bundles or wait for what must not come, all of them.
  * 2. The files are hashed, then uploaded by `concurrency` threads.
- * 3. The distribution bucket is looked at until every file has arrived or the time is over; each new
- *    bundle is read whole. idempotency_check: then the same bytes are put in under the same keys, and
- *    a second bundle must bring each of them again.
- * 4. One last look, SETTLE_MS later, for what is too much; then the oracle judges.
- * 5. Unless files are to be kept, a run that passed removes the versions it put in, and the bundles
- *    that hold nothing but its own files. A failed run leaves everything for inspection.
+ * 3. The distribution bucket is looked at until every file has arrived or the time is over; each new bundle is read whole.
+ * 4. One last look, about as long after as the arrival took, for what is too much; then the oracle judges.
+ * 5. Unless files are to be kept, a run that passed removes the versions it put in, and the bundles that hold nothing but
+ *    its own files. A failed run leaves everything for inspection.
  *
- * Only files under the run's own prefix count, so runs in quick succession, and other producers'
- * files in the same bundles, do not disturb it.
+ * What the test types add:
+ *   idempotency_check      the same bytes go in again under the same keys: a second bundle must bring each of them again
+ *   direct_invoke          keys where no event comes of them, one invocation: exactly the files that fit one bundle, from the
+ *                          first on; when not all fit the log's tail says so
+ *   memory_pressure        the same, but where it stops is the function's affair: what is bundled is the first files, at
+ *                          least one; a run that timed out is no failure; the server's peak memory is at most RUNNER_MEMORY_MAX
+ *   file_not_found         one file's version is deleted as soon as it is in. The bundler must wait longer than that takes:
+ *                          a batch window of a second or more
+ *   key_sanitization       "../../malicious_file.txt" goes in before "safe_file.txt"
+ *   partial_batch_failure  no two files share a bundle whose limit they exceed together
+ * Where something must not come, a marker file goes in after all else has arrived, and its arrival ends the waiting.
+ *
+ * Only files under the run's own prefix count, so runs in quick succession, and other producers' files in the same bundles,
+ * do not disturb it.
  */
 #ifndef BALER_VERIFY_RUNNER_H
 #define BALER_VERIFY_RUNNER_H
 
 #include "base/clock.h"
+#include "port/function.h"
 #include "port/object_store.h"
 #include "verify/oracle.h"
 #include "verify/scenario.h"
 
 #define RUNNER_STALE_MS 240000
-#define RUNNER_POLL_MS 250
-#define RUNNER_SETTLE_MS 1000
+#define RUNNER_POLL_MIN_MS 25 /* the first pause between two looks; each is half as long again */
+#define RUNNER_POLL_MAX_MS 500
+#define RUNNER_SETTLE_MIN_MS 250 /* before the last look */
+#define RUNNER_SETTLE_MAX_MS 1000
+#define RUNNER_INVOKED_MS 10000 /* from the end of an invocation until its bundle must be there */
+#define RUNNER_MEMORY_MAX (256ull << 20) /* bytes, the server's promise */
 
-enum run_phase { RUN_CLEANING, RUN_HASHING, RUN_UPLOADING, RUN_WAITING, RUN_REMOVING, RUN_ENDED };
+enum run_phase {
+	RUN_CLEANING,
+	RUN_HASHING,
+	RUN_UPLOADING,
+	RUN_INVOKING,
+	RUN_WAITING,
+	RUN_REMOVING,
+	RUN_ENDED
+};
 
 struct run_progress {
 	enum run_phase phase;
-	unsigned round;      /* 1; 2 when the same files go in again */
-	uint64_t n_files;    /* in all */
+	unsigned round;      /* 1; 2 when the same files go in again, or the marker */
+	uint64_t n_files;    /* to arrive, in all */
+	uint64_t n_upload;   /* to put in, of this round */
 	uint64_t n_uploaded; /* of this round */
 	uint64_t n_found;    /* arrived as often as expected by now, intact */
 	uint64_t n_bundles;
@@ -43,6 +67,9 @@ struct run_progress {
 
 struct run_options {
 	struct object_store *landing, *distribution; /* may be the same */
+	struct function *function;                   /* NULL: direct tests cannot be set up */
+	const char *region;                          /* of the landing bucket */
+	uint64_t server_pid; /* of this machine, whose memory is watched; 0: not known */
 	struct clock *clock;
 	const struct scenario *scenario;
 	bool keep_files;
@@ -54,9 +81,12 @@ struct run_options {
 struct run_result {
 	bool is_passed;
 	struct oracle_tally tally;
-	uint64_t n_files, source_bytes; /* of one round */
-	uint64_t upload_ms;             /* of the first round */
-	uint64_t arrival_ms;            /* from the end of the first upload until all had arrived */
+	uint64_t n_files;      /* that are to arrive (or may), in one round */
+	uint64_t source_bytes; /* put in, of one round */
+	uint64_t invoke_ms;
+	uint64_t peak_bytes; /* the server's memory; 0: not measured */
+	uint64_t upload_ms;  /* of the first round */
+	uint64_t arrival_ms; /* from the end of the first upload until all had arrived */
 	uint64_t total_ms;
 	uint64_t n_stale; /* bundles deleted before */
 	char prefix[64];

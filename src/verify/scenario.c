@@ -33,16 +33,55 @@ static const struct member members[] = {
 static const char *const type_names[] = {
 	[SCENARIO_S3_TRIGGER] = "s3_trigger",
 	[SCENARIO_IDEMPOTENCY_CHECK] = "idempotency_check",
+	[SCENARIO_DIRECT_INVOKE] = "direct_invoke",
+	[SCENARIO_MEMORY_PRESSURE] = "memory_pressure",
+	[SCENARIO_FILE_NOT_FOUND] = "file_not_found",
+	[SCENARIO_KEY_SANITIZATION] = "key_sanitization",
+	[SCENARIO_PARTIAL_BATCH_FAILURE] = "partial_batch_failure",
 };
-/* Of the contract, but for a later release. */
-static const char *const later_types[] = {"direct_invoke", "memory_pressure", "file_not_found",
-	"key_sanitization", "partial_batch_failure"};
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 const char *scenario_type_name(enum scenario_type type)
 {
 	return type_names[type];
+}
+
+bool scenario_is_direct(enum scenario_type type)
+{
+	return type == SCENARIO_DIRECT_INVOKE || type == SCENARIO_MEMORY_PRESSURE;
+}
+
+static uint64_t shrink(uint64_t n, double scale)
+{
+	double exact = (double)n * scale;
+	uint64_t whole = (uint64_t)exact;
+
+	return whole + ((double)whole < exact);
+}
+
+static uint64_t least_files(const struct scenario *s)
+{
+	switch (s->type) {
+	case SCENARIO_FILE_NOT_FOUND:
+	case SCENARIO_KEY_SANITIZATION:
+		return 2;
+	case SCENARIO_DIRECT_INVOKE:
+	case SCENARIO_MEMORY_PRESSURE:
+	case SCENARIO_PARTIAL_BATCH_FAILURE:
+		return s->num_files;
+	default:
+		return 1;
+	}
+}
+
+void scenario_scale(struct scenario *s, double scale)
+{
+	uint64_t least = least_files(s), n = shrink(s->num_files, scale);
+
+	s->num_files = n < least ? least : n;
+	s->size_mb = shrink(s->size_mb, scale);
+	s->scale = scale;
 }
 
 static enum rc wrong(const struct member *m, const char *what, struct err *err)
@@ -88,11 +127,9 @@ static enum rc set_type(
 			*field = (enum scenario_type)i;
 			return RC_OK;
 		}
-	for (size_t i = 0; i < N_OF(later_types); i++)
-		if (strcmp(name, later_types[i]) == 0)
-			return err_set(
-				err, RC_REFUSED, "test type '%s' is not supported yet", name);
-	return err_set(err, RC_REFUSED, "'%s' '%.40s' is unknown: s3_trigger or idempotency_check",
+	return err_set(err, RC_REFUSED,
+		"'%s' '%.40s' is unknown: s3_trigger, idempotency_check, direct_invoke, "
+		"memory_pressure, file_not_found, key_sanitization or partial_batch_failure",
 		m->name, name);
 }
 
@@ -159,6 +196,11 @@ static enum rc set_all(json_t *root, struct arena *a, struct scenario *s, struct
 		if (rc != RC_OK)
 			return rc;
 	}
+	if (s->type == SCENARIO_KEY_SANITIZATION && s->num_files != 2)
+		return err_set(err, RC_REFUSED, "'num_files' of a key_sanitization must be 2");
+	if (s->type == SCENARIO_FILE_NOT_FOUND && s->num_files < 2)
+		return err_set(
+			err, RC_REFUSED, "'num_files' of a file_not_found must be 2 or more");
 	if (!s->landing_bucket[0] || !s->distribution_bucket[0])
 		return err_set(err, RC_REFUSED, "'%s' must not be empty",
 			s->landing_bucket[0] ? "distribution_bucket" : "landing_bucket");
@@ -182,6 +224,8 @@ enum rc scenario_parse(
 		.size_mb = 1,
 		.concurrency = 1,
 		.timeout_s = 120,
+		.bundle_limit = SCENARIO_BUNDLE_LIMIT,
+		.scale = 1,
 	};
 	json_t *root = NULL;
 	enum rc rc = json_parse(bytes, SCENARIO_MAX_BYTES, &root, err);

@@ -16,9 +16,16 @@
 #define SCENARIO_MAX_CONCURRENCY 256
 #define SCENARIO_MAX_TIMEOUT_S 86400
 
+#define SCENARIO_BUNDLE_LIMIT (400ull << 20) /* bytes, MAX_BUNDLE_ON_DISK_MB's default */
+
 enum scenario_type {
 	SCENARIO_S3_TRIGGER,        /* upload, and all arrive */
 	SCENARIO_IDEMPOTENCY_CHECK, /* upload twice under one key, and all arrive twice */
+	SCENARIO_DIRECT_INVOKE, /* upload where no event comes of it, invoke: what fits one bundle arrives */
+	SCENARIO_MEMORY_PRESSURE, /* the same, ended well or stopped early, within RUNNER_MEMORY_MAX */
+	SCENARIO_FILE_NOT_FOUND, /* one version is deleted at once and never arrives, the others do */
+	SCENARIO_KEY_SANITIZATION, /* "safe_file.txt" arrives, "../../malicious_file.txt" never does */
+	SCENARIO_PARTIAL_BATCH_FAILURE, /* all arrive, in as many bundles as the limit asks for */
 };
 
 struct scenario {
@@ -33,6 +40,9 @@ struct scenario {
 	char *lambda_function_name;
 	char *report_file; /* NULL: none */
 	bool keep_files, verbose;
+	/* Not from the file. */
+	uint64_t bundle_limit; /* bytes one bundle may hold, each file rounded up to 512 */
+	double scale;          /* 1: as the file says */
 };
 
 /* Strings from a. RC_REFUSED. */
@@ -41,6 +51,11 @@ enum rc scenario_parse(
 /* The same from a file; RC_ABSENT when it is not there. */
 enum rc scenario_read(
 	const char *path, struct arena *a, struct scenario *ret_scenario, struct err *err);
+/* Shrinks (0 < scale <= 1) the number of files and their sizes, rounded up. What a test cannot do without stays: two
+ * files where one must not arrive, and all files where the bundle's limit is the test (their sizes shrink). */
+void scenario_scale(struct scenario *s, double scale);
+/* Whether files reach the bundler by an invocation, not by events. */
+bool scenario_is_direct(enum scenario_type type);
 /* "s3_trigger" */
 const char *scenario_type_name(enum scenario_type type);
 

@@ -42,6 +42,18 @@ static enum rc look_up(struct upload_thread *t, const struct manifest_entry *e,
 	return err_ctx(err, RC_UNKNOWN, "perhaps applied, but not there");
 }
 
+/* The version itself, not a delete marker over it: its event names the version. */
+static enum rc delete_victim(struct upload_thread *t, const struct manifest_entry *e,
+	struct slice version, struct err *err)
+{
+	struct object_id id = {t->upload->bucket, e->key, version};
+	enum rc one = RC_OK, rc = os_delete_many(t->upload->store, id.bucket, &id, 1, &one, err);
+
+	if (rc == RC_OK && one != RC_OK)
+		rc = err_set(err, one, "it cannot be deleted");
+	return rc;
+}
+
 static void upload_one(struct upload_thread *t, size_t i)
 {
 	struct upload *u = t->upload;
@@ -59,6 +71,9 @@ static void upload_one(struct upload_thread *t, size_t i)
 	if (rc == RC_UNKNOWN)
 		rc = look_up(t, e, &info, &err);
 	u->versions[i] = info.version;
+	u->etags[i] = info.etag;
+	if (rc == RC_OK && i == u->victim)
+		rc = delete_victim(t, e, info.version, &err);
 	if (rc != RC_OK && t->rc == RC_OK) {
 		t->rc = rc;
 		t->err = err;
@@ -70,7 +85,7 @@ static void run_upload(struct work *w)
 	struct upload_thread *t = (struct upload_thread *)w;
 	size_t i;
 
-	while ((i = atomic_fetch_add(&t->upload->next, 1)) < t->upload->manifest->n) {
+	while ((i = atomic_fetch_add(&t->upload->next, 1)) < t->upload->end) {
 		upload_one(t, i);
 		atomic_fetch_add(&t->upload->n_done, 1);
 	}
@@ -80,8 +95,9 @@ void upload_start(struct upload *u)
 {
 	u->threads = xcalloc(u->n_threads, sizeof(*u->threads));
 	u->versions = xcalloc(u->manifest->n, sizeof(*u->versions));
+	u->etags = xcalloc(u->manifest->n, sizeof(*u->etags));
 	atomic_store(&u->n_done, 0);
-	atomic_store(&u->next, 0);
+	atomic_store(&u->next, u->first);
 	u->pool = work_pool_new(u->n_threads, "upload");
 	for (unsigned i = 0; i < u->n_threads; i++) {
 		u->threads[i] = (struct upload_thread){.work.run = run_upload, .upload = u};
@@ -109,8 +125,9 @@ void upload_release(struct upload *u)
 		arena_release(&u->threads[i].arena);
 	free(u->threads);
 	free(u->versions);
+	free(u->etags);
 	u->threads = NULL;
-	u->versions = NULL;
+	u->versions = u->etags = NULL;
 }
 
 struct hashing {

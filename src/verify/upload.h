@@ -16,12 +16,15 @@ struct upload {
 	const struct manifest *manifest;
 	enum generator_kind kind;
 	unsigned n_threads;
+	size_t first, end; /* the entries to put in */
+	size_t victim;     /* whose version is deleted as soon as it is in; SIZE_MAX: none */
 
 	/* Progress, readable at any time. */
 	atomic_size_t n_done;
 
-	/* Of each file, once upload_wait has returned: the versionId it was given, empty without one. */
-	struct slice *versions;
+	/* Of each file, once upload_wait has returned: the versionId it was given, empty without one;
+	 * its ETag. */
+	struct slice *versions, *etags;
 
 	/* Its own. */
 	atomic_size_t next; /* file to be taken by a thread */

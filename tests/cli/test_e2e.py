@@ -18,6 +18,8 @@ from botocore.config import Config
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 from server import ROOT, Server  # noqa: E402
 
+from fake_function import FakeFunction  # noqa: E402
+
 BINARY = os.environ.get("BALER_BIN", str(ROOT / "build/src/cli/baler"))
 SCENARIOS = ROOT / "scenarios"
 LANDING, DISTRIBUTION = "data-aggregator-landing-dev", "data-aggregator-distribution-dev"
@@ -117,7 +119,8 @@ def test_what_does_not_arrive_fails_with_1(server, tmp_path):
 @pytest.mark.parametrize("members, says", [
     ({"num_fils": 1}, "unknown member 'num_fils'"),
     ({"num_files": "one"}, "'num_files' must be a whole number from 1 to 1000000"),
-    ({"test_type": "direct_invoke"}, "test type 'direct_invoke' is not supported yet"),
+    ({"test_type": "direct"}, "direct_invoke, memory_pressure"),
+    ({"test_type": "key_sanitization"}, "'num_files' of a key_sanitization must be 2"),
     ({"landing_bucket": "no-such-bucket"}, "'no-such-bucket'"),
     ({"distribution_bucket": "no-such-bucket"}, "'no-such-bucket'"),
 ])
@@ -129,7 +132,12 @@ def test_what_cannot_be_set_up_is_2(server, tmp_path, members, says):
 @pytest.mark.parametrize("words, says", [
     ([], "give -c FILE"),
     (["-c", "/nowhere.json"], "/nowhere.json"),
-    (["scenario.json"], "did you mean -c scenario.json?"),
+    (["scenario.json"], "scenario 'scenario.json': No such file"),
+    (["--all", "/nowhere"], "scenario '/nowhere': No such file"),
+    (["--all", str(ROOT / "src")], "no scenario (*.json) in"),
+    (["-c", "x", "--scale", "0"], "'--scale': '0' is not a number above 0, at most 1"),
+    (["-c", "x", "--scale", "1.5"], "'--scale'"),
+    (["-c", "x", "--scale", "half"], "'--scale'"),
     (["-c", "x", "--repeat", "0"], "'--repeat'"),
     (["-c", "x", "--keep-file"], "did you mean '--keep-files'?"),
     (["-c", str(SCENARIOS / "00-single-file.json"), "--endpoint-url", "localhost:9000"], "http://"),
@@ -151,6 +159,110 @@ def test_a_wrong_key_is_2(server):
 def test_nobody_listening_is_2(server):
     answer = e2e(server, "-c", SCENARIOS / "00-single-file.json", "--endpoint-url", "http://127.0.0.1:1")
     assert answer.returncode == 2 and "127.0.0.1" in answer.stderr, answer.stderr
+
+
+def run_direct(server, path, limit_mib=2, wrong=None):
+    function = FakeFunction(client(server), DISTRIBUTION, limit_mib << 20, wrong)
+    try:
+        answer = e2e(server, "-c", path, "--bundle-limit", "2MiB", "--json", AWS_ENDPOINT_URL_LAMBDA=function.endpoint)
+    finally:
+        function.close()
+    return answer, function.calls
+
+
+@pytest.mark.parametrize("test_type, files", [("direct_invoke", 2), ("memory_pressure", 3)])
+def test_a_direct_invocation_is_signed_for_lambda_and_asks_for_the_log(server, tmp_path, test_type, files):
+    path = scenario(tmp_path, test_type=test_type, num_files=3, lambda_function_name="my-function", timeout_seconds=20)
+    answer, calls = run_direct(server, path)
+    assert answer.returncode == 0, answer.stderr
+    run = json.loads(answer.stdout)["runs"][0]
+    assert (run["files"], run["found"], run["bundles"]) == (files, 2, 1)
+    target, headers, event = calls[0]
+    headers = {name.lower(): value for name, value in headers.items()}
+    assert len(calls) == 1 and target == "/2015-03-31/functions/my-function/invocations"
+    assert headers["x-amz-log-type"] == "Tail"
+    assert f"Credential={server.access_key}/" in headers["authorization"]
+    assert "/us-east-1/lambda/aws4_request" in headers["authorization"]
+    assert event["e2e_test_direct_invoke"] is True
+    keys = [record["s3"]["object"]["key"] for record in event["records"]]
+    assert keys == [f"{run['prefix']}source_file_000{i}.bin" for i in (1, 2, 3)]
+    assert run["prefix"].startswith("direct-invoke-tests/e2e-test-")
+    assert {record["s3"]["object"]["size"] for record in event["records"]} == {1 << 20}
+
+
+@pytest.mark.parametrize("wrong, says", [
+    ("greedy", "unwanted: 'direct-invoke-tests/"),
+    ("quiet", "does not say 'Predicted disk usage exceeds limit'"),
+    ("failing", "the function failed: {\"errorMessage\":\"no space left\"}"),
+    ("denied", "HTTP 403 AccessDeniedException: not with these keys"),
+])
+def test_a_wrong_function_fails(server, tmp_path, wrong, says):
+    answer, _ = run_direct(server, scenario(tmp_path, test_type="direct_invoke", num_files=3, timeout_seconds=20), wrong=wrong)
+    assert answer.returncode == 1 and says in answer.stderr, answer.stderr
+
+
+def test_a_function_nobody_answers_for_fails(server, tmp_path):
+    path = scenario(tmp_path, test_type="direct_invoke", num_files=3)
+    answer = e2e(server, "-c", path, AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:1")
+    assert answer.returncode == 1 and "function 'data-aggregator-processor-dev'" in answer.stderr, answer.stderr
+
+
+def folder_of_three(tmp_path, **third):
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for name, members in {"a": {"num_files": 3}, "b": {"size_mb": 0}, "c": third}.items():
+        (folder / f"{name}.json").write_text(json.dumps(members))
+    return folder
+
+
+def test_several_scenarios_give_one_table_and_one_report(server, tmp_path):
+    report = tmp_path / "all.xml"
+    answer = e2e(server, "--all", folder_of_three(tmp_path), "--report", report, "--repeat", 2)
+    assert answer.returncode == 0, answer.stderr
+    lines = answer.stdout.splitlines()
+    assert len({len(line) for line in lines[:7]}) == 1, answer.stdout  # columns
+    assert [line.split()[:4] for line in lines[1:3]] == [["a", "run", "1", "PASS"], ["a", "run", "2", "PASS"]]
+    assert lines[7].startswith("6 of 6 passed; ")
+    suite = xml.etree.ElementTree.parse(report).getroot()
+    assert suite.get("name") == "baler e2e" and suite.get("tests") == "6" and suite.find("properties") is None
+
+
+def test_what_cannot_be_set_up_does_not_stop_the_others(server, tmp_path):
+    report = tmp_path / "all.xml"
+    folder = folder_of_three(tmp_path, landing_bucket="no-such-bucket")
+    answer = e2e(server, "--all", folder, folder / "b.json", "--report", report)
+    assert answer.returncode == 2 and "ERROR" in answer.stdout, answer.stderr
+    assert "3 of 4 passed, 1 could not be set up" in answer.stdout
+    suite = xml.etree.ElementTree.parse(report).getroot()
+    assert suite.get("errors") == "1" and "no-such-bucket" in suite.find("testcase/error").get("message")
+
+
+def test_one_failure_among_several_is_1(server, tmp_path):
+    client(server).create_bucket(Bucket="nobody-looks-here")
+    folder = folder_of_three(tmp_path, landing_bucket="nobody-looks-here", timeout_seconds=1)
+    answer = e2e(server, "--all", folder, "--json")
+    runs = json.loads(answer.stdout)["runs"]
+    assert answer.returncode == 1 and [run["passed"] for run in runs] == [True, True, False]
+
+
+def test_a_scaled_run_says_so_everywhere(server, tmp_path):
+    report = tmp_path / "scaled.xml"
+    path = scenario(tmp_path, num_files=30, size_mb=2)
+    answer = e2e(server, "-c", path, "--scale", "0.1", "--report", report, "--json")
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert told["scale"] == 0.1 and told["runs"][0]["files"] == 3 and told["runs"][0]["source_bytes"] == 3 << 20
+    suite = xml.etree.ElementTree.parse(report).getroot()
+    assert suite.get("name") == "mine (scale 0.1)"
+    assert suite.find("properties/property").attrib == {"name": "scale", "value": "0.1"}
+    answer = e2e(server, path, path, "--scale", "0.1")
+    assert answer.stdout.endswith("; scaled by 0.1, not the full size\n")
+
+
+def test_the_servers_memory_is_told(server, tmp_path):
+    answer = e2e(server, "-c", scenario(tmp_path, size_mb=4), "--json", "--server-pid", server.process.pid)
+    assert answer.returncode == 0, answer.stderr
+    assert 1 << 20 < json.loads(answer.stdout)["runs"][0]["server_peak_bytes"] < 256 << 20
 
 
 class TlsFront:

@@ -116,6 +116,49 @@ static void an_extra_file_fails(void **state)
 	assert_problem(c, "extra");
 }
 
+static void what_may_arrive_need_not(void **state)
+{
+	struct court *c = *state;
+
+	oracle_want(c->oracle, 1, WANT_MAYBE);
+	bundle_of(c, "bundle-1", "02");
+	assert_true(oracle_is_complete(c->oracle));
+	assert_true(oracle_judge(c->oracle));
+	bundle_of(c, "bundle-2", "1");
+	assert_int_equal(oracle_tally(c->oracle)->n_found, 3);
+	assert_true(oracle_judge(c->oracle));
+	bundle_of(c, "bundle-3", "1");
+	assert_problem(c, "duplicate");
+}
+
+static void what_must_not_arrive_fails(void **state)
+{
+	struct court *c = *state;
+
+	oracle_want(c->oracle, 1, WANT_NEVER);
+	bundle_of(c, "bundle-1", "02");
+	assert_true(oracle_is_complete(c->oracle));
+	bundle_of(c, "bundle-2", "1");
+	assert_int_equal(oracle_tally(c->oracle)->n_found, 2);
+	assert_problem(c, "unwanted");
+}
+
+/* Its bytes under a name outside the run's folder are no foreign file. */
+static void what_must_not_arrive_fails_under_another_name_too(void **state)
+{
+	struct court *c = *state;
+	struct untar_member m = {.name = slice_str("malicious_file.txt"), .size = 100};
+
+	oracle_want(c->oracle, 1, WANT_NEVER);
+	memcpy(m.sha256, c->manifest.entries[1].sha256, SHA256_BYTES);
+	oracle_begin(c->oracle, slice_str("bundle-1"));
+	see(c, 0);
+	see(c, 2);
+	oracle_member(c->oracle, &m);
+	end(c, true);
+	assert_problem(c, "as 'malicious_file.txt'");
+}
+
 static void a_file_in_two_bundles_fails(void **state)
 {
 	struct court *c = *state;
@@ -243,6 +286,9 @@ int main(void)
 		IN_COURT(all_in_one_or_several_bundles_passes),
 		IN_COURT(a_missing_file_fails),
 		IN_COURT(an_extra_file_fails),
+		IN_COURT(what_may_arrive_need_not),
+		IN_COURT(what_must_not_arrive_fails),
+		IN_COURT(what_must_not_arrive_fails_under_another_name_too),
 		IN_COURT(a_file_in_two_bundles_fails),
 		IN_COURT(a_file_twice_in_one_bundle_fails_even_when_two_are_expected),
 		IN_COURT(a_wrong_hash_or_size_fails),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "adapter/mem/mem.h"
+#include "base/json.h"
 #include "verify/key_set.h"
 #include "verify/runner.h"
 
@@ -32,6 +33,14 @@ enum wrong {
 	IGNORES_SECOND_VERSIONS,
 	DOES_NOTHING,
 	PACKS_NOT,
+	SHIPS_WHAT_CLIMBS, /* the malicious key, under a tame name */
+	COMES_LATE_TO_ONE, /* the deleted file was read before, and is shipped */
+	TAKES_ONE_MORE,    /* than fits, when invoked */
+	KEEPS_THE_LIMIT_QUIET,
+	SKIPS_THE_FIRST, /* when invoked */
+	FAILS_WHEN_INVOKED,
+	TIMES_OUT,
+	SHARES_A_BUNDLE, /* of files that exceed its limit together */
 };
 
 struct world {
@@ -42,6 +51,9 @@ struct world {
 	bool adds_foreign;
 	struct key_set bundled; /* "key version" */
 	unsigned n_bundles;
+	size_t n_deleted; /* versions deleted while a file_not_found ran */
+	struct function function;
+	uint64_t server_pid;
 	struct scenario scenario;
 	struct arena arena;
 	struct run_result result;
@@ -59,6 +71,8 @@ static void nap(struct clock *c, uint64_t ms)
 }
 
 /* Packing. */
+
+static struct world *the_world; /* for the function, which is handed nothing but itself */
 
 struct packing {
 	struct archive *archive;
@@ -121,7 +135,8 @@ static void pack_object(struct world *w, struct packing *p, const struct os_obje
 	struct object_id id = {slice_str(LANDING), o->key, o->version};
 	struct body b = {0};
 	struct os_sink sink = {body_begin, body_data, body_end, &b};
-	const char *name = arena_strdup(&p->a, o->key);
+	const char *name = memmem(o->key.p, o->key.n, "/../", 4) ? "malicious_file.txt"
+								 : arena_strdup(&p->a, o->key);
 
 	buf_init(&b.bytes, BUNDLE_MAX);
 	assert_int_equal(os_get_many(w->store, &id, 1, &sink, NULL), RC_OK);
@@ -139,7 +154,10 @@ static bool takes(struct world *w, struct packing *p, const struct os_object *o)
 	struct slice id = slice_str(arena_printf(
 		&p->a, SLICE_FMT " " SLICE_FMT, SLICE_ARG(o->key), SLICE_ARG(o->version)));
 
-	if (o->is_delete_marker || w->wrong == DOES_NOTHING)
+	if (o->is_delete_marker || w->wrong == DOES_NOTHING ||
+		slice_has_prefix(o->key, slice_str("direct-invoke-tests/")))
+		return false;
+	if (memmem(o->key.p, o->key.n, "/../", 4) && w->wrong != SHIPS_WHAT_CLIMBS)
 		return false;
 	if (w->wrong == IGNORES_SECOND_VERSIONS)
 		id = o->key;
@@ -183,48 +201,174 @@ static void put_bundle(struct world *w, struct packing *p)
 		RC_OK);
 }
 
+static void packing_open(struct world *w, struct packing *p)
+{
+	*p = (struct packing){.archive = archive_write_new(), .cap = BUNDLE_MAX};
+	p->bytes = test_malloc(p->cap);
+	archive_write_set_format_pax(p->archive);
+	archive_write_add_filter_gzip(p->archive);
+	archive_write_set_filter_option(
+		p->archive, "gzip", "compression-level", w->wrong == PACKS_NOT ? "0" : "1");
+	assert_int_equal(
+		archive_write_open_memory(p->archive, p->bytes, p->cap, &p->n), ARCHIVE_OK);
+}
+
+static void packing_close(struct world *w, struct packing *p)
+{
+	if (p->n_members && w->adds_foreign)
+		add_member(p, "data/somebody-elses", slice_str("x"), false);
+	archive_write_close(p->archive);
+	if (p->n_members)
+		put_bundle(w, p);
+	if (p->n_members && w->wrong == SHIPS_ONE_TWICE)
+		put_bundle(w, p);
+	archive_write_free(p->archive);
+	test_free(p->bytes);
+	arena_release(&p->a);
+}
+
+static bool has_own_bundles(const struct world *w)
+{
+	return w->scenario.type == SCENARIO_PARTIAL_BATCH_FAILURE && w->wrong != SHARES_A_BUNDLE;
+}
+
 static void bundle_all(struct world *w)
 {
 	struct os_list_query q = {
 		.bucket = slice_str(LANDING), .max = OS_LIST_MAX, .versions = true};
+	struct arena a = ARENA_INIT;
 	struct os_list_page page;
-	struct packing p = {.archive = archive_write_new(), .cap = BUNDLE_MAX};
+	struct packing p;
 
-	p.bytes = test_malloc(p.cap);
-	archive_write_set_format_pax(p.archive);
-	archive_write_add_filter_gzip(p.archive);
-	archive_write_set_filter_option(
-		p.archive, "gzip", "compression-level", w->wrong == PACKS_NOT ? "0" : "1");
-	assert_int_equal(archive_write_open_memory(p.archive, p.bytes, p.cap, &p.n), ARCHIVE_OK);
-	assert_int_equal(os_list(w->store, &q, &p.a, &page, NULL), RC_OK);
-	for (size_t i = 0; i < page.n; i++)
-		if (takes(w, &p, &page.objects[i]))
-			pack_object(w, &p, &page.objects[i]);
-	if (p.n_members && w->adds_foreign)
-		add_member(&p, "data/somebody-elses", slice_str("x"), false);
-	archive_write_close(p.archive);
-	if (p.n_members)
-		put_bundle(w, &p);
-	if (p.n_members && w->wrong == SHIPS_ONE_TWICE)
-		put_bundle(w, &p);
-	archive_write_free(p.archive);
-	test_free(p.bytes);
-	arena_release(&p.a);
+	assert_int_equal(os_list(w->store, &q, &a, &page, NULL), RC_OK);
+	packing_open(w, &p);
+	for (size_t i = 0; i < page.n; i++) {
+		if (!takes(w, &p, &page.objects[i]))
+			continue;
+		pack_object(w, &p, &page.objects[i]);
+		if (has_own_bundles(w)) {
+			packing_close(w, &p);
+			packing_open(w, &p);
+		}
+	}
+	packing_close(w, &p);
+	arena_release(&a);
 }
+
+/* Being invoked. */
+
+static size_t n_invoked(const struct world *w, size_t n)
+{
+	size_t fit = (size_t)(w->scenario.bundle_limit / (w->scenario.size_mb << 20));
+
+	fit += w->wrong == TAKES_ONE_MORE;
+	return fit < n ? fit : n;
+}
+
+static enum rc answer_failure(struct world *w, struct fn_answer *ret_answer)
+{
+	*ret_answer = (struct fn_answer){.is_error = true,
+		.payload = slice_str(w->wrong == TIMES_OUT
+					     ? "{\"errorMessage\":\"Task timed out after 3.00 s\"}"
+					     : "{\"errorMessage\":\"no such table\"}")};
+	return RC_OK;
+}
+
+static void pack_records(struct world *w, const json_t *records, size_t n)
+{
+	struct packing p;
+
+	packing_open(w, &p);
+	for (size_t i = w->wrong == SKIPS_THE_FIRST; i < n; i++) {
+		const json_t *o = json_object_get(
+			json_object_get(json_array_get(records, i), "s3"), "object");
+		struct os_object object = {.key = json_member_str(o, "key"),
+			.version = json_member_str(o, "versionId")};
+
+		assert_int_equal(
+			json_integer_value(json_object_get(o, "size")), w->scenario.size_mb << 20);
+		assert_int_equal(json_member_str(o, "eTag").n, 32);
+		pack_object(w, &p, &object);
+	}
+	packing_close(w, &p);
+}
+
+static enum rc invoked(struct function *fn, const struct fn_call *call, struct arena *a,
+	struct fn_answer *ret_answer, struct err *err)
+{
+	struct world *w = the_world;
+	const json_t *records;
+	json_t *root = NULL;
+	size_t n, fit;
+
+	(void)fn, (void)a, (void)err;
+	assert_true(call->wants_log && call->timeout_ms == 5000);
+	assert_true(slice_eq_str(call->name, "processor"));
+	if (w->wrong == FAILS_WHEN_INVOKED || w->wrong == TIMES_OUT)
+		return answer_failure(w, ret_answer);
+	assert_int_equal(json_parse(call->payload, 1 << 20, &root, NULL), RC_OK);
+	assert_true(json_is_true(json_object_get(root, "e2e_test_direct_invoke")));
+	records = json_object_get(root, "records");
+	n = json_array_size(records);
+	fit = n_invoked(w, n);
+	pack_records(w, records, fit);
+	json_decref(root);
+	*ret_answer = (struct fn_answer){.payload = slice_str("{}")};
+	if (fit < n && w->wrong != KEEPS_THE_LIMIT_QUIET)
+		ret_answer->log =
+			slice_str("{\"message\":\"Predicted disk usage exceeds limit\"}\n");
+	return RC_OK;
+}
+
+static const struct function_ops function_ops = {.invoke = invoked};
+
+static void put_victim_back(struct world *w);
 
 static void on_progress(void *arg, const struct run_progress *progress)
 {
 	struct world *w = arg;
 
+	/* One that was quicker than the deletion. */
+	if (progress->phase == RUN_WAITING && w->wrong == COMES_LATE_TO_ONE)
+		put_victim_back(w);
 	if (progress->phase == RUN_WAITING)
 		bundle_all(w);
+}
+
+/* The bytes that were deleted, made again: the same key and size give the same. */
+static enum rc victim_read(void *arg, void *out, size_t max, size_t *ret_n, struct err *err)
+{
+	(void)err;
+	*ret_n = generator_read(arg, out, max);
+	return RC_OK;
+}
+
+static void put_victim_back(struct world *w)
+{
+	struct os_list_query q = {.bucket = slice_str(LANDING), .max = 1};
+	struct generator g;
+	struct os_source source = {.read = victim_read, .arg = &g};
+	struct os_list_page page;
+	struct os_object info;
+	struct slice key;
+
+	if (w->n_deleted++)
+		return;
+	assert_int_equal(os_list(w->store, &q, &w->arena, &page, NULL), RC_OK);
+	assert_int_equal(page.n, 1);
+	key = slice_str(arena_printf(&w->arena, "%.*s/source_file_0002.bin",
+		(int)strlen("data/e2e-test-00000000"), (const char *)page.objects[0].key.p));
+	generator_init(&g, GENERATOR_RANDOM, key, w->scenario.size_mb << 20);
+	assert_int_equal(os_put(w->store, q.bucket, key, (struct slice){0},
+				 w->scenario.size_mb << 20, &source, &w->arena, &info, NULL),
+		RC_OK);
 }
 
 /* Running. */
 
 static int open_world(void **state)
 {
-	static char landing[] = LANDING, distribution[] = DISTRIBUTION;
+	static char landing[] = LANDING, distribution[] = DISTRIBUTION, function[] = "processor";
 	struct world *w = test_calloc(1, sizeof(*w));
 
 	w->clock = (struct clock){now, now, nap};
@@ -237,7 +381,11 @@ static int open_world(void **state)
 		.num_files = 3,
 		.size_mb = 1,
 		.concurrency = 2,
-		.timeout_s = 5};
+		.timeout_s = 5,
+		.lambda_function_name = function,
+		.bundle_limit = SCENARIO_BUNDLE_LIMIT};
+	w->function.ops = &function_ops;
+	the_world = w;
 	*state = w;
 	return 0;
 }
@@ -257,6 +405,9 @@ static enum rc run(struct world *w, bool keep_files, struct err *err)
 {
 	struct run_options o = {.landing = w->store,
 		.distribution = w->store,
+		.function = &w->function,
+		.region = "us-east-1",
+		.server_pid = w->server_pid,
 		.clock = &w->clock,
 		.scenario = &w->scenario,
 		.keep_files = keep_files,
@@ -433,6 +584,131 @@ static void a_bucket_that_is_not_there_cannot_be_set_up(void **state)
 	assert_non_null(strstr(err.text, "landing bucket 'nowhere'"));
 }
 
+/* The types of scenarios 06 and 09 to 12: what each passes with, and what each must fail on. */
+
+static void set_type(struct world *w, enum scenario_type type)
+{
+	w->scenario.type = type;
+	w->scenario.num_files = type == SCENARIO_KEY_SANITIZATION ? 2 : 4;
+	w->scenario.concurrency = 1;
+	/* Three files fit; in the last type one. */
+	w->scenario.bundle_limit = (type == SCENARIO_PARTIAL_BATCH_FAILURE ? 1u : 3u) << 20;
+}
+
+static void each_type_passes(void **state)
+{
+	static const struct {
+		enum scenario_type type;
+		size_t n_files, n_found, n_bundles;
+	} rows[] = {
+		{SCENARIO_DIRECT_INVOKE, 3, 3, 1},
+		{SCENARIO_MEMORY_PRESSURE, 4, 3, 1},
+		{SCENARIO_FILE_NOT_FOUND, 4, 4, 2}, /* three and the marker */
+		{SCENARIO_KEY_SANITIZATION, 2, 2, 2},
+		{SCENARIO_PARTIAL_BATCH_FAILURE, 4, 4, 4},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		void *fresh;
+		struct world *w;
+
+		open_world(&fresh);
+		w = fresh;
+		set_type(w, rows[i].type);
+		assert_int_equal(run(w, false, NULL), RC_OK);
+		if (!w->result.is_passed)
+			fail_msg("%s: %s", scenario_type_name(rows[i].type), w->result.texts[0]);
+		assert_int_equal(w->result.n_files, rows[i].n_files);
+		assert_int_equal(w->result.tally.n_found, rows[i].n_found);
+		assert_int_equal(w->result.tally.n_bundles, rows[i].n_bundles);
+		assert_int_equal(count(w, LANDING, true), 0);
+		assert_int_equal(count(w, DISTRIBUTION, true), 0);
+		close_world(&fresh);
+	}
+}
+
+static void each_type_fails_on_its_own_wrong(void **state)
+{
+	static const struct {
+		enum scenario_type type;
+		enum wrong wrong;
+		const char *says;
+	} rows[] = {
+		{SCENARIO_DIRECT_INVOKE, TAKES_ONE_MORE, "unwanted"},
+		{SCENARIO_DIRECT_INVOKE, SKIPS_THE_FIRST, "missing"},
+		{SCENARIO_DIRECT_INVOKE, KEEPS_THE_LIMIT_QUIET,
+			"does not say 'Predicted disk usage exceeds limit'"},
+		{SCENARIO_DIRECT_INVOKE, FAILS_WHEN_INVOKED, "no such table"},
+		{SCENARIO_DIRECT_INVOKE, TIMES_OUT, "timed out"},
+		{SCENARIO_MEMORY_PRESSURE, DAMAGES_ONE, "damaged"},
+		{SCENARIO_MEMORY_PRESSURE, SKIPS_THE_FIRST, "order"},
+		{SCENARIO_MEMORY_PRESSURE, FAILS_WHEN_INVOKED, "no such table"},
+		{SCENARIO_FILE_NOT_FOUND, COMES_LATE_TO_ONE, "unwanted"},
+		{SCENARIO_FILE_NOT_FOUND, DROPS_ONE, "missing"},
+		{SCENARIO_KEY_SANITIZATION, SHIPS_WHAT_CLIMBS, "as 'malicious_file.txt'"},
+		{SCENARIO_PARTIAL_BATCH_FAILURE, SHARES_A_BUNDLE, "1 bundles for what needs 4"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		void *fresh;
+		struct world *w;
+
+		open_world(&fresh);
+		w = fresh;
+		set_type(w, rows[i].type);
+		w->wrong = rows[i].wrong;
+		if (rows[i].wrong == COMES_LATE_TO_ONE)
+			w->scenario.num_files = 3; /* 0002 is the victim */
+		assert_int_equal(run(w, false, NULL), RC_OK);
+		assert_says(w, rows[i].says);
+		close_world(&fresh);
+	}
+}
+
+/* "The invocation completes or stops at its limit". */
+static void an_invocation_that_timed_out_is_no_memory_failure(void **state)
+{
+	struct world *w = *state;
+
+	set_type(w, SCENARIO_MEMORY_PRESSURE);
+	w->wrong = TIMES_OUT;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	if (!w->result.is_passed)
+		fail_msg("%s", w->result.texts[0]);
+}
+
+static void all_fitting_is_not_asked_for_the_words(void **state)
+{
+	struct world *w = *state;
+
+	set_type(w, SCENARIO_DIRECT_INVOKE);
+	w->scenario.bundle_limit = 4u << 20;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	if (!w->result.is_passed)
+		fail_msg("%s", w->result.texts[0]);
+	assert_int_equal(w->result.tally.n_found, 4);
+}
+
+static void the_servers_memory_is_told_and_judged(void **state)
+{
+	struct world *w = *state;
+	unsigned char *much = test_malloc(RUNNER_MEMORY_MAX);
+
+	w->server_pid = (uint64_t)getpid();
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_true(w->result.is_passed && w->result.peak_bytes > 1 << 20);
+	memset(much, 1, RUNNER_MEMORY_MAX);
+	set_type(w, SCENARIO_MEMORY_PRESSURE);
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_says(w, "the server's memory reached");
+	test_free(much);
+	w->server_pid = 1u << 30;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_says(w, "memory of process 1073741824");
+}
+
 #define IN_WORLD(fn) cmocka_unit_test_setup_teardown(fn, open_world, close_world)
 
 int main(void)
@@ -447,6 +723,11 @@ int main(void)
 		IN_WORLD(other_producers_files_are_left_alone),
 		IN_WORLD(compressible_files_must_come_out_small),
 		IN_WORLD(stale_bundles_are_deleted_and_young_ones_are_not),
+		cmocka_unit_test(each_type_passes),
+		cmocka_unit_test(each_type_fails_on_its_own_wrong),
+		IN_WORLD(an_invocation_that_timed_out_is_no_memory_failure),
+		IN_WORLD(all_fitting_is_not_asked_for_the_words),
+		IN_WORLD(the_servers_memory_is_told_and_judged),
 		IN_WORLD(a_bucket_that_is_not_there_cannot_be_set_up),
 	};
 

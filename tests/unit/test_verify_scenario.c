@@ -97,22 +97,70 @@ static void a_wrong_member_is_named(void **state)
 	}
 }
 
-static void later_test_types_are_told_from_unknown_ones(void **state)
+static void every_test_type_of_the_contract_is_known(void **state)
 {
-	static const char *const later[] = {"direct_invoke", "memory_pressure", "file_not_found",
-		"key_sanitization", "partial_batch_failure"};
+	static const char *const types[] = {"s3_trigger", "idempotency_check", "direct_invoke",
+		"memory_pressure", "file_not_found", "key_sanitization", "partial_batch_failure"};
 
 	(void)state;
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		struct arena a = ARENA_INIT;
+		struct scenario s;
+		char text[80];
+
+		snprintf(text, sizeof(text), "{\"test_type\":\"%s\",\"num_files\":2}", types[i]);
+		assert_int_equal(parse(text, &s, &a, NULL), RC_OK);
+		assert_string_equal(scenario_type_name(s.type), types[i]);
+		arena_release(&a);
+	}
+}
+
+/* One file too few, or too many, for what the type is about. */
+static void some_types_need_two_files(void **state)
+{
+	static const char *const texts[] = {"{\"test_type\":\"file_not_found\"}",
+		"{\"test_type\":\"key_sanitization\",\"num_files\":3}"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
 		struct arena a = ARENA_INIT;
 		struct scenario s;
 		struct err err = {0};
-		char text[80];
 
-		snprintf(text, sizeof(text), "{\"test_type\":\"%s\"}", later[i]);
-		assert_int_equal(parse(text, &s, &a, &err), RC_REFUSED);
-		assert_non_null(strstr(err.text, "is not supported yet"));
+		assert_int_equal(parse(texts[i], &s, &a, &err), RC_REFUSED);
+		assert_non_null(strstr(err.text, "'num_files'"));
 		arena_release(&a);
+	}
+}
+
+static void scaling_shrinks_and_keeps_what_the_test_needs(void **state)
+{
+	static const struct {
+		enum scenario_type type;
+		uint64_t files, size_mb;
+		double scale;
+		uint64_t files_then, size_mb_then;
+	} rows[] = {
+		{SCENARIO_S3_TRIGGER, 400, 1, 0.05, 20, 1},
+		{SCENARIO_S3_TRIGGER, 1, 100, 0.05, 1, 5},
+		{SCENARIO_S3_TRIGGER, 5, 0, 0.05, 1, 0},
+		{SCENARIO_S3_TRIGGER, 10000, 1, 1, 10000, 1},
+		{SCENARIO_FILE_NOT_FOUND, 5, 1, 0.05, 2, 1},
+		{SCENARIO_KEY_SANITIZATION, 2, 1, 0.05, 2, 1},
+		{SCENARIO_DIRECT_INVOKE, 10, 50, 0.05, 10, 3},
+		{SCENARIO_MEMORY_PRESSURE, 15, 30, 0.1, 15, 3},
+		{SCENARIO_PARTIAL_BATCH_FAILURE, 10, 300, 0.05, 10, 15},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct scenario s = {.type = rows[i].type,
+			.num_files = rows[i].files,
+			.size_mb = rows[i].size_mb};
+
+		scenario_scale(&s, rows[i].scale);
+		assert_int_equal(s.num_files, rows[i].files_then);
+		assert_int_equal(s.size_mb, rows[i].size_mb_then);
 	}
 }
 
@@ -141,8 +189,16 @@ static void our_scenarios_have_the_contracts_numbers(void **state)
 		{"01-batching", SCENARIO_S3_TRIGGER, GENERATOR_RANDOM, 50, 1, 16, 120},
 		{"02-large-file", SCENARIO_S3_TRIGGER, GENERATOR_RANDOM, 1, 100, 1, 120},
 		{"03-zero-byte", SCENARIO_S3_TRIGGER, GENERATOR_RANDOM, 5, 0, 5, 120},
+		{"04-concurrency", SCENARIO_S3_TRIGGER, GENERATOR_RANDOM, 400, 1, 25, 900},
 		{"05-compressible", SCENARIO_S3_TRIGGER, GENERATOR_COMPRESSIBLE, 10, 10, 10, 120},
 		{"07-idempotency", SCENARIO_IDEMPOTENCY_CHECK, GENERATOR_RANDOM, 1, 1, 1, 60},
+		{"06-disk-limit", SCENARIO_DIRECT_INVOKE, GENERATOR_RANDOM, 10, 50, 10, 240},
+		{"08-backlog", SCENARIO_S3_TRIGGER, GENERATOR_COMPRESSIBLE, 10000, 1, 50, 900},
+		{"09-memory-pressure", SCENARIO_MEMORY_PRESSURE, GENERATOR_RANDOM, 15, 30, 1, 300},
+		{"10-file-not-found", SCENARIO_FILE_NOT_FOUND, GENERATOR_RANDOM, 5, 1, 5, 120},
+		{"11-key-sanitization", SCENARIO_KEY_SANITIZATION, GENERATOR_RANDOM, 2, 1, 1, 240},
+		{"12-partial-batch", SCENARIO_PARTIAL_BATCH_FAILURE, GENERATOR_RANDOM, 10, 300, 10,
+			1800},
 	};
 
 	(void)state;
@@ -183,7 +239,9 @@ int main(void)
 		cmocka_unit_test(every_member_is_read),
 		cmocka_unit_test(the_defaults_are_the_contracts),
 		cmocka_unit_test(a_wrong_member_is_named),
-		cmocka_unit_test(later_test_types_are_told_from_unknown_ones),
+		cmocka_unit_test(every_test_type_of_the_contract_is_known),
+		cmocka_unit_test(some_types_need_two_files),
+		cmocka_unit_test(scaling_shrinks_and_keeps_what_the_test_needs),
 		cmocka_unit_test(what_is_no_object_is_refused),
 		cmocka_unit_test(our_scenarios_have_the_contracts_numbers),
 		cmocka_unit_test(a_missing_file_is_absent),

@@ -161,21 +161,22 @@ static enum rc find_keys(const struct sources *s, struct aws_settings *ret, stru
 	return no_keys(s, err);
 }
 
-static enum rc find_endpoint(const struct sources *s, struct aws_settings *ret, struct err *err)
+static enum rc find_endpoint(
+	const struct sources *s, const char *variable, char **ret_url, struct err *err)
 {
 	const char *ignore = env(s, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
 	const char *url = s->request->endpoint_url;
 
 	if (!url && !(ignore && strcasecmp(ignore, "true") == 0)) {
-		url = env(s, "AWS_ENDPOINT_URL_S3");
+		url = env(s, variable);
 		if (!url)
 			url = env(s, "AWS_ENDPOINT_URL");
 		if (!url)
-			ret->endpoint_url = profile_value(s, "endpoint_url");
+			*ret_url = profile_value(s, "endpoint_url");
 	}
 	if (url)
-		ret->endpoint_url = xstrdup(url);
-	url = ret->endpoint_url;
+		*ret_url = xstrdup(url);
+	url = *ret_url;
 	if (url && strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
 		return err_set(
 			err, RC_REFUSED, "endpoint '%s' must begin with http:// or https://", url);
@@ -205,7 +206,9 @@ enum rc aws_settings_load(const struct aws_settings_request *request,
 	if (rc == RC_OK)
 		rc = find_keys(&s, &found, err);
 	if (rc == RC_OK)
-		rc = find_endpoint(&s, &found, err);
+		rc = find_endpoint(&s, "AWS_ENDPOINT_URL_S3", &found.endpoint_url, err);
+	if (rc == RC_OK)
+		rc = find_endpoint(&s, "AWS_ENDPOINT_URL_LAMBDA", &found.lambda_endpoint_url, err);
 	if (rc == RC_OK) {
 		find_region(&s, &found);
 		found.ca_bundle = copy_or_null(env(&s, "AWS_CA_BUNDLE"));
@@ -240,6 +243,7 @@ void aws_settings_release(struct aws_settings *settings)
 	free(settings->secret);
 	free(settings->session_token);
 	free(settings->endpoint_url);
+	free(settings->lambda_endpoint_url);
 	free(settings->region);
 	free(settings->ca_bundle);
 	*settings = (struct aws_settings){0};

@@ -6,6 +6,7 @@
  * identity, container and instance credentials are not looked for.
  * Endpoint: the caller's, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url; the
  * last three are passed over when AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true. None: AWS itself.
+ * A function's endpoint: the same with AWS_ENDPOINT_URL_LAMBDA for AWS_ENDPOINT_URL_S3.
  * Region: the caller's, AWS_REGION, AWS_DEFAULT_REGION, the profile's region, "us-east-1".
  * Files: AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials, AWS_CONFIG_FILE or ~/.aws/config. A file
  * that is not there is empty; a profile that was asked for and is nowhere is an error.
@@ -21,9 +22,10 @@
 /* All on the heap; NULL: not given. */
 struct aws_settings {
 	char *access_key, *secret, *session_token;
-	char *endpoint_url; /* NULL: AWS's own */
-	char *region;       /* never NULL */
-	char *ca_bundle;    /* AWS_CA_BUNDLE */
+	char *endpoint_url;        /* NULL: AWS's own */
+	char *lambda_endpoint_url; /* NULL: AWS's own */
+	char *region;              /* never NULL */
+	char *ca_bundle;           /* AWS_CA_BUNDLE */
 };
 
 struct aws_settings_request {

@@ -7,7 +7,8 @@
  * followed (the answer is the caller's to judge: credentials never travel to another host), paths
  * go out as they are given ("/../" is part of a key), bodies stream both ways.
  *
- * Timeouts: HTTP_CONNECT_TIMEOUT_MS for a connection, HTTP_STALL_S without a byte; none overall.
+ * Timeouts: HTTP_CONNECT_TIMEOUT_MS for a connection, HTTP_STALL_S (or the request's own stall_s)
+ * without a byte; none overall.
  * A proxy is taken from the environment as curl does (https_proxy, no_proxy), but never for
  * loopback hosts.
  */
@@ -32,6 +33,7 @@ struct http_request {
 	const char *url; /* whole, percent-encoded; sent as it stands */
 	const struct header *headers;
 	size_t n_headers;
+	unsigned stall_s; /* 0: HTTP_STALL_S */
 
 	/* The body; read == NULL: none. read gives up to max bytes and 0 only at the end; fewer than
 	 * body_bytes in all is RC_REFUSED. rewind (may be NULL) starts again from the front. */

@@ -168,7 +168,8 @@ static void set_options(struct http_transfer *t, const char *ca_bundle)
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)HTTP_STALL_S);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
+		(long)(t->req->stall_s ? t->req->stall_s : HTTP_STALL_S));
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 131072L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "baler/" BALER_VERSION);

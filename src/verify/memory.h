@@ -1,0 +1,14 @@
+/* memory: how much a process of this machine holds at most (Linux: VmHWM of /proc/PID/status). */
+#ifndef BALER_VERIFY_MEMORY_H
+#define BALER_VERIFY_MEMORY_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Begins anew; quietly does nothing where that is not allowed: then the peak is that of the process's whole life. */
+void memory_peak_reset(uint64_t pid);
+/* RC_ABSENT: no such process, or no such figure. */
+enum rc memory_peak(uint64_t pid, uint64_t *ret_bytes, struct err *err);
+
+#endif
