@@ -1,5 +1,5 @@
 # Aliases; the work is in script/ and meson.build.
-.PHONY: all run check bench asan tsan fuzz format clean
+.PHONY: all run check check-full bench asan tsan fuzz format clean
 
 all:
 	script/install build
@@ -8,6 +8,8 @@ run:
 	script/demo
 check:
 	script/test
+check-full: # the thirteen scenarios at full size: minutes, and 30 GB of disk
+	script/check-full
 bench:
 	script/install build bench
 	script/venv
