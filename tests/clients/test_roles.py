@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -294,3 +295,24 @@ def test_keys_survive_a_restart_and_so_does_their_end(tmp_path):
     with open(server.log_path, encoding="utf-8") as log:
         assert kept["secret_key"] not in log.read()
     shutil.rmtree(folder)
+
+
+def test_a_supplier_puts_and_a_consumer_pulls(tmp_path):
+    """The whole way with two keys that can do no more than their half of it."""
+    server = Server("--batch-window", "500ms", data=str(tmp_path / "s"))
+    supplier, consumer = add_key(server, "supplier"), add_key(server, "consumer")
+    for number in range(5):
+        client_of(server, supplier).put_object(Bucket=L, Key=f"data/{number}", Body=b"%d" % number)
+    environment = dict(os.environ, AWS_ENDPOINT_URL=server.endpoint, AWS_ACCESS_KEY_ID=consumer["access_key"],
+                       AWS_SECRET_ACCESS_KEY=consumer["secret_key"])
+    wanted, found = [b"%d" % n for n in range(5)], []
+    deadline = time.monotonic() + 30
+    while found != wanted and time.monotonic() < deadline:  # one bundle or several
+        time.sleep(0.3)
+        pulled = subprocess.run([BINARY, "pull", "--to", str(tmp_path / "out")], env=environment, capture_output=True, text=True,
+                                timeout=60, check=False)
+        assert pulled.returncode == 0, pulled.stderr
+        found = sorted(p.read_bytes() for p in (tmp_path / "out").glob("data/*"))
+    assert found == wanted
+    assert client_of(server, consumer).list_objects_v2(Bucket=D)["KeyCount"] == 0
+    assert server.stop() == 0
