@@ -46,6 +46,13 @@ static void skip(struct making *m, struct unit *u, enum unit_fetch why)
 	m->skipping = true;
 }
 
+/* The guard closes the bundle with what it holds; with nothing in it one object is tried all the same. */
+static bool time_is_up(const struct making *m)
+{
+	return m->job->close_boot_ms && m->bundle->n_members &&
+	       clock_boot_ms(m->job->clock) >= m->job->close_boot_ms;
+}
+
 static enum rc member_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
 {
 	struct making *m = arg;
@@ -54,6 +61,10 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 	enum rc rc;
 
 	m->skipping = false;
+	if (time_is_up(m)) {
+		m->bundle->closed_by_time = true;
+		return err_set(err, RC_AGAIN, "time is up");
+	}
 	if ((u->has_size && u->size != info->size) || etags_differ(u->etag, info->etag)) {
 		skip(m, u, FETCH_MISMATCH);
 		return RC_OK;
@@ -195,9 +206,13 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 		&m->stages, m->job->distribution, m->job->plan, m->job->archive_bucket, err);
 	if (rc == RC_OK)
 		rc = os_get_many(m->job->landing, ids, n_wanted, &sink, err);
+	if (m->bundle->closed_by_time && !m->broken)
+		rc = RC_OK;
 	for (size_t i = 0; rc == RC_OK && i < n_wanted; i++) {
 		if (m->units[i]->fetch == FETCH_NONE && !m->units[i]->code[0])
-			m->units[i]->fetch = FETCH_TRANSIENT; /* the store said nothing of it */
+			/* not begun, or the store said nothing of it */
+			m->units[i]->fetch =
+				m->bundle->closed_by_time ? FETCH_OVER : FETCH_TRANSIENT;
 	}
 	if (rc == RC_OK && m->bundle->n_members)
 		rc = finish(m, err);

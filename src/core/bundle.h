@@ -23,6 +23,8 @@ struct bundle_job {
 	enum gzip_mode compression;
 	struct work_pool *pool;
 	uint64_t max_bytes; /* for objects whose size was not announced */
+	struct clock *clock;    /* for close_boot_ms */
+	uint64_t close_boot_ms; /* from then on no further object is begun (FETCH_OVER); 0: never */
 	/* Called often while bytes flow; anything but RC_OK stops the bundle with that code. */
 	enum rc (*tick)(void *arg, struct err *err);
 	void *tick_arg;
@@ -34,6 +36,7 @@ struct bundle {
 	unsigned char sha256[SHA256_BYTES];
 	size_t n_members;
 	uint64_t member_bytes;
+	bool closed_by_time;
 };
 
 void bundle_release(struct bundle *b);

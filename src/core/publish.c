@@ -21,7 +21,7 @@ enum rc publish_bundle(struct object_store *os, const struct lg_plan *plan, stru
 	return rc == RC_OK ? publish_entry(os, &staged.entries[staged.n - 1], err) : rc;
 }
 
-static enum rc publish_all(struct object_store *os, const struct lg_plan *plan, struct err *err)
+enum rc publish_stages(struct object_store *os, const struct lg_plan *plan, struct err *err)
 {
 	struct staged staged;
 	enum rc rc = staged_decode(plan, &staged, err);
@@ -40,7 +40,7 @@ enum rc publish_plan(struct object_store *os, struct ledger *lg, struct clock *c
 	assert(plan->state == PLAN_SEALED || plan->state == PLAN_DONE);
 	if (plan->state == PLAN_DONE)
 		return RC_OK;
-	rc = publish_all(os, plan, err);
+	rc = publish_stages(os, plan, err);
 	if (rc != RC_OK)
 		return rc;
 	rc = plan_move(lg, clock, plan, PLAN_DONE, NULL, 0, &found, err);

@@ -14,6 +14,9 @@
 enum rc publish_plan(struct object_store *os, struct ledger *lg, struct clock *clock,
 	struct lg_plan *plan, struct err *err);
 
+/* The stores' part of it, and nothing in the ledger. Codes as above. */
+enum rc publish_stages(struct object_store *os, const struct lg_plan *plan, struct err *err);
+
 /* The bundle alone, and nothing in the ledger: RC_ABSENT proves that it was never published; after a discard, RC_OK that it was. */
 enum rc publish_bundle(struct object_store *os, const struct lg_plan *plan, struct err *err);
 

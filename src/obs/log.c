@@ -24,6 +24,7 @@ static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "
 static enum log_level least = LOG_INFO;
 static bool as_json;
 static bool decided;
+static _Thread_local struct log_tail *own_tail;
 
 void log_configure(enum log_level min_level, enum log_format format)
 {
@@ -118,12 +119,41 @@ bool log_last_error(struct log_last *ret_last)
 	return ret_last->event != NULL;
 }
 
+void log_tail_begin(struct log_tail *tail)
+{
+	tail->n = 0;
+	own_tail = tail;
+}
+
+void log_tail_end(void)
+{
+	own_tail = NULL;
+}
+
+static void keep_tail(struct log_tail *t, enum log_event ev, const struct log_field *fields)
+{
+	struct buf line;
+	size_t drop;
+
+	buf_init(&line, LINE_MAX_BYTES);
+	add_json(&line, ev, fields);
+	if (!line.overflow && line.n <= LOG_TAIL_BYTES) {
+		drop = t->n + line.n > LOG_TAIL_BYTES ? t->n + line.n - LOG_TAIL_BYTES : 0;
+		memmove(t->bytes, t->bytes + drop, t->n - drop);
+		memcpy(t->bytes + t->n - drop, line.p, line.n);
+		t->n += line.n - drop;
+	}
+	buf_release(&line);
+}
+
 void log_write(enum log_event ev, const struct log_field *fields)
 {
 	struct buf line;
 
 	if (events[ev].level >= LOG_ERROR)
 		remember(ev, fields);
+	if (own_tail && events[ev].level >= LOG_INFO)
+		keep_tail(own_tail, ev, fields);
 	if (events[ev].level < least)
 		return;
 	if (!decided)

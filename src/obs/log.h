@@ -38,6 +38,16 @@ struct log_field {
 void log_write(enum log_event ev, const struct log_field *fields);
 
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
+/* The last of what a thread has to say: from log_tail_begin to log_tail_end its lines of LOG_INFO and above also go there, as JSON
+ * whatever the format, whatever the least level. The oldest bytes give way. */
+#define LOG_TAIL_BYTES 4096
+struct log_tail {
+	size_t n;
+	unsigned char bytes[LOG_TAIL_BYTES];
+};
+void log_tail_begin(struct log_tail *tail);
+void log_tail_end(void);
+
 /* Below min_level nothing is written. At start LOG_INFO, AUTO (text when stderr is a terminal). */
 void log_configure(enum log_level min_level, enum log_format format);
 bool log_enabled(enum log_level level);

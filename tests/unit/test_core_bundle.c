@@ -74,7 +74,8 @@ static int setup(void **state)
 		f->order[i] = &f->units[i];
 	}
 	f->job = (struct bundle_job){
-		f->store, f->store, &f->plan, {0}, GZIP_FAST, NULL, UINT64_MAX, tick, f};
+		f->store, f->store, &f->plan, {0}, GZIP_FAST,
+		NULL, UINT64_MAX, NULL, 0, tick, f};
 	*state = f;
 	return 0;
 }

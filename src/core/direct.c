@@ -1,0 +1,184 @@
+#include "core/direct.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/table.h"
+#include "core/bundle.h"
+#include "core/publish.h"
+#include "core/seal.h"
+#include "model/member_name.h"
+#include "obs/log.h"
+
+struct run {
+	const struct direct_job *job;
+	struct direct_result *result;
+	struct arena arena;
+	struct unit **units;
+	size_t n;
+	uint64_t bytes; /* of the units, rounded */
+	struct table names;
+};
+
+static enum rc keep_going(void *arg, struct err *err)
+{
+	const struct direct_job *job = arg;
+
+	return atomic_load_explicit(job->stopping, memory_order_relaxed)
+		       ? err_set(err, RC_AGAIN, "stopping")
+		       : RC_OK;
+}
+
+static void failed(struct run *r, const struct s3_event_record *rec, const char *code)
+{
+	r->result->n_failed++;
+	log_event(EV_RECORD_FAILED, LF_SLICE("key", rec->object.key), LF_STR("code", code));
+}
+
+/* The record as a unit; NULL when it can never be bundled. */
+static struct unit *unit_of(struct run *r, const struct s3_event_record *rec)
+{
+	struct unit *u = arena_alloc(&r->arena, sizeof(*u));
+	struct err why = {0};
+
+	*u = (struct unit){.object = rec->object,
+		.etag = rec->etag,
+		.size = rec->size,
+		.has_size = rec->has_size,
+		.claim = CLAIM_MINE};
+	if (!slice_eq_str(rec->object.bucket, r->job->cfg->landing_bucket)) {
+		failed(r, rec, "wrong-bucket");
+		return NULL;
+	}
+	if (member_name_of_key(&r->arena, rec->object.key, &u->name, &why) != RC_OK) {
+		failed(r, rec, why.code);
+		return NULL;
+	}
+	return u;
+}
+
+/* false: the byte limit closes the bundle in front of this record. */
+static bool take(struct run *r, const struct s3_event_record *rec)
+{
+	struct unit *u = unit_of(r, rec);
+
+	if (!u)
+		return true;
+	if (r->n && r->bytes + unit_rounded_bytes(u) > r->job->cfg->batch_max_bytes)
+		return false;
+	if (table_get(&r->names, u->name)) {
+		r->result->n_left++;
+		return true;
+	}
+	table_put(&r->names, u->name, u);
+	r->bytes += unit_rounded_bytes(u);
+	u->slot = (uint32_t)r->n;
+	r->units[r->n++] = u;
+	return true;
+}
+
+static void take_all(struct run *r)
+{
+	size_t i = 0;
+
+	r->units = arena_array(&r->arena, r->job->n, sizeof(struct unit *));
+	while (i < r->job->n && take(r, &r->job->records[i]))
+		i++;
+	if (i == r->job->n)
+		return;
+	r->result->by_bytes = true;
+	r->result->n_left += r->job->n - i;
+	log_event(EV_LIMIT_REACHED, LF_U64("objects", r->n), LF_U64("left", r->job->n - i),
+		LF_U64("limit_bytes", r->job->cfg->batch_max_bytes));
+}
+
+static const char *failure_of(const struct unit *u)
+{
+	return u->code[0]                   ? u->code
+	       : u->fetch == FETCH_MISSING  ? "object-missing"
+	       : u->fetch == FETCH_MISMATCH ? "mismatch"
+	       : u->fetch == FETCH_DENIED   ? "denied"
+					    : "store-failed";
+}
+
+static void count(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct unit *u = r->units[i];
+		const struct s3_event_record rec = {.object = u->object};
+
+		if (u->fetch == FETCH_PACKED)
+			r->result->n_processed++;
+		else if (u->fetch == FETCH_OVER)
+			r->result->n_left++;
+		else
+			failed(r, &rec, failure_of(u));
+	}
+}
+
+/* The plan is in no ledger; but its seal has the same form, and is published in the same order. */
+static enum rc publish(
+	struct run *r, struct lg_plan *plan, const struct bundle *b, struct err *err)
+{
+	enum rc rc;
+
+	plan->seal = seal_record(&r->arena, b, r->units, r->n);
+	rc = publish_stages(r->job->cfg->ports.distribution, plan, err);
+	if (rc != RC_OK)
+		return rc;
+	snprintf(r->result->key, sizeof(r->result->key), SLICE_FMT, SLICE_ARG(plan->key));
+	r->result->bundle_bytes = b->size_bytes;
+	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE("bundle", plan->key),
+		LF_U64("objects", b->n_members), LF_U64("object_bytes", b->member_bytes),
+		LF_U64("bundle_bytes", b->size_bytes));
+	return RC_OK;
+}
+
+static enum rc make(struct run *r, struct err *err)
+{
+	const struct pipeline_config *cfg = r->job->cfg;
+	const struct pipeline_ports *ports = &cfg->ports;
+	struct lg_plan plan = plan_make(&r->arena, ports->prng, clock_wall_ms(ports->clock),
+		slice_str(cfg->owner), slice_str(cfg->distribution_bucket));
+	struct bundle_job job = {.landing = ports->landing,
+		.distribution = ports->distribution,
+		.plan = &plan,
+		.archive_bucket = slice_str(cfg->archive_bucket),
+		.compression = cfg->compression,
+		.pool = ports->pool,
+		.max_bytes = cfg->batch_max_bytes,
+		.clock = ports->clock,
+		.close_boot_ms = r->job->close_boot_ms,
+		.tick = keep_going,
+		.tick_arg = (void *)(uintptr_t)r->job};
+	struct bundle b = {0};
+	struct err later;
+	enum rc rc = bundle_make(&job, r->units, r->n, &b, err);
+
+	r->result->by_time = b.closed_by_time;
+	if (rc == RC_OK && b.n_members)
+		rc = publish(r, &plan, &b, err);
+	if (rc != RC_OK || b.n_members == 0)
+		stages_discard(ports->distribution, &plan, job.archive_bucket, &later);
+	bundle_release(&b);
+	return rc;
+}
+
+enum rc direct_run(const struct direct_job *job, struct direct_result *ret, struct err *err)
+{
+	struct run r = {.job = job, .result = ret};
+	enum rc rc = RC_OK;
+
+	assert(job->n <= DIRECT_RECORDS_MAX);
+	*ret = (struct direct_result){0};
+	take_all(&r);
+	if (r.n)
+		rc = make(&r, err);
+	if (rc == RC_OK)
+		count(&r);
+	if (ret->by_time)
+		log_event(EV_TIME_GUARD, LF_U64("left", ret->n_left));
+	table_release(&r.names);
+	arena_release(&r.arena);
+	return rc;
+}
