@@ -11,6 +11,7 @@
 #include "adapter/local/retention.h"
 #include "adapter/wrap/retry.h"
 #include "base/sync.h"
+#include "cli/function.h"
 #include "core/pipeline.h"
 #include "gateway/gateway.h"
 #include "obs/log.h"
@@ -28,6 +29,9 @@ struct composition {
 	struct gateway *gateway;
 
 	/* bundling */
+	struct pipeline_config config; /* without queue and prng */
+	struct invoker *function;
+	atomic_bool is_recovered; /* the bundler's first step is done */
 	char owner[32];
 	struct prng prng;
 	struct work_pool *pool;
@@ -213,6 +217,55 @@ static void open_operator(struct composition *c)
 	c->operator= local_operator_new(c->local, &config);
 }
 
+/* What every pipeline of this process has in common. */
+static void configure(struct composition *c)
+{
+	const struct serve_options *o = c->options;
+	struct pipeline_config *config = &c->config;
+
+	pipeline_config_init(config);
+	snprintf(c->owner, sizeof(c->owner), "serve-%d", (int)getpid());
+	c->prng = prng_system();
+	c->pool = work_pool_new(cpu_count(), "compress");
+	config->ports = (struct pipeline_ports){
+		.landing = c->foreign_landing ? c->foreign_landing : local_object_store(c->local),
+		.distribution = local_object_store(c->local),
+		.ledger = local_ledger(c->local),
+		.clock = clock_system(),
+		.pool = c->pool,
+	};
+	config->owner = c->owner;
+	config->retention_ms = o->ledger_retention_ms;
+	config->landing_bucket = o->landing_bucket;
+	config->distribution_bucket = o->distribution_bucket;
+	config->archive_bucket = o->archive_bucket;
+	config->compression = (enum gzip_mode)o->compression;
+	config->batch_max_objects = o->batch_max_objects;
+	config->batch_max_bytes = o->batch_max_bytes;
+	config->batch_window_ms = o->batch_window_ms;
+	/* a message must stay hidden while its batch fills and while its bundle is made */
+	config->visibility_ms = o->visibility_timeout_ms;
+	if (config->visibility_ms < o->batch_window_ms + config->lease_ms)
+		config->visibility_ms = o->batch_window_ms + config->lease_ms;
+}
+
+static void open_function(struct composition *c)
+{
+	const struct serve_options *o = c->options;
+	struct function_config config = {
+		.pipeline = c->config,
+		.name = o->function_name,
+		.environment = o->environment,
+		.region = o->region,
+		.timeout_ms = o->invoke_timeout_ms,
+		.guard_ms = o->timeout_guard_ms < o->invoke_timeout_ms ? o->timeout_guard_ms
+								       : o->invoke_timeout_ms,
+		.ready = &c->is_recovered,
+	};
+
+	c->function = function_new(&config);
+}
+
 enum rc compose_open(
 	const struct serve_options *options, struct composition **ret_c, struct err *err)
 {
@@ -234,6 +287,10 @@ enum rc compose_open(
 		rc = make_buckets(c, err);
 	if (rc == RC_OK)
 		rc = local_keys_open(c->local, &c->keys, err);
+	if (rc == RC_OK) {
+		configure(c);
+		open_function(c);
+	}
 	if (rc != RC_OK) {
 		compose_close(c, 0);
 		return rc;
@@ -261,6 +318,7 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 	struct gateway_config config = {
 		.store = local_bucket_store(c->local),
 		.operator= c->operator,
+		.invoker = c->function,
 		.queue = local_event_queue(c->local),
 		.events_token = c->options->events_token,
 		.keys = {find_key, c},
@@ -293,6 +351,7 @@ static void *bundler_thread(void *arg)
 
 	do {
 		status = pipeline_step(c->pipeline, &err);
+		atomic_store(&c->is_recovered, true);
 	} while (status != PIPELINE_STOPPED && status != PIPELINE_FATAL);
 	if (status == PIPELINE_FATAL) {
 		log_event(EV_BUNDLING_ENDED, LF_STR("why", err.text));
@@ -304,36 +363,11 @@ static void *bundler_thread(void *arg)
 
 void compose_bundle(struct composition *c)
 {
-	const struct serve_options *o = c->options;
-	struct pipeline_config config;
+	struct pipeline_config config = c->config;
 
 	start_retention(c);
-	pipeline_config_init(&config);
-	snprintf(c->owner, sizeof(c->owner), "serve-%d", (int)getpid());
-	c->prng = prng_system();
-	c->pool = work_pool_new(cpu_count(), "compress");
-	config.ports = (struct pipeline_ports){
-		.landing = c->foreign_landing ? c->foreign_landing : local_object_store(c->local),
-		.distribution = local_object_store(c->local),
-		.queue = local_event_queue(c->local),
-		.ledger = local_ledger(c->local),
-		.clock = clock_system(),
-		.prng = &c->prng,
-		.pool = c->pool,
-	};
-	config.owner = c->owner;
-	config.retention_ms = o->ledger_retention_ms;
-	config.landing_bucket = o->landing_bucket;
-	config.distribution_bucket = o->distribution_bucket;
-	config.archive_bucket = o->archive_bucket;
-	config.compression = (enum gzip_mode)o->compression;
-	config.batch_max_objects = o->batch_max_objects;
-	config.batch_max_bytes = o->batch_max_bytes;
-	config.batch_window_ms = o->batch_window_ms;
-	/* a message must stay hidden while its batch fills and while its bundle is made */
-	config.visibility_ms = o->visibility_timeout_ms;
-	if (config.visibility_ms < o->batch_window_ms + config.lease_ms)
-		config.visibility_ms = o->batch_window_ms + config.lease_ms;
+	config.ports.prng = &c->prng;
+	config.ports.queue = local_event_queue(c->local);
 	config.sole_owner = true; /* the data folder's lock proves it */
 	c->pipeline = pipeline_new(&config);
 	if (pthread_create(&c->bundler, NULL, bundler_thread, c) != 0)
@@ -352,6 +386,8 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 		return;
 	if (c->pipeline)
 		pipeline_stop(c->pipeline);
+	if (c->function)
+		function_stop(c->function);
 	if (c->gateway)
 		gateway_stop(c->gateway, deadline_ms);
 	if (c->pipeline) {
@@ -360,6 +396,7 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 	}
 	work_pool_free(c->pool);
 	local_retention_stop(c->retention);
+	function_free(c->function);
 	op_close(c->operator);
 	os_close(c->foreign_landing);
 	ks_close(c->keys);

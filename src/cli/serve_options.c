@@ -91,6 +91,16 @@ const struct setting serve_settings[] = {
 			"_SESSION_TOKEN)"},
 	{"landing-region", 0, "NAME", SETTING_TEXT, FIELD(landing_region), "us-east-1",
 		.help = "the region to sign for at the landing endpoint"},
+	{"environment", 0, "NAME", SETTING_TEXT, FIELD(environment), "dev", .variable = "ENVIRONMENT",
+		.help = "what this installation is; only dev and test may be invoked directly"},
+	{"function-name", 0, "NAME", SETTING_TEXT, FIELD(function_name),
+		"data-aggregator-processor-dev",
+		.help = "the name Lambda clients invoke the processor by"},
+	{"invoke-timeout", 0, "TIME", SETTING_DURATION, FIELD(invoke_timeout_ms), "15m", 1 * SECOND,
+		900 * SECOND, .help = "an invocation ends after this long"},
+	{"timeout-guard", 0, "TIME", SETTING_DURATION, FIELD(timeout_guard_ms), "10s", 0, 900 * SECOND,
+		.variable = "TIMEOUT_GUARD_THRESHOLD_SECONDS", .variable_unit = SECOND,
+		.help = "so long before its end an invocation closes its bundle with what it holds"},
 	{NULL},
 };
 

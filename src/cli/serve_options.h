@@ -26,6 +26,9 @@ struct serve_options {
 	uint64_t ledger_retention_ms, dead_letter_retention_ms;
 	char *events_token;
 	char *landing_endpoint, *landing_region; /* another S3 store, or NULL */
+	char *environment;
+	char *function_name;
+	uint64_t invoke_timeout_ms, timeout_guard_ms;
 };
 
 #define SERVE_LEDGER_SAFE_MS (45 * 86400000ull) /* docs/protocol.md section 4 */

@@ -117,8 +117,7 @@ static void count(struct run *r)
 }
 
 /* The plan is in no ledger; but its seal has the same form, and is published in the same order. */
-static enum rc publish(
-	struct run *r, struct lg_plan *plan, const struct bundle *b, struct err *err)
+static enum rc publish(struct run *r, struct lg_plan *plan, const struct bundle *b, struct err *err)
 {
 	enum rc rc;
 

@@ -17,10 +17,11 @@
 #define DIRECT_RECORDS_MAX 100000
 
 struct direct_job {
-	const struct pipeline_config *cfg; /* its ports but queue and ledger, buckets, owner, compression, batch_max_bytes */
+	const struct pipeline_config *
+		cfg; /* its ports but queue and ledger, buckets, owner, compression, batch_max_bytes */
 	const struct s3_event_record *records;
-	size_t n; /* at most DIRECT_RECORDS_MAX */
-	uint64_t close_boot_ms; /* from then on no further object is begun; 0: never */
+	size_t n;                    /* at most DIRECT_RECORDS_MAX */
+	uint64_t close_boot_ms;      /* from then on no further object is begun; 0: never */
 	const atomic_bool *stopping; /* gives the bundle up */
 };
 

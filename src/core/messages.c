@@ -117,7 +117,8 @@ enum rc messages_run(const struct pipeline_config *cfg, struct message_in *messa
 {
 	static const struct event_queue_ops ops = {once_receive, once_ack, once_hide,
 		once_dead_letter, once_send, once_stat, once_close};
-	struct once once = {.port = {.ops = &ops, .can_uncount = true}, .messages = messages, .n = n};
+	struct once once = {
+		.port = {.ops = &ops, .can_uncount = true}, .messages = messages, .n = n};
 	struct pipeline_config mine = *cfg;
 	struct pipeline *p;
 	enum rc rc;

@@ -7,7 +7,12 @@
 
 #include "gateway/request.h"
 
-/* RC_OK: r->auth is true, r->is_authenticated and r->role set. Else RC_REFUSED or RC_ABSENT with S3's
+/* The two halves, for who has to read the body in between (invoke.h): the claim, of which nothing may be trusted; and whether it is so
+ * for this service. */
+enum rc auth_parse(struct request *r, struct err *err);
+enum rc auth_verify(struct request *r, const char *service, struct err *err);
+
+/* Both for "s3". RC_OK: r->auth is true, r->is_authenticated and r->role set. Else RC_REFUSED or RC_ABSENT with S3's
  * code. */
 enum rc auth_check(struct request *r, struct err *err);
 

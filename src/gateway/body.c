@@ -1,6 +1,7 @@
 #include "gateway/body.h"
 
 #include "gateway/request.h"
+#include "port/invoker.h"
 #include "wire/aws_chunked.h"
 #include "wire/header.h"
 #include "wire/s3xml.h"
@@ -31,7 +32,12 @@ enum rc body_check_framing(struct request *r, struct err *err)
 
 static bool is_document(const struct body *b)
 {
-	return b->kind == BODY_DOCUMENT || b->kind == BODY_PARTS;
+	return b->kind == BODY_DOCUMENT || b->kind == BODY_PARTS || b->kind == BODY_PAYLOAD;
+}
+
+static size_t document_max(const struct body *b)
+{
+	return b->kind == BODY_PAYLOAD ? INVOKE_PAYLOAD_MAX_BYTES : S3XML_BODY_MAX_BYTES;
 }
 
 static enum rc read_md5(struct request *r, struct err *err)
@@ -126,7 +132,7 @@ static enum rc check_length(struct request *r, struct err *err)
 {
 	struct body *b = &r->body;
 	uint64_t max = b->kind == BODY_OBJECT ? GATEWAY_OBJECT_MAX_BYTES
-		       : is_document(b)       ? S3XML_BODY_MAX_BYTES
+		       : is_document(b)       ? document_max(b)
 					      : BODY_NONE_MAX_BYTES;
 
 	if (b->kind == BODY_OBJECT && !b->has_length)
@@ -145,7 +151,7 @@ enum rc body_prepare(struct request *r, enum body_kind kind, struct err *err)
 	enum rc rc;
 
 	b->kind = kind;
-	buf_init(&b->document, is_document(b) ? S3XML_BODY_MAX_BYTES : BODY_NONE_MAX_BYTES);
+	buf_init(&b->document, is_document(b) ? document_max(b) : BODY_NONE_MAX_BYTES);
 	if (r->auth.payload == SIGV4_PAYLOAD_SHA256)
 		b->algs |= DIGEST_SHA256;
 	if (kind == BODY_OBJECT)
@@ -176,7 +182,7 @@ static enum rc take(void *arg, struct slice bytes, struct err *err)
 		return err_code(err, RC_REFUSED, "UnexpectedContent", "this request has no body");
 	if (is_document(b) && !buf_add_slice(&b->document, bytes))
 		return err_code(err, RC_REFUSED, "MaxMessageLengthExceeded",
-			"the body may have at most %d bytes", S3XML_BODY_MAX_BYTES);
+			"the body may have at most %zu bytes", document_max(b));
 	return RC_OK;
 }
 

@@ -20,6 +20,7 @@ enum body_kind {
 	BODY_NONE,     /* none expected; a small one is read, checked and dropped */
 	BODY_DOCUMENT, /* XML, kept whole */
 	BODY_PARTS,    /* the same, of CompleteMultipartUpload: checksums are the object's */
+	BODY_PAYLOAD,  /* of an invocation: JSON, kept whole */
 	BODY_OBJECT,   /* to the store; the only kind that may be aws-chunked */
 };
 

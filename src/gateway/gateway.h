@@ -20,6 +20,7 @@
 #include "port/bucket_store.h"
 #include "port/event_queue.h"
 #include "port/key_store.h"
+#include "port/invoker.h"
 #include "port/operator.h"
 
 #define GATEWAY_OBJECT_MAX_BYTES                                                                   \
@@ -38,6 +39,7 @@ struct gateway_keys {
 struct gateway_config {
 	struct bucket_store *store;
 	struct op_port *operator;        /* the admin API; NULL: there is none */
+	struct invoker *invoker;         /* Lambda's API (invoke.h); NULL: there is none */
 	struct event_queue *queue;       /* takes events from POST /-/events; NULL: nobody does */
 	const char *events_token;        /* a bearer token that may send events; NULL: none may */
 	struct gateway_keys keys;

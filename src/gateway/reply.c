@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "gateway/admin.h"
+#include "gateway/invoke.h"
 #include "gateway/request.h"
 #include "obs/log.h"
 #include "wire/http_date.h"
@@ -176,6 +177,10 @@ void reply_error(struct request *r, enum rc rc, const struct err *err)
 	struct s3xml_extra extras[REPLY_EXTRAS_MAX];
 
 	forget_body(r);
+	if (r->is_lambda) {
+		invoke_error(r, rc, err);
+		return;
+	}
 	if (r->is_admin) {
 		admin_error(r, rc, err);
 		if (r->reply.status >= 500)

@@ -5,6 +5,7 @@
 
 #include "gateway/admin.h"
 #include "gateway/auth.h"
+#include "gateway/invoke.h"
 #include "gateway/route.h"
 #include "wire/header.h"
 
@@ -21,6 +22,7 @@ struct request *request_new(struct service *service, const char *target)
 
 void request_free(struct request *r)
 {
+	invoke_release(r);
 	body_release(r);
 	reply_release(&r->reply);
 	arena_release(&r->arena);
@@ -60,8 +62,11 @@ static enum rc begin(struct request *r, struct err *err)
 	r->is_admin = admin_is_path(r);
 	if ((rc = body_check_framing(r, err)))
 		return rc;
+	r->is_lambda = invoke_is_meant(r);
 	if (r->is_admin)
 		rc = admin_begin(r, err);
+	else if (r->is_lambda)
+		rc = invoke_begin(r, err);
 	else if (!(rc = auth_check(r, err)) && !(rc = read_name(r, err)) &&
 		 !(rc = route_find(r, &r->route, err)))
 		rc = roles_check_route(r, err);

@@ -48,6 +48,8 @@ struct request {
 	struct sigv4_seed seed; /* of signed chunks */
 	bool is_authenticated;
 	enum key_role role; /* ROLE_NONE until then */
+	bool is_lambda; /* invoke.h; errors are Lambda's */
+	bool has_slot;  /* of the invocations at a time */
 	bool is_admin; /* below /-/: admin.h; errors are JSON */
 	struct uri_target name;   /* bucket and key */
 	struct slice bucket, key; /* the same */

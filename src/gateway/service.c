@@ -1,6 +1,7 @@
 #include "gateway/service.h"
 
 #include "base/prng.h"
+#include "gateway/invoke.h"
 
 #define WORKERS 2 /* of copies: enough to keep one disk busy, too few to starve the server */
 
@@ -29,12 +30,15 @@ void service_init(struct service *s, const struct gateway_config *config)
 	pthread_mutex_init(&s->digests.lock, NULL);
 	s->workers = work_pool_new(WORKERS, "gateway-copy");
 	s->admin = work_pool_new(1, "gateway-admin");
+	s->invoker = config->invoker;
+	s->invocations = s->invoker ? work_pool_new(INVOCATIONS_MAX, "invoke") : NULL;
 }
 
 void service_release(struct service *s)
 {
 	work_pool_free(s->workers);
 	work_pool_free(s->admin);
+	work_pool_free(s->invocations);
 	for (size_t i = 0; i < s->digests.n; i++)
 		digest_free(s->digests.idle[i]);
 	pthread_mutex_destroy(&s->digests.lock);

@@ -35,6 +35,7 @@ struct digest_pool {
 struct service {
 	struct bucket_store *store;
 	struct op_port *operator; /* NULL: no admin API */
+	struct invoker *invoker;   /* NULL: no Lambda API */
 	struct event_queue *queue; /* NULL: no events from outside */
 	const char *events_token;
 	struct gateway_keys keys;
@@ -49,6 +50,8 @@ struct service {
 	struct digest_pool digests;
 	struct work_pool *workers; /* large copies */
 	struct work_pool *admin;   /* what an operator asks and events, which wait for commits */
+	struct work_pool *invocations; /* NULL without an invoker */
+	_Atomic int n_invocations;     /* running, or their bodies on the way */
 	_Atomic uint64_t n_requests, n_failures;
 	atomic_bool stopping;
 	/* The HTTP server's: stop calling a request until it is resumed; resume may come first

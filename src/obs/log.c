@@ -64,13 +64,15 @@ static void add_json(struct buf *line, enum log_event ev, const struct log_field
 {
 	buf_add_str(line, "{\"time\":\"");
 	add_time(line);
-	buf_addf(line, "\",\"level\":\"%s\",\"event\":\"%s\",\"message\":", level_names[events[ev].level],
+	buf_addf(line,
+		"\",\"level\":\"%s\",\"event\":\"%s\",\"message\":", level_names[events[ev].level],
 		events[ev].name);
 	json_add_string(line, slice_str(events[ev].meaning));
 	for (; f->name; f++) {
 		buf_addf(line, ",\"%s\":", f->name);
 		if (f->kind == LOG_FIELD_STR)
-			json_add_string(line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
+			json_add_string(
+				line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
 		else
 			buf_addf(line, "%llu", (unsigned long long)f->u64);
 	}
@@ -84,7 +86,8 @@ static void add_text(struct buf *line, enum log_event ev, const struct log_field
 	for (; f->name; f++) {
 		buf_addf(line, " %s=", f->name);
 		if (f->kind == LOG_FIELD_STR)
-			json_add_string(line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
+			json_add_string(
+				line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
 		else
 			buf_addf(line, "%llu", (unsigned long long)f->u64);
 	}

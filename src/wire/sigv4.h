@@ -54,6 +54,7 @@ enum sigv4_payload {
 	SIGV4_PAYLOAD_STREAM_SIGNED,           /* STREAMING-AWS4-HMAC-SHA256-PAYLOAD */
 	SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER,   /* …-TRAILER */
 	SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER, /* STREAMING-UNSIGNED-PAYLOAD-TRAILER */
+	SIGV4_PAYLOAD_UNSTATED, /* no header, as services other than S3 allow: sigv4_payload_state first */
 };
 
 /* RC_REFUSED: InvalidArgument, or NotImplemented for the ECDSA forms. sha256 is written for a
@@ -118,6 +119,9 @@ struct sigv4_auth {
  * AuthorizationHeaderMalformed, AuthorizationQueryParametersError, AccessDenied (no usable
  * date), NotImplemented. */
 enum rc sigv4_parse(const struct sigv4_request *req, struct sigv4_auth *ret_auth, struct err *err);
+
+/* Of SIGV4_PAYLOAD_UNSTATED: what the body was. Before sigv4_verify, which then vouches for it. */
+void sigv4_payload_state(struct sigv4_auth *auth, struct slice body);
 
 /* What the server expects. */
 struct sigv4_policy {

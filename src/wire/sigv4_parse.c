@@ -113,10 +113,15 @@ static enum rc parse_header(const struct sigv4_request *req, struct slice author
 		rc = parse_header_date(req, auth, err);
 	if (rc != RC_OK)
 		return rc;
-	if (!header_find(req->headers, req->n_headers, "x-amz-content-sha256", &payload))
+	header_find(req->headers, req->n_headers, "x-amz-security-token", &auth->token);
+	if (!header_find(req->headers, req->n_headers, "x-amz-content-sha256", &payload)) {
+		if (strcmp(auth->service, "s3") != 0) {
+			auth->payload = SIGV4_PAYLOAD_UNSTATED;
+			return RC_OK;
+		}
 		return err_code(err, RC_REFUSED, "InvalidRequest",
 			"the header x-amz-content-sha256 is missing");
-	header_find(req->headers, req->n_headers, "x-amz-security-token", &auth->token);
+	}
 	return sigv4_claim_payload(auth, payload, err);
 }
 

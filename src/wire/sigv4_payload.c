@@ -49,3 +49,10 @@ enum rc sigv4_payload_parse(struct slice text, enum sigv4_payload *ret_payload,
 		"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a "
 		"SHA-256 in hex");
 }
+
+void sigv4_payload_state(struct sigv4_auth *auth, struct slice body)
+{
+	sha256(body, auth->payload_sha256);
+	hex_encode(auth->payload_sha256, SHA256_BYTES, auth->payload_text);
+	auth->payload = SIGV4_PAYLOAD_SHA256;
+}
