@@ -21,6 +21,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from server import Server
+from test_roles import add_key
 
 HERE = pathlib.Path(__file__).resolve().parent
 LANDING, DISTRIBUTION, ARCHIVE = (f"data-aggregator-{role}-dev" for role in ("landing", "distribution", "archive"))
@@ -206,6 +207,19 @@ def test_refusals_of_the_api(here):
     for client, code in ((wrong, "InvalidSignatureException"), (nobody, "UnrecognizedClientException")):
         assert refused(lambda c=client: c.invoke(FunctionName=FUNCTION, Payload=b"{}")) == (code, 403)
         assert refused(lambda c=client: c.get_function_configuration(FunctionName=FUNCTION)) == (code, 403)
+
+
+@pytest.mark.parametrize("role, may", [("supplier", False), ("consumer", False), ("processor", True), ("admin", True)])
+def test_roles(here, role, may):
+    key = add_key(here.server, role)
+    client = here.client("lambda", aws_access_key_id=key["access_key"], aws_secret_access_key=key["secret_key"])
+    calls = (lambda: client.invoke(FunctionName=FUNCTION, Payload=b"{}"),
+             lambda: client.get_function_configuration(FunctionName=FUNCTION),
+             lambda: client.invoke(FunctionName="no-such-function", Payload=b"{}"))
+    if may:
+        assert calls[0]()["StatusCode"] == calls[1]()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    else:
+        assert {refused(call) for call in calls} == {("AccessDeniedException", 403)}
 
 
 def test_a_bucket_with_the_name_of_the_api_is_a_bucket(here):
