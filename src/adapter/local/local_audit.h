@@ -1,0 +1,24 @@
+/*
+ * local_audit: a data folder as an auditor reads it (port/audit_source.h), from any process, beside a live server or without one.
+ *
+ * Takes no lock and changes nothing. Opening copies plans, records, messages' objects and bundles' names into a temporary database
+ * (a file below TMPDIR when it is large, gone with the process), all from one snapshot; until release that snapshot keeps a live
+ * server from shortening its log. The database is opened for reading, so the folder must be readable for the caller, and writable if the
+ * server is stopped (SQLite makes the log's index anew).
+ */
+#ifndef BALER_ADAPTER_LOCAL_LOCAL_AUDIT_H
+#define BALER_ADAPTER_LOCAL_LOCAL_AUDIT_H
+
+#include "port/audit_source.h"
+
+struct local_audit_config {
+	const char *folder;
+	const char *landing_bucket, *event_prefix;
+	const char *distribution_bucket, *archive_bucket; /* one that there is not counts as empty */
+};
+
+/* RC_ABSENT: no such folder, no database in it; RC_REFUSED: not ours, a newer schema; RC_FATAL. Copies cfg. */
+enum rc local_audit_open(
+	const struct local_audit_config *cfg, struct audit_source **ret_source, struct err *err);
+
+#endif

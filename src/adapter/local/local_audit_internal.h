@@ -1,0 +1,49 @@
+/* local_audit_internal: what local_audit.c (the moment), local_audit_walk.c (rows) and local_audit_bytes.c share. */
+#ifndef BALER_ADAPTER_LOCAL_LOCAL_AUDIT_INTERNAL_H
+#define BALER_ADAPTER_LOCAL_LOCAL_AUDIT_INTERNAL_H
+
+#include "adapter/local/db.h"
+#include "adapter/local/local_audit.h"
+
+struct local_audit {
+	struct audit_source base;
+	char *folder, *landing, *prefix;
+	sqlite3 *handle; /* in its snapshot until release */
+	bool has_audit;  /* the folder has the operators' table */
+};
+
+static inline struct local_audit *local_audit_of(struct audit_source *s)
+{
+	return (struct local_audit *)s;
+}
+
+/* A statement of its own; finalize it. */
+enum rc local_audit_prepare(
+	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err);
+/* Column i, which must have PLAN_ID_BYTES. */
+bool local_audit_plan_id(sqlite3_stmt *st, int i, struct plan_id *out);
+
+/* local_audit_walk.c */
+enum rc local_audit_versions(
+	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
+enum rc local_audit_bundles(
+	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
+enum rc local_audit_plans(struct audit_source *s, audit_plan_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claims(
+	struct audit_source *s, audit_claim_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claims_of_plan(struct audit_source *s, const struct plan_id *plan,
+	audit_claim_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claims_of_key(struct audit_source *s, struct slice key, audit_claim_fn *visit,
+	void *arg, struct err *err);
+enum rc local_audit_stages(
+	struct audit_source *s, audit_stage_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claim_find(struct audit_source *s, struct arena *a,
+	const struct object_id *object, struct audit_claim *ret_claim, struct err *err);
+enum rc local_audit_plan_find(struct audit_source *s, struct arena *a, const struct plan_id *id,
+	struct audit_plan *ret_plan, struct err *err);
+
+/* local_audit_bytes.c */
+enum rc local_audit_fd(
+	struct audit_source *s, const struct object_id *object, int *ret_fd, struct err *err);
+
+#endif

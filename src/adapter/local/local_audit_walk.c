@@ -1,0 +1,247 @@
+/* Rows, told one after the other. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "adapter/local/local_audit_internal.h"
+#include "adapter/local/version.h"
+
+#define SEQ_MAX 24 /* bytes of "seq:" and 16 digits, terminated */
+
+/* What the ledger calls a version: its id, or its number when events about it carry no id. */
+static void ledger_version(uint64_t seq, uint64_t nonce, bool is_null, char out[BS_VERSION_MAX])
+{
+	struct version_row row = {.seq = seq, .nonce = nonce};
+
+	if (is_null)
+		snprintf(out, SEQ_MAX, "seq:%016" PRIX64, seq);
+	else
+		version_format(&row, out);
+}
+
+/* Columns: bucket, key, seq, nonce, is_null, size, modified, is_marker. */
+static enum rc walk_versions(sqlite3_stmt *st, audit_version_fn *visit, void *arg, struct err *err)
+{
+	char version[BS_VERSION_MAX];
+	bool row = true;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
+		struct audit_version v = {
+			.id = {.bucket = db_column_slice(st, 0), .key = db_column_slice(st, 1)},
+			.size_bytes = db_column_u64(st, 5),
+			.modified_wall_ms = db_column_u64(st, 6),
+			.is_marker = db_column_u64(st, 7) != 0,
+		};
+
+		ledger_version(db_column_u64(st, 2), db_column_u64(st, 3),
+			db_column_u64(st, 4) != 0, version);
+		v.id.version = slice_str(version);
+		rc = visit(arg, &v, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+enum rc local_audit_versions(
+	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err)
+{
+	struct local_audit *a = local_audit_of(s);
+	sqlite3_stmt *st = NULL;
+	enum rc rc = local_audit_prepare(a,
+		"SELECT b.name, v.key, v.seq, v.nonce, v.is_null, v.size, v.modified, v.is_marker"
+		" FROM bucket b JOIN version v ON v.bucket = b.id WHERE b.name = ?1"
+		" AND v.key >= ?2 AND substr(v.key, 1, length(?2)) = ?2 ORDER BY v.key, v.seq DESC",
+		&st, err);
+
+	if (rc != RC_OK)
+		return rc;
+	db_bind_text(st, 1, a->landing);
+	db_bind_slice(st, 2, slice_str(a->prefix));
+	return walk_versions(st, visit, arg, err);
+}
+
+enum rc local_audit_bundles(
+	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	enum rc rc = local_audit_prepare(local_audit_of(s),
+		"SELECT bucket, key, seq, nonce, is_null, size, modified, 0 FROM at_bundle "
+		"ORDER BY rowid",
+		&st, err);
+
+	return rc == RC_OK ? walk_versions(st, visit, arg, err) : rc;
+}
+
+#define PLAN_COLUMNS "id, state, bucket, key, size, n_slots, sha256, excluded"
+
+static void read_plan(sqlite3_stmt *st, struct audit_plan *ret_plan)
+{
+	struct slice sha256 = db_column_slice(st, 6);
+	struct audit_plan p = {
+		.state = db_column_u64(st, 1),
+		.bucket = db_column_slice(st, 2),
+		.key = db_column_slice(st, 3),
+		.size_bytes = db_column_u64(st, 4),
+		.n_slots = db_column_u64(st, 5),
+		.excluded = db_column_slice(st, 7),
+	};
+
+	p.has_id = local_audit_plan_id(st, 0, &p.id);
+	p.has_seal = sha256.n == LG_SHA256_BYTES && p.excluded.n % 4 == 0;
+	if (p.has_seal)
+		memcpy(p.sha256, sha256.p, LG_SHA256_BYTES);
+	*ret_plan = p;
+}
+
+enum rc local_audit_plans(struct audit_source *s, audit_plan_fn *visit, void *arg, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	struct audit_plan plan;
+	bool row = true;
+	enum rc rc = local_audit_prepare(
+		local_audit_of(s), "SELECT " PLAN_COLUMNS " FROM at_plan ORDER BY id", &st, err);
+
+	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
+		read_plan(st, &plan);
+		rc = visit(arg, &plan, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+enum rc local_audit_plan_find(struct audit_source *s, struct arena *a, const struct plan_id *id,
+	struct audit_plan *ret_plan, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = false;
+	enum rc rc = local_audit_prepare(
+		local_audit_of(s), "SELECT " PLAN_COLUMNS " FROM at_plan WHERE id = ?", &st, err);
+
+	if (rc == RC_OK) {
+		db_bind_slice(st, 1, slice_of(id->bytes, PLAN_ID_BYTES));
+		rc = db_step(st, &row, err);
+	}
+	if (rc == RC_OK && row) {
+		read_plan(st, ret_plan);
+		ret_plan->bucket = arena_slice(a, ret_plan->bucket);
+		ret_plan->key = arena_slice(a, ret_plan->key);
+		ret_plan->excluded = arena_slice(a, ret_plan->excluded);
+	} else if (rc == RC_OK) {
+		rc = err_set(err, RC_ABSENT, "no such plan");
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+#define CLAIM_COLUMNS "version, bucket, key, state, plan, slot, reason"
+
+static struct audit_claim read_claim(sqlite3_stmt *st)
+{
+	struct audit_claim c = {
+		.object = {.version = db_column_slice(st, 0),
+			.bucket = db_column_slice(st, 1),
+			.key = db_column_slice(st, 2)},
+		.state = db_column_u64(st, 3),
+		.slot = db_column_u64(st, 5),
+		.reason = db_column_slice(st, 6),
+	};
+
+	c.has_plan_id = local_audit_plan_id(st, 4, &c.plan);
+	return c;
+}
+
+static enum rc walk_claims(sqlite3_stmt *st, audit_claim_fn *visit, void *arg, struct err *err)
+{
+	bool row = true;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
+		struct audit_claim claim = read_claim(st);
+
+		rc = visit(arg, &claim, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+enum rc local_audit_claims(
+	struct audit_source *s, audit_claim_fn *visit, void *arg, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	enum rc rc = local_audit_prepare(local_audit_of(s),
+		"SELECT " CLAIM_COLUMNS " FROM at_claim ORDER BY plan, slot", &st, err);
+
+	return rc == RC_OK ? walk_claims(st, visit, arg, err) : rc;
+}
+
+static enum rc claims_where(struct audit_source *s, const char *sql, struct slice value,
+	audit_claim_fn *visit, void *arg, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	enum rc rc = local_audit_prepare(local_audit_of(s), sql, &st, err);
+
+	if (rc != RC_OK)
+		return rc;
+	db_bind_slice(st, 1, value);
+	return walk_claims(st, visit, arg, err);
+}
+
+enum rc local_audit_claims_of_plan(struct audit_source *s, const struct plan_id *plan,
+	audit_claim_fn *visit, void *arg, struct err *err)
+{
+	return claims_where(s,
+		"SELECT " CLAIM_COLUMNS " FROM at_claim WHERE plan = ? ORDER BY slot",
+		slice_of(plan->bytes, PLAN_ID_BYTES), visit, arg, err);
+}
+
+enum rc local_audit_claims_of_key(
+	struct audit_source *s, struct slice key, audit_claim_fn *visit, void *arg, struct err *err)
+{
+	return claims_where(
+		s, "SELECT " CLAIM_COLUMNS " FROM at_claim WHERE key = ?", key, visit, arg, err);
+}
+
+enum rc local_audit_claim_find(struct audit_source *s, struct arena *a,
+	const struct object_id *object, struct audit_claim *ret_claim, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = false;
+	enum rc rc = local_audit_prepare(local_audit_of(s),
+		"SELECT " CLAIM_COLUMNS
+		" FROM main.claim WHERE version = ? AND bucket = ? AND key = ?",
+		&st, err);
+
+	if (rc == RC_OK) {
+		db_bind_slice(st, 1, object->version);
+		db_bind_slice(st, 2, object->bucket);
+		db_bind_slice(st, 3, object->key);
+		rc = db_step(st, &row, err);
+	}
+	if (rc == RC_OK && row) {
+		*ret_claim = read_claim(st);
+		ret_claim->object = object_id_copy(a, object);
+		ret_claim->reason = arena_slice(a, ret_claim->reason);
+	} else if (rc == RC_OK) {
+		rc = err_set(err, RC_ABSENT, "no record");
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+enum rc local_audit_stages(
+	struct audit_source *s, audit_stage_fn *visit, void *arg, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = true;
+	enum rc rc = local_audit_prepare(
+		local_audit_of(s), "SELECT bucket, key, published FROM stage", &st, err);
+
+	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
+		struct audit_stage stage = {
+			db_column_slice(st, 0), db_column_slice(st, 1), db_column_u64(st, 2) != 0};
+
+		rc = visit(arg, &stage, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}

@@ -1,0 +1,114 @@
+/*
+ * audit_source: store, ledger and queue as an auditor reads them: nothing is changed, and nobody who works is in the way.
+ *
+ * [AS-1] All that is told is of one moment, the opening's; only open reads what is there now.
+ * [AS-2] versions, claim_find, stages and was_published may be asked until release; the rest until close.
+ * [AS-3] Visits come one after the other, on the caller's thread; their slices live during the visit. A visit may ask anything else. A
+ *        result other than RC_OK ends the walk with it.
+ * [AS-4] A row that cannot be what it should be (an id of the wrong length) is told as it is, as far as that goes, not left out.
+ *
+ * One thread's at a time. Calls block.
+ */
+#ifndef BALER_PORT_AUDIT_SOURCE_H
+#define BALER_PORT_AUDIT_SOURCE_H
+
+#include "port/ledger.h"
+
+struct audit_version {
+	struct object_id id; /* version: as the ledger calls it, "seq:…" for one without versionId */
+	uint64_t size_bytes, modified_wall_ms;
+	bool is_marker;
+};
+
+struct audit_plan {
+	struct plan_id id;
+	bool has_id;    /* 16 bytes */
+	uint64_t state; /* an enum plan_state, or whatever stands there */
+	struct slice bucket, key;
+	bool has_seal; /* the four below are there */
+	uint64_t size_bytes;
+	unsigned char sha256[LG_SHA256_BYTES];
+	uint64_t n_slots;
+	struct slice excluded; /* 32-bit little-endian slots, ascending */
+};
+
+struct audit_claim {
+	struct object_id object;
+	uint64_t state; /* an enum lg_object_state, or whatever stands there */
+	struct plan_id plan;
+	bool has_plan_id; /* 16 bytes */
+	uint64_t slot;
+	struct slice reason;
+};
+
+struct audit_stage {
+	struct slice bucket, key;
+	bool is_published;
+};
+
+/* Where an object's message is. */
+enum audit_trace {
+	AUDIT_WAITING = 1,     /* in the queue */
+	AUDIT_DEAD = 2,        /* a dead letter */
+	AUDIT_BY_OPERATOR = 4, /* taken away by a person, which is on record */
+};
+
+typedef enum rc audit_version_fn(void *arg, const struct audit_version *version, struct err *err);
+typedef enum rc audit_plan_fn(void *arg, const struct audit_plan *plan, struct err *err);
+typedef enum rc audit_claim_fn(void *arg, const struct audit_claim *claim, struct err *err);
+typedef enum rc audit_stage_fn(void *arg, const struct audit_stage *stage, struct err *err);
+
+struct audit_source;
+
+struct audit_source_ops {
+	/* Of the landing bucket below the event prefix, delete markers too. */
+	enum rc (*versions)(
+		struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
+	/* Objects of the distribution and archive buckets, no delete markers. */
+	enum rc (*bundles)(
+		struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
+	enum rc (*plans)(struct audit_source *s, audit_plan_fn *visit, void *arg, struct err *err);
+	/* In order of plan and slot; of one plan only; and of the objects of any bucket with this key. */
+	enum rc (*claims)(struct audit_source *s, audit_claim_fn *visit, void *arg, struct err *err);
+	enum rc (*claims_of_plan)(struct audit_source *s, const struct plan_id *plan,
+		audit_claim_fn *visit, void *arg, struct err *err);
+	enum rc (*claims_of_key)(struct audit_source *s, struct slice key, audit_claim_fn *visit,
+		void *arg, struct err *err);
+	enum rc (*stages)(
+		struct audit_source *s, audit_stage_fn *visit, void *arg, struct err *err);
+	/* RC_ABSENT. Slices are in a. */
+	enum rc (*claim_find)(struct audit_source *s, struct arena *a, const struct object_id *object,
+		struct audit_claim *ret_claim, struct err *err);
+	enum rc (*plan_find)(struct audit_source *s, struct arena *a, const struct plan_id *id,
+		struct audit_plan *ret_plan, struct err *err);
+	/* *ret_traces: an OR of enum audit_trace. */
+	enum rc (*traces)(struct audit_source *s, const struct object_id *object,
+		unsigned *ret_traces, struct err *err);
+	/* Whether the store remembers any version or delete marker of it, or its publishing. */
+	enum rc (*was_published)(struct audit_source *s, struct slice bucket, struct slice key,
+		bool *ret_was, struct err *err);
+	/* The moment is let go: a live server can trim its log again. */
+	enum rc (*release)(struct audit_source *s, struct err *err);
+	/* The bytes, for reading from their start; the caller closes. RC_ABSENT: the version is gone by now; RC_CORRUPT: it is
+	 * there, its bytes are not. */
+	enum rc (*open)(struct audit_source *s, const struct object_id *object, int *ret_fd,
+		struct err *err);
+	void (*close)(struct audit_source *s);
+};
+
+struct audit_source {
+	const struct audit_source_ops *ops;
+	uint64_t n_versions, n_bundles; /* visits to come, for progress */
+	uint64_t bundle_bytes;
+};
+
+/* One-line dispatch. */
+#define audit_call(s, verb, ...) ((s)->ops->verb((s), __VA_ARGS__))
+
+static inline void audit_close(struct audit_source *s)
+{
+	if (s)
+		s->ops->close(s);
+}
+
+#endif

@@ -1,0 +1,276 @@
+/* What the records say, without a look at any bytes: versions, plans, claims, stages. */
+#include "verify/ledger_audit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "model/bundle_key.h"
+#include "verify/ledger_audit_internal.h"
+
+#define MANIFEST_PREFIX                                                                            \
+	"manifests/" /* an archived bundle's list of members: this, its key, ".json" */
+#define MANIFEST_SUFFIX ".json"
+#define PROGRESS_EVERY 256
+
+static const char *const kind_names[FINDING_KINDS] = {
+	"lost", "duplicate", "orphan", "damaged", "illegal"};
+
+const char *finding_kind_name(enum finding_kind kind)
+{
+	return kind_names[kind];
+}
+
+void auditor_note(struct auditor *a, enum finding_kind kind, const char *invariant,
+	const struct object_id *object, const struct plan_id *plan, const char *fmt, ...)
+{
+	char text[512];
+	struct finding f = {
+		.kind = kind, .invariant = invariant, .object = object, .plan = plan, .text = text};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	a->sum.findings[kind]++;
+	a->sum.n_findings++;
+	a->o->found(a->o->arg, &f);
+}
+
+void auditor_progress(struct auditor *a, enum ledger_audit_phase phase)
+{
+	if (a->o->progress)
+		a->o->progress(a->o->arg, phase, &a->sum);
+}
+
+static uint32_t excluded_at(const struct audit_plan *p, size_t i)
+{
+	const unsigned char *b = p->excluded.p + 4 * i;
+
+	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+bool plan_has_member(const struct audit_plan *p, uint64_t slot)
+{
+	size_t low = 0, high = p->excluded.n / 4;
+
+	if (!p->has_seal || slot >= p->n_slots)
+		return false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (excluded_at(p, middle) < slot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low == p->excluded.n / 4 || excluded_at(p, low) != slot;
+}
+
+/* What the ledger says about an object. */
+enum place { PLACE_NONE, PLACE_OPEN, PLACE_MEMBER, PLACE_REJECTED };
+
+static enum rc place_of(struct auditor *a, struct arena *arena, const struct object_id *object,
+	struct audit_claim *claim, enum place *ret_place, struct err *err)
+{
+	struct audit_plan plan;
+	enum rc rc = audit_call(a->source, claim_find, arena, object, claim, err);
+
+	*ret_place = PLACE_NONE;
+	if (rc != RC_OK)
+		return rc == RC_ABSENT ? RC_OK : rc;
+	if (claim->state == LG_REJECTED && claim->reason.n > 0) {
+		*ret_place = PLACE_REJECTED;
+		return RC_OK;
+	}
+	if (claim->state != LG_CLAIMED || !claim->has_plan_id)
+		return RC_OK;
+	rc = audit_call(a->source, plan_find, arena, &claim->plan, &plan, err);
+	if (rc != RC_OK)
+		return rc == RC_ABSENT ? RC_OK : rc;
+	if (plan.state == PLAN_OPEN)
+		*ret_place = PLACE_OPEN;
+	else if (plan_is_final(&plan) && plan_has_member(&plan, claim->slot))
+		*ret_place = PLACE_MEMBER;
+	return RC_OK;
+}
+
+static enum rc judge_version(void *arg, const struct audit_version *v, struct err *err)
+{
+	struct auditor *a = arg;
+	struct arena arena = ARENA_INIT;
+	struct audit_claim claim = {0};
+	unsigned traces = 0;
+	enum place place;
+	enum rc rc;
+
+	if (v->is_marker)
+		return RC_OK;
+	if (a->sum.versions++ % PROGRESS_EVERY == 0)
+		auditor_progress(a, AUDIT_VERSIONS);
+	rc = place_of(a, &arena, &v->id, &claim, &place, err);
+	if (rc == RC_OK && place == PLACE_NONE)
+		rc = audit_call(a->source, traces, &v->id, &traces, err);
+	a->sum.members += place == PLACE_MEMBER;
+	a->sum.claimed += place == PLACE_OPEN;
+	a->sum.rejected += place == PLACE_REJECTED;
+	if (rc == RC_OK && place == PLACE_NONE) {
+		if (traces & AUDIT_WAITING)
+			a->sum.waiting++;
+		else if (traces)
+			a->sum.dead++;
+		else
+			auditor_note(a, FINDING_LOST, "I2", &v->id,
+				claim.has_plan_id ? &claim.plan : NULL,
+				"in no bundle, not rejected, and no message is left%s",
+				claim.has_plan_id ? ": its record's plan went without it" : "");
+	}
+	arena_release(&arena);
+	return rc;
+}
+
+static bool is_plan_state(uint64_t state)
+{
+	return state == PLAN_OPEN || state == PLAN_SEALED || state == PLAN_DONE ||
+	       state == PLAN_ABORTED;
+}
+
+static enum rc judge_plan(void *arg, const struct audit_plan *p, struct err *err)
+{
+	struct auditor *a = arg;
+	struct object_id bundle = {.bucket = p->bucket, .key = p->key};
+	bool was = true;
+	enum rc rc = RC_OK;
+
+	a->sum.plans++;
+	if (!p->has_id || !is_plan_state(p->state))
+		auditor_note(a, FINDING_ILLEGAL, "I7", &bundle, p->has_id ? &p->id : NULL,
+			"a plan in state %llu, which is none", (unsigned long long)p->state);
+	else if (plan_is_final(p) && !p->has_seal)
+		auditor_note(a, FINDING_ILLEGAL, "I7", &bundle, &p->id, "a %s plan without a seal",
+			p->state == PLAN_DONE ? "done" : "sealed");
+	if (p->state == PLAN_DONE)
+		rc = audit_call(a->source, was_published, p->bucket, p->key, &was, err);
+	if (rc == RC_OK && !was)
+		auditor_note(a, FINDING_ORPHAN, "I5", &bundle, &p->id,
+			"done, and its bundle never was published");
+	return rc;
+}
+
+/* The records of one plan pass by in order of slots. */
+struct claim_walk {
+	struct auditor *a;
+	struct arena arena;
+	struct audit_plan plan;
+	bool has_plan, is_known; /* one is being looked at; and it exists */
+	bool has_slot;
+	uint64_t slot; /* the last member's */
+};
+
+static enum rc next_plan(struct claim_walk *w, const struct audit_claim *c, struct err *err)
+{
+	enum rc rc;
+
+	if (w->has_plan && memcmp(w->plan.id.bytes, c->plan.bytes, PLAN_ID_BYTES) == 0)
+		return RC_OK;
+	arena_release(&w->arena);
+	w->has_plan = true;
+	w->has_slot = false;
+	rc = audit_call(w->a->source, plan_find, &w->arena, &c->plan, &w->plan, err);
+	w->is_known = rc == RC_OK;
+	w->plan.id = c->plan;
+	return rc == RC_ABSENT ? RC_OK : rc;
+}
+
+static void judge_member(struct claim_walk *w, const struct audit_claim *c)
+{
+	if (!w->is_known || !plan_is_final(&w->plan) || !plan_has_member(&w->plan, c->slot))
+		return;
+	if (c->state == LG_REJECTED)
+		auditor_note(w->a, FINDING_DUPLICATE, "I1", &c->object, &c->plan,
+			"rejected, and yet the member in slot %llu", (unsigned long long)c->slot);
+	else if (w->has_slot && w->slot == c->slot)
+		auditor_note(w->a, FINDING_DUPLICATE, "I1", &c->object, &c->plan,
+			"another record has slot %llu too", (unsigned long long)c->slot);
+	w->has_slot = true;
+	w->slot = c->slot;
+}
+
+static enum rc judge_claim(void *arg, const struct audit_claim *c, struct err *err)
+{
+	struct claim_walk *w = arg;
+	enum rc rc;
+
+	if (w->a->sum.claims++ % PROGRESS_EVERY == 0)
+		auditor_progress(w->a, AUDIT_RECORDS);
+	if (c->state != LG_CLAIMED && c->state != LG_REJECTED)
+		auditor_note(w->a, FINDING_ILLEGAL, "I7", &c->object, NULL,
+			"a record in state %llu, which is none", (unsigned long long)c->state);
+	if (!c->has_plan_id) {
+		auditor_note(
+			w->a, FINDING_ORPHAN, "I6", &c->object, NULL, "its record names no plan");
+		return RC_OK;
+	}
+	rc = next_plan(w, c, err);
+	if (rc == RC_OK && !w->is_known)
+		auditor_note(w->a, FINDING_ORPHAN, "I6", &c->object, &c->plan,
+			"its record is of a plan that does not exist");
+	if (rc == RC_OK)
+		judge_member(w, c);
+	return rc;
+}
+
+/* The key of the bundle that a manifest is about, or the key itself. */
+static struct slice bundle_of(struct slice key)
+{
+	struct slice prefix = slice_str(MANIFEST_PREFIX), suffix = slice_str(MANIFEST_SUFFIX);
+
+	if (!slice_has_prefix(key, prefix) || key.n < prefix.n + suffix.n)
+		return key;
+	return slice_of(key.p + prefix.n, key.n - prefix.n - suffix.n);
+}
+
+static enum rc judge_stage(void *arg, const struct audit_stage *st, struct err *err)
+{
+	struct auditor *a = arg;
+	struct object_id object = {.bucket = st->bucket, .key = st->key};
+	struct arena arena = ARENA_INIT;
+	struct audit_plan plan;
+	struct plan_id id = {0};
+	bool parsed = bundle_key_parse(bundle_of(st->key), &id);
+	enum rc rc = RC_ABSENT;
+
+	a->sum.stages++;
+	if (st->is_published) /* what is remembered of it, which may outlive the plan */
+		return RC_OK;
+	if (parsed)
+		rc = audit_call(a->source, plan_find, &arena, &id, &plan, err);
+	if (rc == RC_ABSENT) {
+		auditor_note(a, FINDING_ORPHAN, "I8", &object, parsed ? &id : NULL,
+			"a stage whose plan does not exist");
+		rc = RC_OK;
+	}
+	arena_release(&arena);
+	return rc;
+}
+
+enum rc ledger_audit(const struct ledger_audit_options *options,
+	struct ledger_audit_summary *ret_summary, struct err *err)
+{
+	struct auditor a = {.o = options, .source = options->source};
+	struct claim_walk walk = {.a = &a};
+	enum rc rc = audit_call(a.source, versions, judge_version, &a, err);
+
+	if (rc == RC_OK)
+		rc = audit_call(a.source, plans, judge_plan, &a, err);
+	if (rc == RC_OK)
+		rc = audit_call(a.source, claims, judge_claim, &walk, err);
+	arena_release(&walk.arena);
+	if (rc == RC_OK)
+		rc = audit_call(a.source, stages, judge_stage, &a, err);
+	if (rc == RC_OK)
+		rc = a.source->ops->release(a.source, err);
+	if (rc == RC_OK)
+		rc = audit_bundles(&a, err);
+	*ret_summary = a.sum;
+	return rc;
+}
