@@ -1,7 +1,9 @@
 /* baler verify and baler list: what is in a bundle, and whether it is sound. */
 #include <stdlib.h>
 
+#include "adapter/local/local_audit.h"
 #include "base/json.h"
+#include "cli/cmd_verify_ledger.h"
 #include "cli/commands.h"
 #include "cli/s3_client.h"
 #include "consumer/inspect.h"
@@ -10,6 +12,9 @@
 struct options {
 	char *sha256, *endpoint_url;
 	bool members, json;
+	/* verify --ledger */
+	bool ledger;
+	char *data, *landing_bucket, *distribution_bucket, *archive_bucket, *event_prefix;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -30,7 +35,21 @@ const struct setting verify_settings[] = {
 		.help = "each member: SHA-256, size, name"},
 	ENDPOINT,
 	{"json", 0, NULL, SETTING_SWITCH, FIELD(json), NULL, .flag_only = true,
-		.help = "one JSON object a line for each bundle, with its members"},
+		.help = "one JSON object a line for each bundle, with its members; with --ledger "
+			"one in all"},
+	{"ledger", 0, NULL, SETTING_SWITCH, FIELD(ledger), NULL, .flag_only = true,
+		.help = "check a data folder instead: its store, ledger, queue and bundles"},
+	{"data", 0, "DIR", SETTING_TEXT, FIELD(data), "./baler-data",
+		.help = "--ledger: the data folder, of a live server or a stopped one"},
+	{"landing-bucket", 0, "NAME", SETTING_TEXT, FIELD(landing_bucket),
+		"data-aggregator-landing-dev", .help = "--ledger: as of the server"},
+	{"distribution-bucket", 0, "NAME", SETTING_TEXT, FIELD(distribution_bucket),
+		"data-aggregator-distribution-dev", .variable = "DISTRIBUTION_BUCKET_NAME",
+		.help = "--ledger: as of the server"},
+	{"archive-bucket", 0, "NAME", SETTING_TEXT, FIELD(archive_bucket),
+		"data-aggregator-archive-dev", .help = "--ledger: as of the server"},
+	{"event-prefix", 0, "PREFIX", SETTING_TEXT, FIELD(event_prefix), "data/",
+		.help = "--ledger: as of the server"},
 	{NULL},
 };
 
@@ -166,6 +185,20 @@ static int one(struct session *s, const char *name)
 	return rc == RC_CORRUPT ? EXIT_FAILED : EXIT_USAGE;
 }
 
+static int run_ledger(const struct command_line *line, const struct options *o)
+{
+	struct local_audit_config cfg = {.folder = o->data,
+		.landing_bucket = o->landing_bucket,
+		.event_prefix = o->event_prefix,
+		.distribution_bucket = o->distribution_bucket,
+		.archive_bucket = o->archive_bucket};
+
+	if (line->n_operands == 0)
+		return verify_ledger(&cfg, o->json);
+	fprintf(stderr, "baler verify: '--ledger' checks '--data DIR' and takes no bundle\n");
+	return EXIT_USAGE;
+}
+
 static int check_operands(const struct command_line *line, const struct options *o, bool lists)
 {
 	unsigned char hash[SHA256_BYTES];
@@ -196,6 +229,8 @@ static int run(
 	struct arena a = ARENA_INIT;
 	int status = command_begin(&line, &o, &a, argc, argv);
 
+	if (status < 0 && o.ledger)
+		status = run_ledger(&line, &o);
 	if (status < 0)
 		status = check_operands(&line, &o, lists);
 	if (status < 0) {

@@ -46,9 +46,13 @@ static const struct command commands[] = {
 		"Exit code 0 done (or stopped, with --watch), 1 a bundle was left in the bucket, 2 "
 		"could not begin.",
 		pull_settings},
-	{"verify", cmd_verify, "verify FILE…|s3://BUCKET/KEY… [OPTION…]",
+	{"verify", cmd_verify, "verify FILE…|s3://BUCKET/KEY…|--ledger [OPTION…]",
 		"check bundles: hash, gzip, tar, every member",
 		"Reads each bundle to its end; nothing is written. " S3_CLIENT_HELP "\n"
+		"\n"
+		"--ledger checks a data folder against the protocol's invariants, beside a live "
+		"server or without one, and\n"
+		"names what is lost, duplicate, orphan, damaged or illegal; it changes nothing.\n"
 		"\n"
 		"Exit code 0 all are sound, 1 one is not, 2 one cannot be read.",
 		verify_settings},

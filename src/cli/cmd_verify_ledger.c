@@ -1,0 +1,168 @@
+/* baler verify --ledger: a data folder against the invariants of docs/protocol.md. */
+#include "cli/cmd_verify_ledger.h"
+
+#include <unistd.h>
+
+#include "adapter/local/local_audit.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/meter.h"
+#include "consumer/path.h"
+#include "verify/ledger_audit.h"
+
+#define NAME_MAX_BYTES (OBJECT_KEY_MAX + 1)
+#define FINDING_MAX_BYTES 65536
+
+struct session {
+	const struct audit_source *source;
+	struct meter meter;
+	uint64_t start_boot_ms;
+	bool json;
+	uint64_t n_shown;
+};
+
+static void add_text(struct buf *out, const char *name, struct slice text)
+{
+	buf_addf(out, ",\"%s\":", name);
+	json_add_string(out, text);
+}
+
+static void show_json(struct session *s, const struct finding *f)
+{
+	struct buf out;
+
+	buf_init(&out, FINDING_MAX_BYTES);
+	buf_addf(&out, "%s{\"kind\":\"%s\",\"invariant\":\"%s\"", s->n_shown++ ? "," : "",
+		finding_kind_name(f->kind), f->invariant);
+	if (f->object) {
+		add_text(&out, "bucket", f->object->bucket);
+		add_text(&out, "key", f->object->key);
+		add_text(&out, "version", f->object->version);
+	}
+	if (f->plan) {
+		buf_add_str(&out, ",\"plan\":\"");
+		buf_add_hex(&out, f->plan->bytes, PLAN_ID_BYTES);
+		buf_add_char(&out, '"');
+	}
+	add_text(&out, "text", slice_str(f->text));
+	buf_add_char(&out, '}');
+	fputs(buf_cstr(&out), stdout);
+	buf_release(&out);
+}
+
+static void show_text(const struct finding *f)
+{
+	char key[NAME_MAX_BYTES], plan[2 * PLAN_ID_BYTES + 1], text[1024];
+
+	printf("%s %s", finding_kind_name(f->kind), f->invariant);
+	if (f->object) {
+		path_printable(f->object->key, key, sizeof(key));
+		printf(" s3://" SLICE_FMT "/%s", SLICE_ARG(f->object->bucket), key);
+		if (f->object->version.n)
+			printf("?versionId=" SLICE_FMT, SLICE_ARG(f->object->version));
+	}
+	if (f->plan) {
+		hex_encode(f->plan->bytes, PLAN_ID_BYTES, plan);
+		printf(" plan %s", plan);
+	}
+	path_printable(slice_str(f->text), text, sizeof(text));
+	printf(": %s\n", text);
+}
+
+static void on_finding(void *arg, const struct finding *f)
+{
+	struct session *s = arg;
+
+	if (s->json) {
+		show_json(s, f);
+		return;
+	}
+	meter_clear(&s->meter);
+	show_text(f);
+}
+
+static void on_progress(
+	void *arg, enum ledger_audit_phase phase, const struct ledger_audit_summary *now)
+{
+	struct session *s = arg;
+	uint64_t elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms;
+
+	s->meter.what = phase == AUDIT_BUNDLES ? "bundles" : "versions";
+	if (phase == AUDIT_BUNDLES)
+		meter_show(&s->meter, &(struct meter_reading){.n = s->source->n_bundles,
+					      .n_done = now->bundles + now->bundles_gone,
+					      .bytes = s->source->bundle_bytes,
+					      .done_bytes = now->bundle_bytes,
+					      .elapsed_ms = elapsed_ms});
+	else
+		meter_show(&s->meter, &(struct meter_reading){.n = s->source->n_versions,
+					      .n_done = now->versions,
+					      .elapsed_ms = elapsed_ms});
+}
+
+#define U(name) (unsigned long long)sum->name
+
+static void sum_json(const struct ledger_audit_summary *sum, bool complete)
+{
+	printf("],\"complete\":%s,\"n_findings\":%llu", complete ? "true" : "false", U(n_findings));
+	for (int i = 0; i < FINDING_KINDS; i++)
+		printf(",\"%s\":%llu", finding_kind_name((enum finding_kind)i), U(findings[i]));
+	printf(",\"versions\":%llu,\"members\":%llu,\"rejected\":%llu,\"claimed\":%llu,"
+	       "\"waiting\":%llu,\"dead\":%llu,\"plans\":%llu,\"claims\":%llu,\"stages\":%llu,",
+		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead), U(plans),
+		U(claims), U(stages));
+	printf("\"bundles\":%llu,\"bundles_gone\":%llu,\"bundle_bytes\":%llu,"
+	       "\"bundle_members\":%llu,\"sources_compared\":%llu}\n",
+		U(bundles), U(bundles_gone), U(bundle_bytes), U(bundle_members),
+		U(sources_compared));
+}
+
+static void sum_text(const struct ledger_audit_summary *sum)
+{
+	printf("%llu versions: %llu in bundles, %llu rejected, %llu claimed, %llu waiting, %llu "
+	       "dead letters; %llu plans, %llu records\n",
+		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead), U(plans),
+		U(claims));
+	printf("%llu bundles read (%llu taken meanwhile), %llu members, %llu compared with their "
+	       "sources\n",
+		U(bundles), U(bundles_gone), U(bundle_members), U(sources_compared));
+	printf("%llu findings", U(n_findings));
+	for (int i = 0; i < FINDING_KINDS; i++)
+		printf("%s%llu %s", i ? ", " : ": ", U(findings[i]),
+			finding_kind_name((enum finding_kind)i));
+	printf("\n");
+}
+
+int verify_ledger(const struct local_audit_config *cfg, bool json)
+{
+	struct session s = {.json = json, .start_boot_ms = clock_boot_ms(clock_system())};
+	struct ledger_audit_summary sum = {0};
+	struct audit_source *source = NULL;
+	struct err err = {0};
+	enum rc rc = local_audit_open(cfg, &source, &err);
+
+	meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "versions");
+	s.source = source;
+	if (rc == RC_OK && json)
+		printf("{\"findings\":[");
+	if (rc == RC_OK)
+		rc = ledger_audit(&(struct ledger_audit_options){.source = source,
+					  .now_wall_ms = clock_wall_ms(clock_system()),
+					  .found = on_finding,
+					  .progress = on_progress,
+					  .arg = &s},
+			&sum, &err);
+	meter_end(&s.meter);
+	if (source && json)
+		sum_json(&sum, rc == RC_OK);
+	else if (rc == RC_OK)
+		sum_text(&sum);
+	fflush(stdout);
+	audit_close(source);
+	if (rc != RC_OK) {
+		fprintf(stderr, "baler verify: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	return sum.n_findings ? EXIT_FAILED : EXIT_OK;
+}
