@@ -1,7 +1,4 @@
-"""The thirteen scenarios of contract.md, shrunk to a twentieth, through one server; `make check-full` runs them whole.
-
-The function that 06 and 09 invoke is a stand-in here.
-"""
+"""The thirteen scenarios of contract.md, shrunk to a twentieth, through one server; `make check-full` runs them whole."""
 import json
 import pathlib
 import sys
@@ -11,8 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
 from server import Server  # noqa: E402
 
-from fake_function import FakeFunction  # noqa: E402
-from test_e2e import DISTRIBUTION, SCENARIOS, client, e2e  # noqa: E402
+from test_e2e import SCENARIOS, e2e  # noqa: E402
 
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.json"))
 CEILING = 256 << 20
@@ -22,10 +18,8 @@ CEILING = 256 << 20
 def runs(tmp_path_factory):
     """name → its run, of one `baler e2e --all`."""
     server = Server("--batch-window", "1s", "--batch-max-bytes", "20MiB", data=str(tmp_path_factory.mktemp("scenarios") / "s"))
-    function = FakeFunction(client(server), DISTRIBUTION, 20 << 20)
     answer = e2e(server, "--all", SCENARIOS, "--scale", "0.05", "--bundle-limit", "20MiB", "--json", "--server-pid",
-                 server.process.pid, timeout=600, AWS_ENDPOINT_URL_LAMBDA=function.endpoint)
-    function.close()
+                 server.process.pid, timeout=600)
     assert server.stop() == 0, server.log_tail()
     return {run["name"]: run for run in json.loads(answer.stdout)["runs"]}
 
