@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import random
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -24,8 +25,9 @@ import boto3
 from botocore.config import Config
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
-from server import Server  # noqa: E402
+from server import ROOT, Server  # noqa: E402
 
+BINARY = os.environ.get("BALER_BIN", str(ROOT / "build/src/cli/baler"))
 KILLS = int(os.environ.get("BALER_KILLS", "50"))
 SEED = int(os.environ.get("BALER_SEED", str(random.randrange(1 << 32))))
 SUPPLIERS = 4
@@ -180,6 +182,9 @@ def test_everything_acknowledged_ends_in_exactly_one_bundle():
     check_archive(consumer, server.endpoint)
     assert server.stop() == 0
 
+    audit = subprocess.run([BINARY, "verify", "--ledger", "--data", os.path.join(folder, "data")], capture_output=True,
+                           text=True, timeout=SETTLE_S, check=False)
+    assert audit.returncode == 0, f"seed {SEED}: {audit.stdout[-4000:]}{audit.stderr}"
     print(f"{KILLS} kills, seed {SEED}: {len(storm.sent)} sent, {len(storm.acked)} acknowledged, "
           f"{len(consumer.taken)} bundles")
     lost = storm.acked - set(consumer.seen)
