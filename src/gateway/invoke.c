@@ -252,8 +252,10 @@ static enum rc end_invoke(struct request *r, struct err *err)
 		return run_now(r);
 	if (slice_eq_str(type, "Event"))
 		return run_later(r);
-	if (slice_eq_str(type, "DryRun"))
+	if (slice_eq_str(type, "DryRun")) {
+		invoke_release(r);
 		return reply_empty(r, 204);
+	}
 	return err_code(err, RC_REFUSED, "InvalidParameterValueException",
 		"'" SLICE_FMT "' is no invocation type", SLICE_ARG(type));
 }
@@ -298,6 +300,7 @@ void invoke_error(struct request *r, enum rc rc, const struct err *err)
 	struct api_error e = error_of(rc, err);
 	struct buf *out = &r->reply.document;
 
+	invoke_release(r);
 	buf_reset(out);
 	buf_addf(out, "{\"Type\":\"%s\",\"message\":", e.status >= 500 ? "Service" : "User");
 	json_add_string(out,
