@@ -185,6 +185,7 @@ static enum rc follow(struct local_audit *a, uint64_t message, bool *ret_dropped
 	sqlite3_stmt *st = NULL;
 	bool row = true;
 	char id[MESSAGE_ID_BYTES + 1];
+	struct slice next;
 	enum rc rc = local_audit_prepare(a,
 		"SELECT action = 'drop', detail FROM audit WHERE subject = ?"
 		" AND action IN ('drop', 'redrive')",
@@ -198,7 +199,12 @@ static enum rc follow(struct local_audit *a, uint64_t message, bool *ret_dropped
 		if (rc != RC_OK || !row)
 			break;
 		*ret_dropped = db_column_u64(st, 0) != 0;
-		snprintf(id, sizeof(id), SLICE_FMT, SLICE_ARG(db_column_slice(st, 1)));
+		next = db_column_slice(st, 1);
+		if (next.n >= sizeof(id)) /* no message of ours */
+			break;
+		if (next.n)
+			memcpy(id, next.p, next.n);
+		id[next.n] = '\0';
 	}
 	sqlite3_finalize(st);
 	return rc;
