@@ -13,7 +13,7 @@ check-full: # the thirteen scenarios at full size: minutes, and 30 GB of disk
 bench:
 	script/install build bench
 	script/venv
-	script/build build-release --buildtype=release
+	script/build
 	tests/bench/run
 asan: # every C test under AddressSanitizer and UndefinedBehaviorSanitizer
 	script/install build
