@@ -211,7 +211,7 @@ static void eq5_uncounted_takes_the_delivery_back(void **state)
 
 	if (!w->queue->can_uncount) {
 		print_message("not applicable: the queue cannot uncount\n");
-		return;
+		skip();
 	}
 	send_one(w->queue, "m");
 	for (int i = 0; i < 2 * CONTRACT_MAX_RECEIVES; i++) {
@@ -332,7 +332,7 @@ static void eq10_what_was_answered_survives_a_crash(void **state)
 
 	if (!w->crash) {
 		print_message("not applicable: the adapter survives nothing\n");
-		return;
+		skip();
 	}
 	send_one(w->queue, "acked");
 	send_one(w->queue, "dead");
@@ -358,7 +358,7 @@ static void eq10_a_message_in_flight_comes_back_after_a_crash(void **state)
 
 	if (!w->crash) {
 		print_message("not applicable: the adapter survives nothing\n");
-		return;
+		skip();
 	}
 	send_one(w->queue, "m");
 	receive_one(w->queue, &a, "m");
@@ -376,7 +376,7 @@ static void eq11_receive_counts_that_were_settled_survive_a_crash(void **state)
 
 	if (!w->crash) {
 		print_message("not applicable: the adapter survives nothing\n");
-		return;
+		skip();
 	}
 	send_one(w->queue, "m");
 	for (int i = 0; i < 3; i++) {
@@ -415,7 +415,7 @@ static void eq5_the_last_hide_says_whether_it_counts(void **state)
 
 	if (!w->queue->can_uncount) {
 		print_message("not applicable: the queue cannot uncount\n");
-		return;
+		skip();
 	}
 	send_one(w->queue, "m");
 	for (uint32_t i = 0; i < 4; i++) {
