@@ -113,11 +113,11 @@ def puts(build, count):
     return figures["puts_per_s"], run.end()
 
 
-def visible(build, count):
+def visible(build, count, size=4096):
     run = Run(build, "--batch-window", "1s")
     threading.Thread(target=run.watch, daemon=True).start()
     start = time.time()
-    run.put(count=count, size=4096, connections=64)
+    run.put(count=count, size=size, connections=64)
     when = run.all_visible(count)
     return count / (max(when.values()) - start), run.end()
 
@@ -165,4 +165,5 @@ def main():
     print(f"peak RSS of the server over all runs        {rss:>9,.0f} MiB")
 
 
-main()
+if __name__ == "__main__":
+    main()
