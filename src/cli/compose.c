@@ -12,8 +12,10 @@
 #include "adapter/wrap/retry.h"
 #include "base/sync.h"
 #include "cli/function.h"
+#include "cli/watch.h"
 #include "core/pipeline.h"
 #include "gateway/gateway.h"
+#include "obs/alarm.h"
 #include "obs/log.h"
 #include "port/key_store.h"
 #include "wire/uri.h"
@@ -21,12 +23,14 @@
 struct composition {
 	const struct serve_options *options;
 	struct local *local;
-	struct op_port *operator;
+	struct op_port *op;
 	struct local_retention *retention;
 	struct object_store *foreign_landing; /* NULL: landing is ours */
 	struct key_store *keys;
 	const struct root_key *root_key;
 	struct gateway *gateway;
+	struct alarms *alarms;
+	struct watch *watch; /* what raises them */
 
 	/* bundling */
 	struct pipeline_config config; /* without queue and prng */
@@ -214,7 +218,7 @@ static void open_operator(struct composition *c)
 		.is_landing_local = !c->options->landing_endpoint,
 	};
 
-	c->operator= local_operator_new(c->local, &config);
+	c->op = local_operator_new(c->local, &config);
 }
 
 /* What every pipeline of this process has in common. */
@@ -273,6 +277,7 @@ enum rc compose_open(
 	enum rc rc;
 
 	c->options = options;
+	c->alarms = alarms_new();
 	unsetenv("BALER_EVENTS_TOKEN"); /* it is in options */
 	rc = check_buckets(options, err);
 	if (rc == RC_OK)
@@ -317,7 +322,8 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 {
 	struct gateway_config config = {
 		.store = local_bucket_store(c->local),
-		.operator= c->operator,
+		.op = c->op,
+		.alarms = c->alarms,
 		.invoker = c->function,
 		.queue = local_event_queue(c->local),
 		.events_token = c->options->events_token,
@@ -373,6 +379,7 @@ void compose_bundle(struct composition *c)
 	if (pthread_create(&c->bundler, NULL, bundler_thread, c) != 0)
 		die("cannot start the bundler's thread");
 	pthread_setname_np(c->bundler, "bundler");
+	c->watch = watch_start(c->op, c->pipeline, c->alarms);
 }
 
 bool compose_failed(const struct composition *c)
@@ -384,6 +391,7 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 {
 	if (!c)
 		return;
+	watch_stop(c->watch);
 	if (c->pipeline)
 		pipeline_stop(c->pipeline);
 	if (c->function)
@@ -397,7 +405,8 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 	work_pool_free(c->pool);
 	local_retention_stop(c->retention);
 	function_free(c->function);
-	op_close(c->operator);
+	op_close(c->op);
+	alarms_free(c->alarms);
 	os_close(c->foreign_landing);
 	ks_close(c->keys);
 	if (c->local)

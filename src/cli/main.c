@@ -68,13 +68,14 @@ static const struct command commands[] = {
 		"\n"
 		"Exit code 0 done, 1 one was not copied, 2 could not begin.",
 		replay_settings},
-	{"status", cmd_status, "status [--watch] [OPTION…]",
-		"what a running baler is doing: queue, plans, stores, rates, last error",
+	{"status", cmd_status, "status [--watch | --check] [OPTION…]",
+		"what a running baler is doing: queue, plans, stores, rates, alarms, last error",
 		"Asks a running baler over its endpoint. Credentials and endpoint come from the "
 		"AWS_* variables and\n"
 		"profiles; the key must be an operator's.\n"
 		"\n"
-		"Exit code 0 answered, 1 failed, 2 not reachable, not allowed, or used wrongly.",
+		"Exit code 0 answered, 1 failed, 2 not reachable, not allowed, or used wrongly;\n"
+		"with --check as monitoring plugins answer.",
 		status_settings},
 	{"deadletter", cmd_deadletter,
 		"deadletter list | show ID | redrive ID… | redrive --all | drop ID",

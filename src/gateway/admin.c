@@ -149,7 +149,7 @@ static const void *part_of(const struct service *s, enum admin_right right)
 {
 	switch (right) {
 	case ADMIN_OPERATE:
-		return s->operator;
+		return s->op;
 	case ADMIN_SEND_EVENTS:
 		return s->queue;
 	case ADMIN_KEYS:
@@ -300,11 +300,30 @@ static void add_last_error(struct buf *out, const struct op_status *s)
 	buf_add_char(out, '}');
 }
 
+static void add_alarms(struct buf *out, struct alarms *alarms)
+{
+	struct alarm raised[ALARM_COUNT];
+	size_t n = alarms ? alarms_raised(alarms, raised) : 0;
+
+	buf_add_str(out, ",\"alarms\":[");
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(out, "%s{\"name\":\"%s\",\"severity\":\"%s\",\"since\":", i ? "," : "",
+			raised[i].name, alarm_severity_name(raised[i].severity));
+		admin_add_time(out, raised[i].raised_wall_ms);
+		buf_add_str(out, ",\"meaning\":");
+		json_add_string(out, slice_str(raised[i].meaning));
+		buf_add_str(out, ",\"text\":");
+		json_add_string(out, slice_str(raised[i].text));
+		buf_add_char(out, '}');
+	}
+	buf_add_char(out, ']');
+}
+
 static enum rc status_job(struct request *r, struct err *err)
 {
 	struct buf *out = &r->reply.document;
 	struct op_status s;
-	enum rc rc = op_status_get(r->service->operator, & r->arena, &s, err);
+	enum rc rc = op_status_get(r->service->op, &r->arena, &s, err);
 
 	if (rc)
 		return rc;
@@ -326,6 +345,7 @@ static enum rc status_job(struct request *r, struct err *err)
 		"%llu}",
 		(unsigned long long)s.received, (unsigned long long)s.bundled,
 		(unsigned long long)s.bundles);
+	add_alarms(out, r->service->alarms);
 	add_last_error(out, &s);
 	buf_add_str(out, "}\n");
 	return RC_OK;
@@ -362,7 +382,7 @@ static enum rc where_job(struct request *r, struct err *err)
 		id.version.n > VERSION_ID_MAX + 4)
 		return err_code(err, RC_REFUSED, "InvalidArgument",
 			"the bucket, the key or the version is too long");
-	rc = op_where_is(r->service->operator, & r->arena, &id, &w, err);
+	rc = op_where_is(r->service->op, &r->arena, &id, &w, err);
 	if (rc)
 		return rc;
 	buf_addf(out, "{\"place\":\"%s\"", op_place_name(w.place));

@@ -61,7 +61,7 @@ static enum rc list_job(struct request *r, struct err *err)
 		(rc = request_param_u64(r, "max", PAGE_DEFAULT, OP_PAGE_MAX, &max, err)))
 		return rc;
 	rc = op_dead_list(
-		r->service->operator, & r->arena, arena_strdup(&r->arena, after), max, &page, err);
+		r->service->op, &r->arena, arena_strdup(&r->arena, after), max, &page, err);
 	if (rc)
 		return rc;
 	buf_add_str(out, "{\"dead_letters\":[");
@@ -84,7 +84,7 @@ enum rc admin_dead_list(struct request *r, struct err *err)
 static enum rc get_job(struct request *r, struct err *err)
 {
 	struct op_dead dead;
-	enum rc rc = op_dead_get(r->service->operator, & r->arena,
+	enum rc rc = op_dead_get(r->service->op, &r->arena,
 		arena_strdup(&r->arena, admin_path_id(r)), &dead, err);
 
 	if (rc)
@@ -161,7 +161,7 @@ static enum rc redrive_job(struct request *r, struct err *err)
 	enum rc rc = read_ids(r, &changes, &n, err);
 
 	if (!rc)
-		rc = op_redrive(r->service->operator, admin_who(r), changes, n, err);
+		rc = op_redrive(r->service->op, admin_who(r), changes, n, err);
 	if (rc)
 		return rc;
 	buf_add_str(out, "{\"results\":[");
@@ -186,7 +186,7 @@ static enum rc drop_job(struct request *r, struct err *err)
 	enum rc rc = take_id(admin_path_id(r), &change, err);
 
 	if (!rc)
-		rc = op_drop(r->service->operator, admin_who(r), &change, 1, err);
+		rc = op_drop(r->service->op, admin_who(r), &change, 1, err);
 	if (!rc && change.outcome == OP_NOT_THERE)
 		rc = err_code(err, RC_ABSENT, "NoSuchDeadLetter", "there is no dead letter '%s'",
 			change.id);

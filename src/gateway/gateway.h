@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "obs/alarm.h"
 #include "port/bucket_store.h"
 #include "port/event_queue.h"
 #include "port/key_store.h"
@@ -38,7 +39,8 @@ struct gateway_keys {
 /* 0 in a number: its default. */
 struct gateway_config {
 	struct bucket_store *store;
-	struct op_port *operator;        /* the admin API; NULL: there is none */
+	struct op_port *op;        /* the admin API; NULL: there is none */
+	struct alarms *alarms;           /* shown with the status; NULL: none are */
 	struct invoker *invoker;         /* Lambda's API (invoke.h); NULL: there is none */
 	struct event_queue *queue;       /* takes events from POST /-/events; NULL: nobody does */
 	const char *events_token;        /* a bearer token that may send events; NULL: none may */

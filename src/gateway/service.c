@@ -13,7 +13,8 @@ void service_init(struct service *s, const struct gateway_config *config)
 	struct prng prng = prng_system();
 
 	s->store = config->store;
-	s->operator = config->operator;
+	s->op = config->op;
+	s->alarms = config->alarms;
 	s->queue = config->queue;
 	s->events_token = config->events_token;
 	s->keys = config->keys;

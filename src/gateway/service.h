@@ -34,7 +34,8 @@ struct digest_pool {
 
 struct service {
 	struct bucket_store *store;
-	struct op_port *operator; /* NULL: no admin API */
+	struct op_port *op;        /* NULL: no admin API */
+	struct alarms *alarms;     /* NULL: none are shown */
 	struct invoker *invoker;   /* NULL: no Lambda API */
 	struct event_queue *queue; /* NULL: no events from outside */
 	const char *events_token;

@@ -1,0 +1,52 @@
+/*
+ * alarm: what somebody should be told, judged from readings taken every few seconds.
+ *
+ * The alarms and their severity are in obs/alarm_rules.h. Each change is logged (alarm-raised, alarm-cleared). What has to hold for a
+ * time is timed by the boot clock from the reading that first showed it, and begins anew with the process. Thread-safe.
+ */
+#ifndef BALER_OBS_ALARM_H
+#define BALER_OBS_ALARM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ALARM_TEXT_MAX 128
+
+enum alarm_severity { ALARM_WARNING, ALARM_CRITICAL };
+
+enum alarm_id {
+#define X(id, name, severity, for_ms, meaning) id,
+#include "obs/alarm_rules.h"
+#undef X
+	ALARM_COUNT
+};
+
+struct alarm_reading {
+	uint64_t boot_ms, wall_ms;     /* when it was taken */
+	uint64_t dead_letters;         /* messages */
+	uint64_t oldest_ms;            /* age of the oldest message not acknowledged */
+	uint64_t waiting_bundles;      /* in distribution, not taken */
+	uint64_t received_last_minute; /* objects */
+	uint64_t errors;               /* of bundling, since the start: only grows */
+};
+
+struct alarm {
+	const char *name, *meaning;
+	enum alarm_severity severity;
+	uint64_t raised_wall_ms;
+	char text[ALARM_TEXT_MAX]; /* the reading that raised it, in words */
+};
+
+struct alarms;
+
+struct alarms *alarms_new(void);
+void alarms_free(struct alarms *a);
+/* Readings come in the order of their boot_ms. */
+void alarms_observe(struct alarms *a, const struct alarm_reading *reading);
+/* Those raised now, in the order of enum alarm_id. Returns how many. */
+size_t alarms_raised(struct alarms *a, struct alarm ret_alarms[ALARM_COUNT]);
+
+/* "warning", "critical" */
+const char *alarm_severity_name(enum alarm_severity severity);
+
+#endif

@@ -1,0 +1,10 @@
+/*
+ * X(id, name, severity, for_ms, meaning): every alarm; it is raised once its condition has held for for_ms, and ends with it. Included
+ * by alarm.h and alarm.c, no guard on purpose. The conditions are in alarm.c.
+ */
+X(ALARM_DEAD_LETTERS, "dead-letters", ALARM_CRITICAL, 0, "messages are in the dead-letter queue")
+X(ALARM_ERRORS, "errors", ALARM_WARNING, 0, "bundling failed 5 times or more within 10 minutes")
+X(ALARM_QUEUE_AGE, "queue-age", ALARM_CRITICAL, 5 * 60000, "the oldest message has waited for more than an hour")
+X(ALARM_OUTAGE, "outage", ALARM_CRITICAL, 0, "bundling fails and the queue grows old: nothing comes out")
+X(ALARM_INBOUND_RATE, "inbound-rate", ALARM_WARNING, 5 * 60000, "far more or fewer objects come in than usual")
+X(ALARM_CONSUMER, "consumer", ALARM_WARNING, 3 * 3600000, "1,000 bundles or more wait in the distribution bucket: nobody takes them")
