@@ -27,7 +27,7 @@ static void harden(void)
 	}
 }
 
-/* Blocked in every thread to come, so that only wait_for_signal sees them. */
+/* Blocked in every thread to come, so that only wait_for_end sees them. */
 static sigset_t block_signals(void)
 {
 	sigset_t set;
@@ -35,18 +35,41 @@ static sigset_t block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	return set;
 }
 
-static const char *wait_for_signal(const sigset_t *set)
+/* SIGHUP: the certificate may have been renewed. What is wrong with the new one is no reason to stop. */
+static void renew_tls(struct composition *c, const struct serve_options *o)
 {
-	int number;
+	struct tls_files tls = {0};
+	struct err err = {0};
+	enum rc rc = tls_files_load(o->tls_cert, o->tls_key, &tls, &err);
 
-	while (sigwait(set, &number) != 0)
-		;
+	if (rc == RC_OK && !tls.cert)
+		rc = err_set(&err, RC_REFUSED, "there is none: baler serves without TLS");
+	if (rc == RC_OK)
+		rc = compose_renew_tls(c, &tls, &err);
+	tls_files_release(&tls);
+	if (rc == RC_OK)
+		log_event(EV_TLS_RENEWED, LF_STR("certificate", o->tls_cert));
+	else
+		log_event(EV_TLS_KEPT, LF_STR("why", err.text));
+}
+
+static const char *wait_for_end(
+	const sigset_t *set, struct composition *c, const struct serve_options *o)
+{
+	sigset_t ends = *set;
+	int number = 0;
+
+	while (sigwait(set, &number) != 0 || number == SIGHUP)
+		if (number == SIGHUP)
+			renew_tls(c, o);
 	/* a second signal ends the process at once, for whoever is in a hurry: everything acknowledged is on disk */
-	pthread_sigmask(SIG_UNBLOCK, set, NULL);
+	sigdelset(&ends, SIGHUP);
+	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
 	return number == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 
@@ -56,8 +79,8 @@ static void announce(
 	bool is_ipv6 = strchr(host, ':') != NULL;
 	char url[300];
 
-	snprintf(url, sizeof(url), "http%s://%s%s%s:%u", o->tls_cert ? "s" : "", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
-		port);
+	snprintf(url, sizeof(url), "http%s://%s%s%s:%u", o->tls_cert ? "s" : "", is_ipv6 ? "[" : "",
+		host, is_ipv6 ? "]" : "", port);
 	printf("listening on %s\n", url);
 	if (key->is_new)
 		printf("\n# a new root key, shown this once and kept in %s/root-key; paste into a "
@@ -97,10 +120,11 @@ static int serve(const struct serve_options *o, struct arena *a)
 		rc = root_key_load(o->data, &key, &err);
 	if (rc == RC_OK)
 		rc = compose_listen(c, host, port, &key, o->tls_cert ? &tls : NULL, &port, &err);
+	tls_files_release(&tls);
 	if (rc == RC_OK) {
 		compose_bundle(c);
 		announce(host, port, o, &key);
-		log_event(EV_SERVE_STOPPING, LF_STR("signal", wait_for_signal(&signals)));
+		log_event(EV_SERVE_STOPPING, LF_STR("signal", wait_for_end(&signals, c, o)));
 		status = compose_failed(c) ? EXIT_FAILED : EXIT_OK;
 	} else {
 		status = complain(&err, rc);
@@ -108,7 +132,6 @@ static int serve(const struct serve_options *o, struct arena *a)
 	compose_close(c, STOP_DEADLINE_MS);
 	if (rc == RC_OK)
 		log_event(EV_SERVE_STOPPED);
-	tls_files_release(&tls);
 	explicit_bzero(&key, sizeof(key));
 	return status;
 }

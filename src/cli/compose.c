@@ -349,6 +349,11 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 	return rc;
 }
 
+enum rc compose_renew_tls(struct composition *c, const struct tls_files *tls, struct err *err)
+{
+	return gateway_renew_tls(c->gateway, tls->cert, tls->key, err);
+}
+
 static void *bundler_thread(void *arg)
 {
 	struct composition *c = arg;

@@ -14,9 +14,11 @@
 struct composition;
 
 enum rc compose_open(const struct serve_options *options, struct composition **ret_c, struct err *err);
-/* tls: NULL for plain HTTP; must outlive the composition. host and port to listen on; *ret_port is the one taken. key must outlive the composition. */
+/* tls: NULL for plain HTTP; copied. host and port to listen on; *ret_port is the one taken. key must outlive the composition. */
 enum rc compose_listen(struct composition *c, const char *host, uint16_t port, const struct root_key *key,
 	const struct tls_files *tls, uint16_t *ret_port, struct err *err);
+/* Connections from now on are shown this pair. RC_REFUSED: it cannot be used; the old one stays. */
+enum rc compose_renew_tls(struct composition *c, const struct tls_files *tls, struct err *err);
 void compose_bundle(struct composition *c);
 /* Whether bundling ended by itself because it could not go on; the process gets SIGTERM then. */
 bool compose_failed(const struct composition *c);

@@ -41,6 +41,11 @@ enum rc gateway_start(
 	return RC_OK;
 }
 
+enum rc gateway_renew_tls(struct gateway *gw, const char *cert, const char *key, struct err *err)
+{
+	return server_renew_tls(gw->server, cert, key, err);
+}
+
 uint16_t gateway_port(const struct gateway *gw)
 {
 	return gw->port;

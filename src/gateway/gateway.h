@@ -53,8 +53,8 @@ struct gateway_config {
 	uint16_t port;                   /* 0: a free one, see gateway_port */
 	const char *region;              /* NULL: "us-east-1" */
 	const char *const *base_domains; /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
-	/* PEM, both or neither: with them only HTTPS is spoken, TLS 1.2 or later. Checked by the caller
-	 * (base/pem.h). */
+	/* PEM, both or neither, copied: with them only HTTPS is spoken, TLS 1.2 or later. Checked by
+	 * the caller (base/pem.h). */
 	const char *tls_cert, *tls_key;
 	bool allow_plain_http; /* else without TLS only loopback addresses are listened on */
 	unsigned threads;                /* default min(CPUs, 4) */
@@ -70,6 +70,12 @@ struct gateway;
  * ours, or not loopback and without TLS (code "PlainHttp"); RC_FATAL: no socket or thread to be had. */
 enum rc gateway_start(
 	const struct gateway_config *config, struct gateway **ret_gateway, struct err *err);
+
+/* PEM of a renewed certificate and its key, checked by the caller: connections from now on are shown
+ * it, those that are open go on as they are. RC_REFUSED: it cannot be used, or the gateway speaks plain
+ * HTTP; the old one stays. Not by two threads at once. */
+enum rc gateway_renew_tls(
+	struct gateway *gw, const char *cert, const char *key, struct err *err);
 
 /* The port listened on. */
 uint16_t gateway_port(const struct gateway *gw);

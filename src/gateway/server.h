@@ -11,11 +11,13 @@
 
 struct server;
 
-/* Sets service's suspend and resume. RC_FATAL. */
+/* Sets service's suspend and resume. RC_REFUSED: the certificate; RC_FATAL. */
 enum rc server_start(const struct gateway_config *config, struct service *service,
 	struct server **ret_server, struct err *err);
 /* Serves a connection, arg being the server; owns fd. Closes it at once when there are too many. */
 void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n);
+/* Connections that come from now on are shown this pair. RC_REFUSED: it cannot be used, or there is no TLS; nothing changes. */
+enum rc server_renew_tls(struct server *server, const char *cert, const char *key, struct err *err);
 /* Sets service->stopping: no new requests on open connections. */
 void server_quiesce(struct server *server);
 /* Requests begun and not yet answered to their last byte. */

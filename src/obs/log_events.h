@@ -2,6 +2,8 @@
 X(EV_SERVE_READY, LOG_INFO, "serve-ready", "the endpoint accepts requests")
 X(EV_SERVE_STOPPING, LOG_INFO, "serve-stopping", "a signal came: no new requests, finishing what is in hand")
 X(EV_SERVE_STOPPED, LOG_INFO, "serve-stopped", "everything in hand is finished")
+X(EV_TLS_RENEWED, LOG_INFO, "tls-renewed", "certificate and key were read again; new connections are shown them")
+X(EV_TLS_KEPT, LOG_ERROR, "tls-kept", "the new certificate or key cannot be used; the old pair stays")
 X(EV_BUNDLE_PUBLISHED, LOG_INFO, "bundle-published", "a bundle is visible to its consumer")
 X(EV_PLAN_ABORTED, LOG_WARNING, "plan-aborted", "a plan was given up; its members will be bundled by another")
 X(EV_PLAN_RECOVERED, LOG_INFO, "plan-recovered", "the scanner finished or undid a plan another process left")

@@ -4,13 +4,17 @@ import io
 import json
 import os
 import secrets
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 
 import drivers
+import rawhttp
 import tls
 from conftest import DEFAULT_BUCKETS, Target, boto3_client
 from helpers import body_of
@@ -161,6 +165,102 @@ def test_what_is_no_pair_is_refused_and_named(authority, tmp_path):
         answer = serve(tmp_path, "--listen", "127.0.0.1:0", *words)
         assert answer.returncode == 2 and says in answer.stderr, (words, answer.stderr)
         assert "listening" not in answer.stdout
+
+
+class Renewable:
+    """A server over TLS whose certificate's files change while it runs."""
+
+    def __init__(self, authority, folder):
+        self.authority, self.folder = authority, folder
+        self.cert, self.key = folder / "live.pem", folder / "live.key"
+        self.put("first")
+        self.server = Server("--tls-cert", str(self.cert), "--tls-key", str(self.key), data=str(folder / "s"))
+        self.target = Target(self.server.endpoint, self.server.access_key, self.server.secret_key, str(authority.cert))
+        self.context = ssl.create_default_context(cafile=self.target.ca)
+
+    def put(self, name, **how):
+        """The pair of this name, new, becomes the files' content."""
+        for source, target in zip(self.authority.issue(name, **how), (self.cert, self.key)):
+            shutil.copy(source, target)
+
+    def hang_up(self, event):
+        """Sends SIGHUP and waits until the log says what became of it."""
+        before = self.logged(event)
+        self.server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 15
+        while self.logged(event) == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert self.logged(event) == before + 1, self.server.log_tail()
+
+    def logged(self, event):
+        with open(self.server.log_path, encoding="utf-8") as log:
+            return log.read().count(f'"{event}"')
+
+    def connect(self):
+        raw = socket.create_connection((self.target.host, self.target.port), 20)
+        return self.context.wrap_socket(raw, server_hostname="127.0.0.1")
+
+    def shown(self):
+        """Whose certificate a new connection gets."""
+        with self.connect() as connection:
+            return connection.getpeercert()["subject"][0][0][1]
+
+
+@pytest.fixture
+def renewable(authority, tmp_path):
+    made = Renewable(authority, tmp_path)
+    yield made
+    assert made.server.stop() == 0, made.server.log_tail()
+
+
+def test_a_renewed_certificate_is_shown_after_sighup(renewable):
+    """An upload under way and a connection at rest go on over the connections they have."""
+    http = rawhttp.Http(renewable.target.host, renewable.target.port, renewable.target.access_key, renewable.target.secret_key)
+    body = os.urandom(200_000)
+    upload = http.request("PUT", f"/{LANDING}/under-way", body).sign()
+    with renewable.connect() as sending, renewable.connect() as resting:
+        sending.sendall(upload.head() + body[:100_000])
+        resting.sendall(http.request("GET", "/").sign().head())
+        assert rawhttp.read_answer(resting).status == 200
+        renewable.put("second", kind=("rsa:2048",))  # of another kind, even
+        assert renewable.shown() == "first"
+        renewable.hang_up("tls-renewed")
+        assert renewable.shown() == "second"
+        sending.sendall(body[100_000:])
+        assert rawhttp.read_answer(sending).status == 200
+        resting.sendall(http.request("GET", "/").sign().head())
+        assert rawhttp.read_answer(resting).status == 200
+    assert body_of(boto3_client(renewable.target).get_object(Bucket=LANDING, Key="under-way")) == body
+
+
+def test_a_bad_pair_keeps_the_old_one_after_sighup(renewable):
+    """Each is named in the log, and the next good one counts."""
+    good = renewable.cert.read_bytes(), renewable.key.read_bytes()
+    def spoiled(change):
+        change()
+        renewable.hang_up("tls-kept")
+        assert renewable.shown() == "first"
+        renewable.cert.write_bytes(good[0])
+        renewable.key.write_bytes(good[1])
+        renewable.key.chmod(0o600)
+        return renewable.server.log_tail()
+    assert "does not belong" in spoiled(lambda: shutil.copy(renewable.authority.issue("other")[1], renewable.key))
+    assert "holds no certificate" in spoiled(lambda: renewable.cert.write_bytes(good[0][:100]))  # half written
+    assert "has expired" in spoiled(lambda: renewable.put("old", days=-1))
+    assert "may be read by others" in spoiled(lambda: renewable.key.chmod(0o644))
+    assert str(renewable.cert) in spoiled(renewable.cert.unlink)
+    renewable.put("third")
+    renewable.hang_up("tls-renewed")
+    assert renewable.shown() == "third"
+
+
+def test_sighup_without_tls_is_no_end(tmp_path):
+    server = Server(data=str(tmp_path / "s"))
+    for _ in range(3):
+        server.process.send_signal(signal.SIGHUP)
+    boto3_client(Target(server.endpoint, server.access_key, server.secret_key)).list_buckets()
+    assert server.stop() == 0
+    assert "serves without TLS" in server.log_tail()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
