@@ -1,5 +1,6 @@
 /* baler serve: from settings to a running server, and back on a signal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -27,6 +28,31 @@ static void harden(void)
 	}
 }
 
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static bool has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/*
+ * SIGHUP has two meanings. A daemon is to read its certificate again; who runs baler in a terminal without TLS has closed the
+ * window, and would not look for a server that lives on. A SIGHUP that was ignored from the start (nohup) is not that.
+ */
+static bool ends_on_hangup(const struct serve_options *o)
+{
+	return !o->tls_cert && has_terminal() && !is_ignored(SIGHUP);
+}
+
 /* Blocked in every thread to come, so that only wait_for_end sees them. */
 static sigset_t block_signals(void)
 {
@@ -40,7 +66,7 @@ static sigset_t block_signals(void)
 	return set;
 }
 
-/* SIGHUP: the certificate may have been renewed. What is wrong with the new one is no reason to stop. */
+/* The certificate may have been renewed. What is wrong with the new one is no reason to stop. */
 static void renew_tls(struct composition *c, const struct serve_options *o)
 {
 	struct tls_files tls = {0};
@@ -58,19 +84,19 @@ static void renew_tls(struct composition *c, const struct serve_options *o)
 		log_event(EV_TLS_KEPT, LF_STR("why", err.text));
 }
 
-static const char *wait_for_end(
-	const sigset_t *set, struct composition *c, const struct serve_options *o)
+static const char *wait_for_end(const sigset_t *set, bool hangup_is_end, struct composition *c,
+	const struct serve_options *o)
 {
 	sigset_t ends = *set;
 	int number = 0;
 
-	while (sigwait(set, &number) != 0 || number == SIGHUP)
+	while (sigwait(set, &number) != 0 || (number == SIGHUP && !hangup_is_end))
 		if (number == SIGHUP)
 			renew_tls(c, o);
 	/* a second signal ends the process at once, for whoever is in a hurry: everything acknowledged is on disk */
 	sigdelset(&ends, SIGHUP);
 	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
-	return number == SIGTERM ? "SIGTERM" : "SIGINT";
+	return number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
 }
 
 static void announce(
@@ -102,6 +128,7 @@ static int complain(const struct err *err, enum rc rc)
 static int serve(const struct serve_options *o, struct arena *a)
 {
 	sigset_t signals = block_signals();
+	bool hangup_is_end = ends_on_hangup(o);
 	struct composition *c = NULL;
 	struct root_key key = {0};
 	struct tls_files tls = {0};
@@ -124,7 +151,8 @@ static int serve(const struct serve_options *o, struct arena *a)
 	if (rc == RC_OK) {
 		compose_bundle(c);
 		announce(host, port, o, &key);
-		log_event(EV_SERVE_STOPPING, LF_STR("signal", wait_for_end(&signals, c, o)));
+		log_event(EV_SERVE_STOPPING,
+			LF_STR("signal", wait_for_end(&signals, hangup_is_end, c, o)));
 		status = compose_failed(c) ? EXIT_FAILED : EXIT_OK;
 	} else {
 		status = complain(&err, rc);

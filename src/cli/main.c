@@ -18,7 +18,8 @@ static const struct command commands[] = {
 		"random on the first start,\n"
 		"kept in the data folder and shown once.\n"
 		"\n"
-		"SIGHUP reads certificate and key again; a pair that cannot be used is logged, and the old one stays.\n"
+		"SIGHUP reads certificate and key again; a pair that cannot be used is logged, and the old one\n"
+		"stays. Without TLS, and run in a terminal, it stops baler as SIGTERM does.\n"
 		"SIGTERM and SIGINT stop it: no new requests, what is in hand is finished. Exit "
 		"code 0 after that,\n"
 		"1 for a failure, 2 for a wrong setting or a data folder that cannot be used.",

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import socket
@@ -148,6 +149,40 @@ def test_the_default_buckets_are_there_and_versioned(server):
     names = [b["Name"] for b in s3.list_buckets()["Buckets"]]
     assert names == [f"data-aggregator-{r}-dev" for r in ("archive", "distribution", "landing")]
     assert s3.get_bucket_versioning(Bucket=LANDING)["Status"] == "Enabled"
+
+
+def in_a_terminal(folder, before="true"):
+    """Run with a terminal of its own by a shell; closing the returned end is closing the window."""
+    child, window = pty.fork()
+    if child == 0:
+        os.execv("/bin/sh", ["sh", "-c", f'{before}; exec "$@"', "sh", BINARY, "serve", "--data", str(folder), "--listen", "127.0.0.1:0"])
+    shown = b""
+    while b"listening on " not in shown:
+        shown += os.read(window, 4096)
+    return child, window
+
+
+def has_ended(pid, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_terminal_that_is_closed_ends_it(tmp_path):
+    child, window = in_a_terminal(tmp_path / "d")
+    os.close(window)
+    assert has_ended(child, 12)
+
+
+def test_nohup_keeps_it_when_the_terminal_is_closed(tmp_path):
+    child, window = in_a_terminal(tmp_path / "d", before="trap '' HUP")  # as nohup does
+    os.close(window)
+    assert not has_ended(child, 1.5)
+    os.kill(child, signal.SIGTERM)
+    assert has_ended(child, 12)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

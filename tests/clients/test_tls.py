@@ -254,7 +254,9 @@ def test_a_bad_pair_keeps_the_old_one_after_sighup(renewable):
     assert renewable.shown() == "third"
 
 
-def test_sighup_without_tls_is_no_end(tmp_path):
+def test_sighup_without_tls_is_no_end_of_a_daemon(tmp_path, monkeypatch):
+    spawn = subprocess.Popen  # without the terminal that the tests may have
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **more: spawn(*words, start_new_session=True, **more))
     server = Server(data=str(tmp_path / "s"))
     for _ in range(3):
         server.process.send_signal(signal.SIGHUP)
