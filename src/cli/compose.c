@@ -244,6 +244,7 @@ static void configure(struct composition *c)
 	config->distribution_bucket = o->distribution_bucket;
 	config->archive_bucket = o->archive_bucket;
 	config->compression = (enum gzip_mode)o->compression;
+	config->max_receives = (uint32_t)o->max_receives;
 	config->batch_max_objects = o->batch_max_objects;
 	config->batch_max_bytes = o->batch_max_bytes;
 	config->batch_window_ms = o->batch_window_ms;

@@ -1,5 +1,9 @@
 #include "core/bundle.h"
 
+#include <stdio.h>
+
+#define OTHER_BYTES "the bytes read are not those that the store announced"
+
 /* One attempt at the whole bundle. */
 struct making {
 	const struct bundle_job *job;
@@ -40,6 +44,20 @@ static bool etags_differ(struct slice announced, struct slice found)
 	return false;
 }
 
+static void tell_difference(struct unit *u, const struct os_object *info)
+{
+	char text[sizeof(u->why)];
+
+	if (u->has_size && u->size != info->size)
+		snprintf(text, sizeof(text), "the event says %llu bytes, the object has %llu",
+			(unsigned long long)u->size, (unsigned long long)info->size);
+	else
+		snprintf(text, sizeof(text),
+			"the event says ETag '" SLICE_FMT "', the object has '" SLICE_FMT "'",
+			SLICE_ARG(u->etag), SLICE_ARG(info->etag));
+	unit_refuse(u, "", text);
+}
+
 static void skip(struct making *m, struct unit *u, enum unit_fetch why)
 {
 	u->fetch = why;
@@ -66,6 +84,7 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 		return err_set(err, RC_AGAIN, "time is up");
 	}
 	if ((u->has_size && u->size != info->size) || etags_differ(u->etag, info->etag)) {
+		tell_difference(u, info);
 		skip(m, u, FETCH_MISMATCH);
 		return RC_OK;
 	}
@@ -88,6 +107,16 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 	return rc;
 }
 
+/* Stops get_many; bundle_make knows by m->broken that it is to begin again. */
+static enum rc break_off(
+	struct making *m, struct unit *u, enum unit_fetch fetch, const char *why, struct err *err)
+{
+	u->fetch = fetch;
+	unit_refuse(u, "", why);
+	m->broken = true;
+	return err_set(err, RC_CORRUPT, "'" SLICE_FMT "' broke off", SLICE_ARG(u->object.key));
+}
+
 static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *err)
 {
 	struct making *m = arg;
@@ -97,8 +126,7 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 		return RC_OK;
 	rc = pack_data(m->pack, bytes, err);
 	if (rc == RC_CORRUPT) {
-		m->units[i]->fetch = FETCH_MISMATCH;
-		m->broken = true;
+		rc = break_off(m, m->units[i], FETCH_MISMATCH, OTHER_BYTES, err);
 	} else if (rc == RC_OK) {
 		stages_member_data(&m->stages, bytes);
 		m->bundle->member_bytes += bytes.n;
@@ -107,18 +135,11 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 	return rc;
 }
 
-/* Stops get_many; bundle_make knows by m->broken that it is to begin again. */
-static enum rc break_off(struct making *m, struct unit *u, enum unit_fetch why, struct err *err)
-{
-	u->fetch = why;
-	m->broken = true;
-	return err_set(err, RC_CORRUPT, "'" SLICE_FMT "' broke off", SLICE_ARG(u->object.key));
-}
-
 static enum unit_fetch fetch_of(enum rc outcome)
 {
 	return outcome == RC_ABSENT    ? FETCH_MISSING
 	       : outcome == RC_REFUSED ? FETCH_DENIED
+	       : outcome == RC_CORRUPT ? FETCH_MISMATCH
 				       : FETCH_TRANSIENT;
 }
 
@@ -140,7 +161,9 @@ static enum rc member_end(
 	}
 	if (outcome != RC_OK) {
 		if (m->in_member)
-			return break_off(m, u, FETCH_TRANSIENT, err);
+			return break_off(m, u,
+				outcome == RC_CORRUPT ? FETCH_MISMATCH : FETCH_TRANSIENT,
+				why ? why->text : "", err);
 		u->fetch = fetch_of(outcome);
 		unit_refuse(u, "", why ? why->text : "");
 		return m->job->tick(m->job->tick_arg, err);
@@ -148,7 +171,7 @@ static enum rc member_end(
 	rc = pack_member_end(m->pack, err);
 	m->in_member = false;
 	if (rc == RC_CORRUPT)
-		return break_off(m, u, FETCH_MISMATCH, err);
+		return break_off(m, u, FETCH_MISMATCH, OTHER_BYTES, err);
 	if (rc == RC_OK)
 		rc = stages_member_end(&m->stages, err);
 	if (rc == RC_OK) {

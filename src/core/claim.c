@@ -126,7 +126,7 @@ static void judge(struct claim_run *run, struct work_item *item, const struct lg
 	if (rec->state == LG_REJECTED) {
 		char *code = arena_strdup(&run->arena, rec->reason);
 
-		unit_refuse(item->unit, code, "rejected before");
+		unit_refuse_again(item->unit, code);
 		settle(item, CLAIM_REJECTED);
 		return;
 	}

@@ -92,15 +92,6 @@ static void take_all(struct run *r)
 		LF_U64("limit_bytes", r->job->cfg->batch_max_bytes));
 }
 
-static const char *failure_of(const struct unit *u)
-{
-	return u->code[0]                   ? u->code
-	       : u->fetch == FETCH_MISSING  ? "object-missing"
-	       : u->fetch == FETCH_MISMATCH ? "mismatch"
-	       : u->fetch == FETCH_DENIED   ? "denied"
-					    : "store-failed";
-}
-
 static void count(struct run *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
@@ -112,7 +103,7 @@ static void count(struct run *r)
 		else if (u->fetch == FETCH_OVER)
 			r->result->n_left++;
 		else
-			failed(r, &rec, failure_of(u));
+			failed(r, &rec, unit_failure(u));
 	}
 }
 

@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-void hand_init(struct hand *h)
+void hand_init(struct hand *h, uint32_t max_receives)
 {
-	*h = (struct hand){0};
+	*h = (struct hand){.max_receives = max_receives};
 }
 
 static void chunk_unref(struct chunk *c)
@@ -27,7 +27,7 @@ void hand_release(struct hand *h)
 			chunk_unref(d->chunk);
 		}
 	}
-	hand_init(h);
+	hand_init(h, h->max_receives);
 }
 
 struct chunk *chunk_new(void)
@@ -61,8 +61,19 @@ struct delivery *hand_take(
 	return d;
 }
 
+/* Its last chance is over, by its own fault: the queue would bury it without knowing why. */
+static void bury_the_last(const struct hand *h, struct delivery *d)
+{
+	struct verdict *v = &d->verdict;
+
+	if (v->kind == VERDICT_RETRY && v->counted && v->code && h->max_receives &&
+		d->receive_count >= h->max_receives)
+		v->kind = VERDICT_DEAD;
+}
+
 static void move_to_decided(struct hand *h, struct delivery *d)
 {
+	bury_the_last(h, d);
 	if (d->prev)
 		d->prev->next = d->next;
 	else
@@ -79,18 +90,25 @@ static const char *keep(struct delivery *d, const char *text)
 	return arena_strdup(&d->chunk->arena, slice_str(text));
 }
 
+static void take_reason(struct delivery *d, const struct verdict *v)
+{
+	d->verdict.code = v->code ? keep(d, v->code) : NULL;
+	d->verdict.reason = v->reason ? keep(d, v->reason) : NULL;
+}
+
 static void merge(struct delivery *d, const struct verdict *v)
 {
 	struct verdict *mine = &d->verdict;
 
 	if (v->kind == VERDICT_RETRY && mine->kind == VERDICT_RETRY) {
+		if (v->counted && !mine->counted)
+			take_reason(d, v);
 		mine->counted = mine->counted || v->counted;
 		if (v->delay_ms < mine->delay_ms)
 			mine->delay_ms = v->delay_ms;
 	} else if (v->kind > mine->kind) {
 		*mine = *v;
-		mine->code = v->code ? keep(d, v->code) : NULL;
-		mine->reason = v->reason ? keep(d, v->reason) : NULL;
+		take_reason(d, v);
 	}
 }
 

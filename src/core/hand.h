@@ -2,7 +2,9 @@
  * hand: the messages this worker has received and not yet settled, and how they are settled.
  *
  * A message may carry several records. It is acknowledged only when each has a verdict: any that must be tried again sends the
- * whole message back; else any that was refused makes it a dead letter; else it is acknowledged.
+ * whole message back; else any that was refused makes it a dead letter; else it is acknowledged. A message that would be sent back for a
+ * fault of its own, and was received as often as the queue allows, is a dead letter now: the queue would make one of it anyway, but
+ * does not know the reason.
  *
  * Memory: what one receive brought lives in one chunk, freed when its last message is settled.
  */
@@ -22,8 +24,8 @@ enum verdict_kind { VERDICT_ACK, VERDICT_DEAD, VERDICT_RETRY }; /* the graver wi
 
 struct verdict {
 	enum verdict_kind kind;
-	const char *code;   /* dead: copied */
-	const char *reason; /* dead: copied */
+	const char *code;   /* dead, and what is counted: copied */
+	const char *reason; /* the same */
 	uint64_t delay_ms;  /* retry; the shortest wins */
 	bool counted;       /* retry: the failure is the message's own */
 };
@@ -44,9 +46,10 @@ struct hand {
 	uint64_t
 		extended_boot_ms; /* when the visibility of all was last good for a whole timeout */
 	uint64_t n_dead, n_retried; /* since start */
+	uint32_t max_receives;      /* as in pipeline_config */
 };
 
-void hand_init(struct hand *h);
+void hand_init(struct hand *h, uint32_t max_receives);
 /* Frees; tells the queue nothing. */
 void hand_release(struct hand *h);
 

@@ -130,6 +130,7 @@ enum rc messages_run(const struct pipeline_config *cfg, struct message_in *messa
 	mine.batch_window_ms = 0;
 	mine.receive_wait_ms = 1;
 	mine.receive_pause_ms = 0;
+	mine.max_receives = 0;
 	p = pipeline_new(&mine);
 	rc = run(p, &once, cfg->ports.clock, end_boot_ms, stopping, err);
 	pipeline_free(p);

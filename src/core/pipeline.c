@@ -58,7 +58,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 	assert(!cfg->archive_bucket || strcmp(cfg->archive_bucket, cfg->distribution_bucket) != 0);
 	assert(cfg->lease_ms && cfg->scan_interval_ms && cfg->retry_base_ms);
 	p->cfg = *cfg;
-	hand_init(&p->hand);
+	hand_init(&p->hand, cfg->max_receives);
 	batcher_init(&p->batcher, cfg->batch_max_objects, cfg->batch_max_bytes);
 	lease_init(&p->leases);
 	lease_init(&p->denied);

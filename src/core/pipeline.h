@@ -55,6 +55,8 @@ struct pipeline_config {
 	uint64_t receive_pause_ms; /* between receives while a batch fills slowly */
 	uint64_t retry_base_ms;    /* a failed message's first delay; doubles, with jitter */
 	uint64_t retry_max_ms;
+	uint32_t
+		max_receives; /* the queue's: a message that fails by its own fault at its last receive becomes a dead letter at once, with the reason; 0: leave it to the queue */
 	uint64_t
 		retention_ms; /* of object records; events older than this less 15 days are refused; 0: no limit */
 	uint64_t

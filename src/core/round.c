@@ -63,9 +63,21 @@ static enum rc keep_alive(void *arg, struct err *err)
 	return hand_extend(r->c->hand, cfg->ports.queue, cfg->ports.clock, cfg->visibility_ms, err);
 }
 
-static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms, bool counted)
+static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms)
 {
-	const struct verdict v = {.kind = VERDICT_RETRY, .delay_ms = delay_ms, .counted = counted};
+	const struct verdict v = {.kind = VERDICT_RETRY, .delay_ms = delay_ms};
+
+	hand_decide(r->c->hand, u, &v);
+}
+
+/* The object's own fault: held against the message, which becomes a dead letter with it in the end. */
+static void decide_fault(struct round *r, struct unit *u)
+{
+	const struct verdict v = {.kind = VERDICT_RETRY,
+		.code = unit_failure(u),
+		.reason = u->why,
+		.delay_ms = retry_delay_ms(r->c->cfg, u->receive_count),
+		.counted = true};
 
 	hand_decide(r->c->hand, u, &v);
 }
@@ -76,8 +88,29 @@ static void retry_all(struct round *r, bool at_once)
 	uint64_t delay_ms = at_once ? 0 : retry_delay_ms(r->c->cfg, r->c->n_failures + 1);
 
 	for (size_t i = 0; i < r->n; i++)
-		decide_retry(r, r->units[i], delay_ms, false);
+		decide_retry(r, r->units[i], delay_ms);
 	r->n = 0;
+}
+
+/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their company, which is tried again at once. Returns
+ * how many they were. */
+static size_t put_aside(struct round *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct unit *u = r->units[i];
+
+		if (is_mine(u) && u->fetch == FETCH_MISMATCH)
+			decide_fault(r, u);
+		else if (is_mine(u) && u->fetch == FETCH_TRANSIENT)
+			decide_retry(r, u, r->c->cfg->retry_max_ms);
+		else
+			r->units[n++] = u;
+	}
+	n = r->n - n;
+	r->n -= n;
+	return n;
 }
 
 static void reject_verdict(struct round *r, struct unit *u)
@@ -130,10 +163,9 @@ static void mark_refused(struct round *r)
 		if (!is_mine(u) || u->code[0])
 			continue;
 		if (u->attempts > BATCHER_POISON_ATTEMPTS)
-			unit_refuse(u, "poison", "every plan that held the object died");
+			unit_refuse(u, "poison", unit_sentence("poison"));
 		else if (too_old(r, u))
-			unit_refuse(
-				u, "too-old", "the event is older than the ledger can vouch for");
+			unit_refuse(u, "too-old", unit_sentence("too-old"));
 	}
 }
 
@@ -144,7 +176,7 @@ static void mark_missing(struct round *r)
 		struct unit *u = r->units[i];
 
 		if (is_mine(u) && !u->code[0] && u->fetch == FETCH_MISSING)
-			unit_refuse(u, "object-missing", "the object or its version is gone");
+			unit_refuse(u, "object-missing", unit_sentence("object-missing"));
 	}
 }
 
@@ -253,11 +285,11 @@ static void decide_mine(struct round *r, struct unit *u)
 	} else if (u->fetch == FETCH_PACKED && r->published) {
 		hand_decide(r->c->hand, u, &shipped);
 	} else if (u->fetch == FETCH_MISMATCH || u->fetch == FETCH_DENIED) {
-		decide_retry(r, u, retry_delay_ms(cfg, u->receive_count), true);
+		decide_fault(r, u);
 	} else if (u->fetch == FETCH_OVER) {
-		decide_retry(r, u, 0, false);
+		decide_retry(r, u, 0);
 	} else {
-		decide_retry(r, u, retry_delay_ms(cfg, r->c->n_failures + 1), false);
+		decide_retry(r, u, retry_delay_ms(cfg, r->c->n_failures + 1));
 	}
 }
 
@@ -279,14 +311,14 @@ static void decide(struct round *r, struct unit *u)
 		reject_verdict(r, u);
 		break;
 	case CLAIM_WAIT:
-		decide_retry(r, u, u->wait_ms, false);
+		decide_retry(r, u, u->wait_ms);
 		break;
 	case CLAIM_SUSPECT:
 		batcher_add(r->c->batcher, u);
 		break;
 	case CLAIM_LOST:
 	case CLAIM_NONE:
-		decide_retry(r, u, retry_delay_ms(r->c->cfg, 1), false);
+		decide_retry(r, u, retry_delay_ms(r->c->cfg, 1));
 		break;
 	}
 }
@@ -307,7 +339,7 @@ static enum rc end_early(struct round *r, enum rc rc, struct err *err)
 		return rc;
 	if (give_up(r, why) == RC_FATAL)
 		return RC_FATAL;
-	retry_all(r, rc == RC_CONFLICT);
+	retry_all(r, rc == RC_CONFLICT || put_aside(r) > 0);
 	return rc == RC_CONFLICT ? RC_OK : RC_AGAIN;
 }
 

@@ -12,3 +12,33 @@ void unit_refuse(struct unit *u, const char *code, const char *why)
 	snprintf(u->code, sizeof(u->code), "%.*s", (int)sizeof(u->code) - 1, code);
 	snprintf(u->why, sizeof(u->why), "%.*s", (int)sizeof(u->why) - 1, why);
 }
+
+const char *unit_failure(const struct unit *u)
+{
+	return u->code[0]                   ? u->code
+	       : u->fetch == FETCH_MISSING  ? "object-missing"
+	       : u->fetch == FETCH_MISMATCH ? "object-mismatch"
+	       : u->fetch == FETCH_DENIED   ? "access-denied"
+					    : "store-failed";
+}
+
+const char *unit_sentence(const char *code)
+{
+	static const char *const sentences[][2] = {
+		{"object-missing", "the object or its version is gone"},
+		{"poison", "every plan that held the object died"},
+		{"too-old", "the event is older than the ledger can vouch for"},
+	};
+
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++)
+		if (strcmp(code, sentences[i][0]) == 0)
+			return sentences[i][1];
+	return "rejected before";
+}
+
+/* A refused name has its sentence from triage. */
+void unit_refuse_again(struct unit *u, const char *code)
+{
+	if (strcmp(u->code, code) != 0)
+		unit_refuse(u, code, unit_sentence(code));
+}

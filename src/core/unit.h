@@ -59,7 +59,13 @@ struct unit {
 
 /* Its share of batch_max_bytes. */
 uint64_t unit_rounded_bytes(const struct unit *u);
-/* Sets code and why, cut to fit. */
+/* What is wrong with one that is not in the bundle: "object-missing", "object-mismatch", "access-denied", "store-failed", or its code. */
+const char *unit_failure(const struct unit *u);
+/* The reason to a code of the core's own. */
+const char *unit_sentence(const char *code);
+/* For one that was rejected before, with that code on record: the sentence is made again, as the record has none. */
+void unit_refuse_again(struct unit *u, const char *code);
+/* Sets code and why, cut to fit. An empty code: only why, of a fetch that is tried again. */
 void unit_refuse(struct unit *u, const char *code, const char *why);
 
 #endif

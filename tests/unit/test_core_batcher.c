@@ -169,7 +169,7 @@ static void take_messages(struct hands *h, size_t n, size_t n_records)
 	size_t got;
 
 	world_open(&h->w, 1);
-	hand_init(&h->hand);
+	hand_init(&h->hand, 0);
 	for (size_t i = 0; i < n; i++)
 		world_send(&h->w, "m");
 	assert_int_equal(eq_receive(h->w.queue, &chunk->arena, n, 0, 9000, &m, &got, NULL), RC_OK);
@@ -210,6 +210,37 @@ static void the_graver_verdict_wins_when_all_are_in(void **state)
 	assert_int_equal(st.in_flight, 1); /* the one to be retried, hidden for 500 ms */
 	h.w.clock.boot_ms += 500;
 	assert_int_equal(world_queue(&h.w).visible, 1);
+	end(&h);
+}
+
+/* At its last receive a fault of its own buries it with its reason; one that is not its own does not. */
+static void the_last_failure_of_its_own_is_a_dead_letter_with_the_reason(void **state)
+{
+	static const struct verdict own = {.kind = VERDICT_RETRY,
+					    .code = "access-denied",
+					    .reason = "no",
+					    .delay_ms = 9,
+					    .counted = true},
+				    other = {.kind = VERDICT_RETRY, .delay_ms = 5};
+	struct slice body, code;
+	struct hands h;
+
+	(void)state;
+	take_messages(&h, 4, 2);
+	h.hand.max_receives = 2;
+	for (size_t i = 0; i < 4; i++) {
+		h.d[i]->receive_count = i == 2 ? 1 : 2;
+		/* either order: the fault of its own counts */
+		delivery_decide(&h.hand, h.d[i], i == 1 || i == 3 ? &other : &own);
+		delivery_decide(&h.hand, h.d[i], i == 1 ? &own : &other);
+	}
+	assert_int_equal(hand_settle(&h.hand, h.w.queue, NULL), RC_OK);
+	assert_int_equal(world_queue(&h.w).dead, 2);
+	assert_int_equal(h.hand.n_dead, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(mem_event_queue_dead(h.w.queue, i, &body, &code));
+		assert_slice_is(code, "access-denied");
+	}
 	end(&h);
 }
 
@@ -256,6 +287,7 @@ int main(void)
 		cmocka_unit_test(of_one_name_the_later_waits),
 		cmocka_unit_test(suspects_go_first_and_in_shrinking_company),
 		cmocka_unit_test(the_graver_verdict_wins_when_all_are_in),
+		cmocka_unit_test(the_last_failure_of_its_own_is_a_dead_letter_with_the_reason),
 		cmocka_unit_test(what_is_in_hand_stays_invisible),
 		cmocka_unit_test(handing_back_is_at_once_and_uncounted),
 	};

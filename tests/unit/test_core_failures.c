@@ -69,7 +69,7 @@ static int teardown(void **state)
 
 	pipeline_free(f->p);
 	fault_release(&f->fault);
-	os_close(f->cfg.ports.landing);
+	os_close(f->cfg.ports.distribution);
 	eq_close(f->cfg.ports.queue);
 	lg_close(f->cfg.ports.ledger);
 	world_close(&f->w);
@@ -198,7 +198,6 @@ static void an_object_that_kills_every_worker_is_isolated_and_rejected(void **st
 		assert_int_equal(world_times_shipped(&f->w, i), i == 7 ? 0 : 1);
 	assert_int_equal(world_times_dead(&f->w, 7, &code), 1);
 	assert_slice_is(code, "poison");
-	f->cfg.ports.landing = f->cfg.ports.distribution;
 }
 
 static void a_dead_process_of_ours_does_not_block_its_objects(void **state)
@@ -272,6 +271,109 @@ static void denied_objects_are_retried_and_counted(void **state)
 	assert_int_equal(pipeline_stats(f->p).failures, 0); /* no trouble of the pipeline's own */
 }
 
+/* Bodies of some objects break after their begin, always. */
+struct breaking_store {
+	struct object_store port;
+	struct object_store *inner;
+	const struct world_object *bad;
+	size_t n_bad;
+	enum rc outcome;
+};
+
+struct breaking_sink {
+	const struct os_sink *inner;
+	const struct breaking_store *store;
+	const struct object_id *objects;
+};
+
+static enum rc breaking_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
+{
+	struct breaking_sink *s = arg;
+
+	return s->inner->begin(s->inner->arg, i, info, err);
+}
+
+static enum rc breaking_data(void *arg, size_t i, struct slice bytes, struct err *err)
+{
+	struct breaking_sink *s = arg;
+
+	return s->inner->data(s->inner->arg, i, bytes, err);
+}
+
+static enum rc breaking_end(
+	void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err)
+{
+	static const struct err broken = {"", "the body is not what it was"};
+	struct breaking_sink *s = arg;
+
+	for (size_t k = 0; k < s->store->n_bad; k++) {
+		if (object_id_eq(&s->objects[i], &s->store->bad[k].id))
+			return s->inner->end(s->inner->arg, i, s->store->outcome, &broken, err);
+	}
+	return s->inner->end(s->inner->arg, i, outcome, why, err);
+}
+
+static enum rc breaking_get_many(struct object_store *os, const struct object_id *objects, size_t n,
+	const struct os_sink *sink, struct err *err)
+{
+	struct breaking_store *b = (struct breaking_store *)os;
+	struct breaking_sink mine = {sink, b, objects};
+	struct os_sink wrapped = {breaking_begin, breaking_data, breaking_end, &mine};
+
+	return os_get_many(b->inner, objects, n, &wrapped, err);
+}
+
+/* The first n_bad of 20 objects break with outcome. */
+static void break_some(
+	struct fixture *f, struct breaking_store *store, size_t n_bad, enum rc outcome)
+{
+	static struct object_store_ops ops;
+
+	ops = (struct object_store_ops){.get_many = breaking_get_many};
+	announce(f, 20, 50);
+	*store = (struct breaking_store){{&ops}, f->w.store, f->w.objects, n_bad, outcome};
+	f->cfg.ports.landing = &store->port;
+	f->cfg.max_receives = 5;
+	f->cfg.batch_max_objects = 1000; /* all in one bundle */
+	pipeline_free(f->p);
+	f->p = pipeline_new(&f->cfg);
+}
+
+/* However many: more than the attempts that one bundle has. */
+static void corrupt_objects_become_dead_letters_and_the_others_ship(void **state)
+{
+	struct fixture *f = *state;
+	struct breaking_store store;
+	struct slice code = {0};
+
+	break_some(f, &store, 9, RC_CORRUPT);
+	assert_int_equal(run(f), 0);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(world_times_shipped(&f->w, i), i < 9 ? 0 : 1);
+	for (size_t i = 0; i < 9; i++) {
+		assert_int_equal(world_times_dead(&f->w, i, &code), 1);
+		assert_slice_is(code, "object-mismatch");
+	}
+}
+
+static void bodies_that_break_off_do_not_hold_up_the_others(void **state)
+{
+	struct fixture *f = *state;
+	struct breaking_store store;
+
+	break_some(f, &store, 9, RC_AGAIN);
+	for (int i = 0; i < 20000 && f->w.n_members < 11; i++) {
+		pipeline_step(f->p, NULL);
+		world_harvest(&f->w);
+	}
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(world_times_shipped(&f->w, i), i < 9 ? 0 : 1);
+	assert_int_equal(world_queue(&f->w).dead, 0); /* the store's trouble, not theirs */
+	store.n_bad = 0;
+	assert_int_equal(run(f), 0);
+	assert_all_shipped_once(f);
+}
+
 static void a_stop_in_a_short_bundle_lets_it_finish(void **state)
 {
 	struct fixture *f = *state;
@@ -340,6 +442,8 @@ int main(void)
 		TEST(a_long_bundle_beats_and_keeps_its_messages),
 		TEST(a_batch_that_waits_longer_than_its_visibility_is_not_delivered_twice),
 		TEST(denied_objects_are_retried_and_counted),
+		TEST(corrupt_objects_become_dead_letters_and_the_others_ship),
+		TEST(bodies_that_break_off_do_not_hold_up_the_others),
 		TEST(a_stop_in_a_short_bundle_lets_it_finish),
 		TEST(a_stop_in_a_long_bundle_undoes_it_in_time),
 		TEST(a_fatal_pipeline_stays_fatal),
