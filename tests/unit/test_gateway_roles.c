@@ -134,12 +134,18 @@ static void test_kinds_of_buckets(void **state)
 static const struct bucket_store_ops no_ops;
 static struct bucket_store no_store = {&no_ops};
 
+#define COPY_SOURCE "x-amz-copy-source"
+
+static const char *copy_source;
+
 /* Begins the checks a route passes before the store: as role, on bucket, with one header more. */
 static enum rc try(enum key_role role, const char *name, const char *bucket, const char *header)
 {
 	struct service service = {
 		.store = &no_store, .buckets = {"landing", "distribution", "archive"}};
-	struct header headers[] = {{slice_str(header ? header : "x"), slice_str("\"v\"")}};
+	bool is_copy = header && strcmp(header, COPY_SOURCE) == 0;
+	struct header headers[] = {
+		{slice_str(header ? header : "x"), slice_str(is_copy ? copy_source : "\"v\"")}};
 	struct request r = {.service = &service,
 		.role = role,
 		.is_authenticated = role != ROLE_NONE,
@@ -169,6 +175,25 @@ static void test_a_write_that_looks_needs_get(void **state)
 	assert_int_equal(try(ROLE_ADMIN, "PutObject", "any", "If-Match"), RC_OK);
 }
 
+/* Before the store is asked for the upload or either bucket: it would crash here. */
+static void test_a_copy_needs_get_on_its_source(void **state)
+{
+	static const char *const copies[] = {"CopyObject", "UploadPartCopy"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		copy_source = "/landing/k";
+		assert_int_equal(try(ROLE_SUPPLIER, copies[i], "landing", COPY_SOURCE), RC_REFUSED);
+		assert_int_equal(try(ROLE_PROCESSOR, copies[i], "archive", COPY_SOURCE), RC_OK);
+		assert_int_equal(
+			try(ROLE_PROCESSOR, copies[i], "landing", COPY_SOURCE), RC_REFUSED);
+		assert_int_equal(try(ROLE_ADMIN, copies[i], "any", COPY_SOURCE), RC_OK);
+		copy_source = "/another/k";
+		assert_int_equal(
+			try(ROLE_PROCESSOR, copies[i], "archive", COPY_SOURCE), RC_REFUSED);
+	}
+}
+
 static void test_a_role_counts_only_when_authenticated(void **state)
 {
 	struct service service = {.buckets = {"landing", "distribution", "archive"}};
@@ -189,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_out_of_the_table_is_denied),
 		cmocka_unit_test(test_kinds_of_buckets),
 		cmocka_unit_test(test_a_write_that_looks_needs_get),
+		cmocka_unit_test(test_a_copy_needs_get_on_its_source),
 		cmocka_unit_test(test_a_role_counts_only_when_authenticated),
 	};
 
