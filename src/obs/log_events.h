@@ -21,6 +21,9 @@ X(EV_CONFIG_RISK, LOG_WARNING, "config-risk", "a setting is honoured, with a ris
 X(EV_EVENTS_CONFIRM, LOG_WARNING, "events-confirm",
 	"SNS wants to send events here; open the url to agree, if the topic is yours")
 X(EV_RETENTION_FAILED, LOG_ERROR, "retention-failed", "old data could not be removed; it is tried again at the next pass")
+X(EV_RETENTION_HELD, LOG_WARNING, "retention-held",
+	"the wall clock is further ahead than time has passed (or baler was not running): nothing is removed for its age until it has run on "
+	"for a while")
 X(EV_RETENTION, LOG_INFO, "retention", "old data were removed")
 X(EV_RECORD_FAILED, LOG_WARNING, "record-failed", "a record of a direct invocation is in no bundle")
 X(EV_TIME_GUARD, LOG_INFO, "time-guard", "time runs out: the bundle is closed with what it holds")

@@ -108,6 +108,56 @@ static void what_is_not_bundled_yet_never_expires(void **state)
 		2);
 }
 
+/* Stands in the committer's way until retention has chosen what to remove, then does what a redrive does. */
+struct late_redrive {
+	struct commit_op op;
+	bool slept;
+};
+
+static enum rc late_redrive_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
+{
+	struct late_redrive *r = (struct late_redrive *)op;
+
+	if (!r->slept)
+		clock_sleep_ms(clock_system(), 400);
+	r->slept = true;
+	return db_run(
+		db_stmt(conn, "UPDATE claim SET state = 1, reason = NULL WHERE state = 2"), err);
+}
+
+static void *redrive_late(void *arg)
+{
+	struct late_redrive r = {.op = {.apply = late_redrive_apply}};
+	struct err err = {0};
+
+	if (committer_run(((struct world *)arg)->f.local->committer, &r.op, &err) != RC_OK)
+		die("%s", err.text);
+	return NULL;
+}
+
+static void what_is_redriven_meanwhile_stays(void **state)
+{
+	static const uint32_t excluded[] = {0};
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+	struct object_id object;
+	struct plan_id plan;
+	pthread_t thread;
+
+	op_put(&w->f, LANDING, "data/rejected", 10, version);
+	object = object_of("data/rejected", version);
+	plan = make_plan(&w->f, 1, "bundle-1", &object, 1);
+	reject(&w->f, &plan, &object, "denied");
+	finish_plan(&w->f, &plan, 1, excluded, 1);
+	pass_days(w, 30);
+	assert_int_equal(pthread_create(&thread, NULL, redrive_late, w), 0);
+	clock_sleep_ms(clock_system(), 100);
+	run(w);
+	pthread_join(thread, NULL);
+	assert_int_equal(w->did.versions, 0);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 1);
+}
+
 static void markers_go_with_the_last_version_under_them(void **state)
 {
 	struct world *w = *state;
@@ -259,6 +309,31 @@ static void uploads_that_nobody_completes(void **state)
 	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM body"), 1);
 }
 
+/* As many as a client with a bad line leaves behind: not one commit for each. */
+static void many_uploads_share_transactions(void **state)
+{
+	enum { N = 300 };
+	struct world *w = *state;
+	struct bucket_store *bs = local_bucket_store(w->f.local);
+	uint64_t commits;
+	char key[32];
+
+	for (int i = 0; i < N; i++) {
+		struct made m = {.wait = FIXTURE_WAIT};
+
+		snprintf(key, sizeof(key), "data/%d", i);
+		bs_call(bs, upload_create, slice_str(LANDING), slice_str(key), (struct slice){0},
+			((struct bs_done){made_done, &m}));
+		assert_int_equal(fixture_end(&m.wait), RC_OK);
+	}
+	pass_days(w, 2);
+	commits = local_stat(w->f.local).commits;
+	run(w);
+	assert_int_equal(w->did.uploads, N);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM upload"), 0);
+	assert_true(local_stat(w->f.local).commits - commits < N / 4);
+}
+
 static uint64_t database_pages(struct world *w)
 {
 	return number_of(&w->f, "PRAGMA page_count");
@@ -317,21 +392,104 @@ static void the_thread_works_by_the_clock_it_was_given(void **state)
 	assert_true(i < 100);
 }
 
+/* Whether the thread removes the one version there is. It looks once a second. */
+static bool is_removed(struct world *w, int seconds)
+{
+	for (int i = 0; i < seconds * 10; i++) {
+		if (!number_of(&w->f, "SELECT count(*) FROM version"))
+			return true;
+		clock_sleep_ms(clock_system(), 100);
+	}
+	return false;
+}
+
+static void wait_for_a_look(struct world *w)
+{
+	for (int i = 0; i < 100 && !number_of(&w->f, "SELECT count(*) FROM meta WHERE name = "
+						     "'retention_wall_ms'");
+		i++)
+		clock_sleep_ms(clock_system(), 100);
+}
+
+static void a_clock_that_jumps_ahead_removes_nothing_for_a_day(void **state)
+{
+	struct world *w = *state;
+	struct local_retention *r;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, DISTRIBUTION, "bundle-1", 10, version);
+	r = local_retention_start(w->f.local, &w->cfg);
+	wait_for_a_look(w);
+	w->f.wall_jump_ms += (int64_t)(365 * DAY_MS);
+	fixture_pass(&w->f.clock, 2 * 3600000); /* two passes would be due */
+	assert_false(is_removed(w, 2));
+	fixture_pass(&w->f.clock, DAY_MS); /* nobody has put it right: it is right */
+	assert_true(is_removed(w, 10));
+	local_retention_stop(r);
+}
+
+static void a_clock_that_is_put_right_again_harms_nothing(void **state)
+{
+	struct world *w = *state;
+	struct local_retention *r;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, DISTRIBUTION, "bundle-1", 10, version);
+	r = local_retention_start(w->f.local, &w->cfg);
+	wait_for_a_look(w);
+	w->f.wall_jump_ms += (int64_t)(365 * DAY_MS);
+	assert_false(is_removed(w, 2));
+	w->f.wall_jump_ms -= (int64_t)(365 * DAY_MS);
+	fixture_pass(&w->f.clock, 13 * DAY_MS);
+	assert_false(is_removed(w, 2));
+	fixture_pass(&w->f.clock, 2 * DAY_MS);
+	assert_true(is_removed(w, 10)); /* the next pass is not put off for a year either */
+	local_retention_stop(r);
+}
+
+static void a_start_with_a_wrong_clock_removes_nothing_for_a_day(void **state)
+{
+	struct world *w = *state;
+	struct local_retention *r;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, DISTRIBUTION, "bundle-1", 10, version);
+	r = local_retention_start(w->f.local, &w->cfg);
+	wait_for_a_look(w);
+	local_retention_stop(r);
+	w->f.wall_jump_ms += (int64_t)(365 * DAY_MS);
+	for (int i = 0; i < 2; i++) { /* nor does starting again make it right */
+		r = local_retention_start(w->f.local, &w->cfg);
+		fixture_pass(&w->f.clock, 2 * 3600000);
+		assert_false(is_removed(w, 2));
+		local_retention_stop(r);
+	}
+	r = local_retention_start(w->f.local, &w->cfg);
+	fixture_pass(&w->f.clock, DAY_MS);
+	assert_true(is_removed(w, 10));
+	local_retention_stop(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(each_bucket_has_its_own_age),
 		TEST(what_is_not_bundled_yet_never_expires),
+		TEST(what_is_redriven_meanwhile_stays),
 		TEST(markers_go_with_the_last_version_under_them),
 		TEST(zero_keeps_for_ever),
 		TEST(dead_letters_stay_for_their_time_after_they_died),
 		TEST(records_stay_while_the_source_version_exists),
 		TEST(records_of_many_chunks),
 		TEST(uploads_that_nobody_completes),
+		TEST(many_uploads_share_transactions),
 		TEST(space_goes_back_to_the_file_system),
 		TEST(transactions_are_short),
 		TEST(the_thread_works_by_the_clock_it_was_given),
+		TEST(a_clock_that_jumps_ahead_removes_nothing_for_a_day),
+		TEST(a_clock_that_is_put_right_again_harms_nothing),
+		TEST(a_start_with_a_wrong_clock_removes_nothing_for_a_day),
 	};
 
 	return cmocka_run_group_tests_name("local retention", tests, NULL, NULL);

@@ -2,7 +2,7 @@
  * retention: what is old enough is removed, and the disk space given back, without anyone noticing.
  *
  * Everything is removed in transactions of at most RETENTION_ROWS rows or RETENTION_MS, with a pause between them, so no request waits
- * for it. Ages are wall time of the injected clock.
+ * for it. Ages are wall time of the injected clock; when that jumps ahead, the thread removes nothing for a while (retention_clock.h).
  *
  * INVARIANTS: an object in landing below the event prefix is removed only when the ledger says that it was published or rejected: what
  * is not bundled yet never expires. An object's record is removed only when its plan is older than the ledger's retention and the source
@@ -43,8 +43,8 @@ struct retention_report {
 enum rc local_retention_run(struct local *local, const struct retention_config *cfg,
 	struct retention_report *ret_report, struct err *err);
 
-/* A thread that makes passes: a tenth of the shortest duration apart, a second at least, an hour at most; over the ledger once a day at
- * most. Logs what it did. Stop it before local_close. */
+/* A thread that makes passes: the first a minute after the start, then a tenth of the shortest duration apart, a second at least, an hour at
+ * most; over the ledger once a day at most; a minute after one that failed. Logs what it did. Stop it before local_close. */
 struct local_retention *local_retention_start(
 	struct local *local, const struct retention_config *cfg);
 /* Ends after the transaction in hand. NULL is fine. */

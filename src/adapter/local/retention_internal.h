@@ -1,5 +1,5 @@
-/* retention_internal: one pass, as its parts retention.c (uploads, dead letters, pages), retention_versions.c and retention_ledger.c
- * share it. */
+/* retention_internal: one pass, as its parts retention.c (dead letters, pages), retention_versions.c, retention_uploads.c and
+ * retention_ledger.c share it, and retention_thread.c makes it. */
 #ifndef BALER_ADAPTER_LOCAL_RETENTION_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_RETENTION_INTERNAL_H
 
@@ -25,7 +25,6 @@ struct batch {
 	size_t n_done;                  /* rows looked at */
 	struct retention_report counts; /* removed by this one */
 	uint64_t start_boot_ms;         /* real time */
-	void *arg;                      /* the apply's own */
 };
 
 /* Runs it, adds its counts to the report, pauses. */
@@ -44,10 +43,16 @@ static inline uint64_t pass_cutoff_ms(const struct pass *p, uint64_t keep_ms)
 	return keep_ms && p->now_wall_ms > keep_ms ? p->now_wall_ms - keep_ms : 0;
 }
 
+/* The whole of it, once. */
+enum rc pass_run(struct pass *p, bool with_ledger, struct err *err);
+
 /* retention_versions.c: the versions and delete markers of one bucket. keeps_pending: what is below the event prefix and not settled
  * in the ledger stays. */
 enum rc pass_bucket(
 	struct pass *p, const char *name, uint64_t keep_ms, bool keeps_pending, struct err *err);
+
+/* retention_uploads.c */
+enum rc pass_uploads(struct pass *p, struct err *err);
 
 /* retention_ledger.c: records, plans, stages. */
 enum rc pass_ledger(struct pass *p, struct err *err);

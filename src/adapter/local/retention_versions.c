@@ -1,6 +1,7 @@
 /*
- * Versions by age: candidates are read in order of age on a reading connection, then removed by row in short transactions. A redrive that
- * comes between the two finds its object gone, which it would have a moment later too.
+ * Versions by age: candidates are read in order of age on a reading connection, then removed by row in short transactions. Whether a
+ * version is settled is asked twice: on the reading connection, so that what must stay costs no transaction, and again where it is
+ * removed, for a redrive may have come between the two.
  */
 #include "adapter/local/operator.h"
 #include "adapter/local/retention_internal.h"
@@ -11,39 +12,92 @@ struct candidate {
 	uint64_t seq;
 };
 
+struct bucket_pass {
+	struct pass *pass;
+	struct slice name;
+	uint64_t id, cutoff_ms;
+	uint64_t cursor;    /* seq of the last version looked at */
+	bool keeps_pending; /* landing: what is not bundled stays */
+};
+
 struct version_batch {
 	struct batch base;
-	uint64_t bucket;
+	const struct bucket_pass *of;
 	const struct candidate *items;
 	size_t n;
 };
 
-/* Of the rows that a key has, the only one when it is a marker. */
-static enum rc remove_lone_marker(
-	struct version_batch *v, struct db_conn *conn, struct slice key, struct err *err)
+static bool may_be_pending(const struct bucket_pass *bp, const struct version_row *row)
+{
+	return bp->keeps_pending && !row->is_marker &&
+	       slice_has_prefix(row->key, slice_str(bp->pass->cfg->event_prefix));
+}
+
+/* Whether nothing but its age keeps a version: in landing, that the ledger has done with it. */
+static enum rc is_settled(const struct bucket_pass *bp, struct db_conn *conn, struct arena *a,
+	const struct version_row *row, bool *ret_settled, struct err *err)
+{
+	struct object_id id = {.bucket = bp->name, .key = row->key};
+	struct operator_record record;
+	struct plan_facts plan;
+	char version[BS_VERSION_MAX];
+	enum rc rc;
+
+	*ret_settled = !may_be_pending(bp, row);
+	if (*ret_settled)
+		return RC_OK;
+	version_format(row, version);
+	id.version = slice_str(
+		row->is_null ? arena_printf(a, "seq:%016llX", (unsigned long long)row->seq)
+			     : version);
+	rc = operator_record_read(conn, a, &id, &record, err);
+	if (rc != RC_OK || !record.is_found)
+		return rc;
+	*ret_settled = record.state == LG_REJECTED;
+	if (*ret_settled)
+		return RC_OK;
+	rc = operator_plan_facts(conn, a, record.plan, record.slot, &plan, err);
+	*ret_settled = plan.is_member && plan.state == PLAN_DONE;
+	return rc;
+}
+
+/* The oldest row of a key, when that is a marker. */
+static enum rc find_lowest_marker(struct version_batch *v, struct db_conn *conn, struct slice key,
+	struct version_row *ret_row, bool *ret_found, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version"
 					 " WHERE bucket = ? AND key = ? ORDER BY seq LIMIT 1");
-	struct version_row row;
-	bool found;
 	enum rc rc;
 
-	db_bind_u64(st, 1, v->bucket);
+	db_bind_u64(st, 1, v->of->id);
 	db_bind_slice(st, 2, key);
-	rc = db_step(st, &found, err);
-	if (rc == RC_OK && found) {
-		version_read(st, &row);
-		found = row.is_marker;
+	rc = db_step(st, ret_found, err);
+	if (rc == RC_OK && *ret_found) {
+		version_read(st, ret_row);
+		*ret_found = ret_row->is_marker;
 	}
 	db_done(st);
-	if (rc != RC_OK || !found)
-		return rc;
-	row.bucket = v->bucket;
-	row.key = key;
-	rc = version_remove(conn, &row, &v->base.drops, err);
-	v->base.counts.markers++;
-	/* a marker under it is the oldest now */
-	return rc == RC_OK ? remove_lone_marker(v, conn, key, err) : rc;
+	ret_row->bucket = v->of->id;
+	ret_row->key = key;
+	return rc;
+}
+
+/* Markers that have nothing under them any more. There can be any number; those this transaction has no time for go by their age. */
+static enum rc remove_lone_markers(
+	struct version_batch *v, struct db_conn *conn, struct slice key, struct err *err)
+{
+	struct version_row row = {0};
+	bool found = true;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && !batch_is_spent(&v->base)) {
+		rc = find_lowest_marker(v, conn, key, &row, &found, err);
+		if (rc != RC_OK || !found)
+			break;
+		rc = version_remove(conn, &row, &v->base.drops, err);
+		v->base.counts.markers++;
+	}
+	return rc;
 }
 
 static enum rc has_older(struct db_conn *conn, uint64_t bucket, const struct candidate *c,
@@ -61,16 +115,16 @@ static enum rc has_older(struct db_conn *conn, uint64_t bucket, const struct can
 	return rc;
 }
 
-static enum rc remove_candidate(
-	struct version_batch *v, struct db_conn *conn, const struct candidate *c, struct err *err)
+static enum rc remove_candidate(struct version_batch *v, struct db_conn *conn, struct arena *a,
+	const struct candidate *c, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version"
 					 " WHERE bucket = ? AND key = ? AND seq = ?");
 	struct version_row row;
-	bool found, older = false;
+	bool found, older = false, settled = true;
 	enum rc rc;
 
-	db_bind_u64(st, 1, v->bucket);
+	db_bind_u64(st, 1, v->of->id);
 	db_bind_slice(st, 2, c->key);
 	db_bind_u64(st, 3, c->seq);
 	rc = db_step(st, &found, err);
@@ -79,66 +133,30 @@ static enum rc remove_candidate(
 	db_done(st);
 	if (rc != RC_OK || !found)
 		return rc;
-	row.bucket = v->bucket;
+	row.bucket = v->of->id;
 	row.key = c->key;
 	if (row.is_marker)
-		rc = has_older(conn, v->bucket, c, &older, err);
-	if (rc != RC_OK || older) /* it hides what is kept */
+		rc = has_older(conn, v->of->id, c, &older, err); /* it hides what is kept */
+	else
+		rc = is_settled(v->of, conn, a, &row, &settled, err);
+	if (rc != RC_OK || older || !settled)
 		return rc;
 	rc = version_remove(conn, &row, &v->base.drops, err);
 	v->base.counts.markers += row.is_marker;
 	v->base.counts.versions += !row.is_marker;
-	return rc == RC_OK ? remove_lone_marker(v, conn, c->key, err) : rc;
+	return rc == RC_OK ? remove_lone_markers(v, conn, c->key, err) : rc;
 }
 
 static enum rc versions_apply(struct batch *b, struct db_conn *conn, struct err *err)
 {
 	struct version_batch *v = (struct version_batch *)b;
+	struct arena a = ARENA_INIT;
 	enum rc rc = RC_OK;
 
 	while (rc == RC_OK && b->n_done < v->n && !batch_is_spent(b))
-		rc = remove_candidate(v, conn, &v->items[b->n_done++], err);
+		rc = remove_candidate(v, conn, &a, &v->items[b->n_done++], err);
+	arena_release(&a);
 	return rc;
-}
-
-/* Whether the ledger has done with a version in landing. */
-static enum rc is_settled(struct db_conn *conn, struct arena *a, struct slice bucket,
-	const struct version_row *row, bool *ret_settled, struct err *err)
-{
-	struct object_id id = {.bucket = bucket, .key = row->key};
-	struct operator_record record;
-	struct plan_facts plan;
-	char version[BS_VERSION_MAX];
-	enum rc rc;
-
-	version_format(row, version);
-	id.version = slice_str(
-		row->is_null ? arena_printf(a, "seq:%016llX", (unsigned long long)row->seq)
-			     : version);
-	*ret_settled = false;
-	rc = operator_record_read(conn, a, &id, &record, err);
-	if (rc != RC_OK || !record.is_found)
-		return rc;
-	*ret_settled = record.state == LG_REJECTED;
-	if (*ret_settled)
-		return RC_OK;
-	rc = operator_plan_facts(conn, a, record.plan, record.slot, &plan, err);
-	*ret_settled = plan.is_member && plan.state == PLAN_DONE;
-	return rc;
-}
-
-struct bucket_pass {
-	struct pass *pass;
-	struct slice name;
-	uint64_t id, cutoff_ms;
-	uint64_t cursor;    /* seq of the last version looked at */
-	bool keeps_pending; /* landing: what is not bundled stays */
-};
-
-static bool may_be_pending(const struct bucket_pass *bp, const struct version_row *row)
-{
-	return bp->keeps_pending && !row->is_marker &&
-	       slice_has_prefix(row->key, slice_str(bp->pass->cfg->event_prefix));
 }
 
 /* The next old versions in order of age, those that must stay left out. *ret_seen: 0 at the end. */
@@ -161,9 +179,7 @@ static enum rc read_candidates(struct bucket_pass *bp, struct arena *a, struct c
 	while ((rc = db_step(st, &found, err)) == RC_OK && found) {
 		version_read(st, &row);
 		row.key = db_column_copy(st, 10, a);
-		settled = true;
-		if (may_be_pending(bp, &row))
-			rc = is_settled(conn, a, bp->name, &row, &settled, err);
+		rc = is_settled(bp, conn, a, &row, &settled, err);
 		if (rc != RC_OK)
 			break;
 		bp->cursor = row.seq;
@@ -184,7 +200,7 @@ static enum rc remove_versions(
 
 	while (rc == RC_OK && at < n && !pass_is_stopped(bp->pass)) {
 		struct version_batch v = {.base = {.apply = versions_apply},
-			.bucket = bp->id,
+			.of = bp,
 			.items = items + at,
 			.n = n - at};
 
