@@ -12,6 +12,7 @@
 #include "adapter/wrap/retry.h"
 #include "base/sync.h"
 #include "cli/function.h"
+#include "cli/measure.h"
 #include "cli/watch.h"
 #include "core/pipeline.h"
 #include "gateway/gateway.h"
@@ -279,7 +280,8 @@ enum rc compose_open(
 
 	c->options = options;
 	c->alarms = alarms_new();
-	unsetenv("BALER_EVENTS_TOKEN"); /* it is in options */
+	unsetenv("BALER_EVENTS_TOKEN"); /* they are in options */
+	unsetenv("BALER_METRICS_TOKEN");
 	rc = check_buckets(options, err);
 	if (rc == RC_OK)
 		rc = serve_options_check(options, err);
@@ -317,6 +319,13 @@ static bool find_key(void *arg, const char *access_key, struct key_grant *ret_gr
 	return true;
 }
 
+static enum rc fill_metrics(void *arg, struct metrics *m, struct err *err)
+{
+	struct composition *c = arg;
+
+	return measure(c->op, atomic_load(&c->is_recovered) ? c->pipeline : NULL, m, err);
+}
+
 enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 	const struct root_key *key, const struct tls_files *tls, uint16_t *ret_port,
 	struct err *err)
@@ -328,6 +337,8 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 		.invoker = c->function,
 		.queue = local_event_queue(c->local),
 		.events_token = c->options->events_token,
+		.metrics = {fill_metrics, c},
+		.metrics_token = c->options->metrics_token,
 		.keys = {find_key, c},
 		.key_store = c->keys,
 		.landing_bucket = c->options->landing_bucket,

@@ -84,6 +84,10 @@ const struct setting serve_settings[] = {
 			"events to\n"
 			"/-/events; at least 16 characters. Better given by variable than on a "
 			"command line"},
+	{"metrics-token", 0, "TOKEN", SETTING_TEXT, FIELD(metrics_token), NULL,
+		.help = "what Prometheus must show as 'Authorization: Bearer TOKEN' to read "
+			"/-/metrics; at\n"
+			"least 16 characters. Better given by variable than on a command line"},
 	{"landing-endpoint", 0, "URL", SETTING_TEXT, FIELD(landing_endpoint), NULL,
 		.help = "the landing bucket is in this S3 store, which sends its events to "
 			"/-/events; keys in\n"
@@ -104,6 +108,11 @@ const struct setting serve_settings[] = {
 	{NULL},
 };
 
+static bool is_short(const char *token)
+{
+	return token && strlen(token) < TOKEN_MIN;
+}
+
 enum rc serve_options_check(const struct serve_options *o, struct err *err)
 {
 	if (o->ledger_retention_ms && o->ledger_retention_ms < SERVE_QUEUE_RETENTION_MS)
@@ -111,9 +120,12 @@ enum rc serve_options_check(const struct serve_options *o, struct err *err)
 			"'--ledger-retention': less than 4d; a message may be that old when it "
 			"comes "
 			"again, and its object would be bundled twice");
-	if (o->events_token && strlen(o->events_token) < TOKEN_MIN)
+	if (is_short(o->events_token))
 		return err_set(
 			err, RC_REFUSED, "'--events-token': shorter than %d characters", TOKEN_MIN);
+	if (is_short(o->metrics_token))
+		return err_set(err, RC_REFUSED, "'--metrics-token': shorter than %d characters",
+			TOKEN_MIN);
 	return RC_OK;
 }
 

@@ -24,7 +24,7 @@ struct serve_options {
 	/* how long things are kept; 0: for ever */
 	uint64_t landing_retention_ms, distribution_retention_ms, upload_retention_ms;
 	uint64_t ledger_retention_ms, dead_letter_retention_ms;
-	char *events_token;
+	char *events_token, *metrics_token;
 	char *landing_endpoint, *landing_region; /* another S3 store, or NULL */
 	char *environment;
 	char *function_name;

@@ -35,6 +35,7 @@ static const struct admin_route routes[] = {
 	{"api/v1/keys", ADMIN_KEYS, ROUTE(METHOD_GET, BODY_NONE, admin_key_list)},
 	{"api/v1/keys", ADMIN_KEYS, ROUTE(METHOD_POST, BODY_DOCUMENT, admin_key_add)},
 	{"api/v1/keys/", ADMIN_KEYS, ROUTE(METHOD_DELETE, BODY_NONE, admin_key_revoke)},
+	{"metrics", ADMIN_READ_METRICS, ROUTE(METHOD_GET, BODY_NONE, admin_metrics)},
 	{"events", ADMIN_SEND_EVENTS, ROUTE(METHOD_POST, BODY_DOCUMENT, admin_events)},
 	{NULL},
 };
@@ -95,7 +96,8 @@ enum rc admin_allowed(const struct request *r, enum admin_right right, struct er
 {
 	static const enum action actions[] = {[ADMIN_OPERATE] = ACTION_OPERATE,
 		[ADMIN_SEND_EVENTS] = ACTION_SEND_EVENTS,
-		[ADMIN_KEYS] = ACTION_MANAGE_KEYS};
+		[ADMIN_KEYS] = ACTION_MANAGE_KEYS,
+		[ADMIN_READ_METRICS] = ACTION_OPERATE};
 
 	return roles_check(r, actions[right], (struct slice){0}, err);
 }
@@ -109,17 +111,25 @@ static size_t count_headers(const struct request *r, const char *name)
 	return n;
 }
 
+/* The one that opens this door without a signature; NULL: there is none. */
+static const char *token_of(const struct service *s, enum admin_right right)
+{
+	return right == ADMIN_SEND_EVENTS    ? s->events_token
+	       : right == ADMIN_READ_METRICS ? s->metrics_token
+					     : NULL;
+}
+
 /* Hashes are compared, so that neither the text nor its length shows in the time it takes. */
-static bool has_events_token(const struct request *r)
+static bool has_token(const struct request *r, const char *token)
 {
 	struct slice text = request_header(r, "authorization");
 	unsigned char given[SHA256_BYTES], expected[SHA256_BYTES];
 
-	if (!r->service->events_token || count_headers(r, "authorization") != 1 ||
+	if (!token || count_headers(r, "authorization") != 1 ||
 		uri_query_find(r->query, "X-Amz-Signature", NULL))
 		return false;
 	sha256(slice_of(text.p + sizeof(BEARER) - 1, text.n - (sizeof(BEARER) - 1)), given);
-	sha256(slice_str(r->service->events_token), expected);
+	sha256(slice_str(token), expected);
 	return bytes_equal_ct(given, expected, sizeof(given));
 }
 
@@ -131,31 +141,38 @@ static bool is_bearer(const struct request *r)
 	       slice_eq_nocase(slice_of(text.p, sizeof(BEARER) - 1), slice_str(BEARER));
 }
 
-/* The token opens one door only; wherever else it is shown it is no credential at all. */
+static bool takes_token(const struct admin_route *route)
+{
+	return route && (route->right == ADMIN_SEND_EVENTS || route->right == ADMIN_READ_METRICS);
+}
+
+/* A token opens one door only; wherever else it is shown it is no credential at all. */
 static enum rc authenticate(
 	struct request *r, const struct admin_route *route, bool *ret_by_token, struct err *err)
 {
-	*ret_by_token = route && route->right == ADMIN_SEND_EVENTS && is_bearer(r);
+	*ret_by_token = takes_token(route) && is_bearer(r);
 	if (!*ret_by_token)
 		return auth_check(r, err);
-	if (!has_events_token(r))
+	if (!has_token(r, token_of(r->service, route->right)))
 		return err_code(err, RC_REFUSED, "AccessDenied", "this token is not known here");
 	r->auth.payload = SIGV4_PAYLOAD_UNSIGNED;
 	return RC_OK;
 }
 
-/* What the right is about; NULL: this server has none. */
-static const void *part_of(const struct service *s, enum admin_right right)
+/* Whether this server has what the right is about. */
+static bool has_part(const struct service *s, enum admin_right right)
 {
 	switch (right) {
 	case ADMIN_OPERATE:
-		return s->op;
+		return s->op != NULL;
 	case ADMIN_SEND_EVENTS:
-		return s->queue;
+		return s->queue != NULL;
 	case ADMIN_KEYS:
-		return s->key_store;
+		return s->key_store != NULL;
+	case ADMIN_READ_METRICS:
+		return s->metrics.fill != NULL;
 	}
-	return NULL;
+	return false;
 }
 
 enum rc admin_begin(struct request *r, struct err *err)
@@ -173,7 +190,7 @@ enum rc admin_begin(struct request *r, struct err *err)
 			"this method cannot be used at this path");
 	if (!by_token && (rc = admin_allowed(r, route->right, err)))
 		return rc;
-	if (!part_of(r->service, route->right))
+	if (!has_part(r->service, route->right))
 		return err_code(err, RC_REFUSED, "NotImplemented", "this server has no such part");
 	r->route = &route->route;
 	return RC_OK;
@@ -234,11 +251,17 @@ static enum rc run_job(struct request *r, struct err *err)
 	return RC_OK;
 }
 
-enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err))
+enum rc admin_run_to(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*finish)(struct request *r, struct err *err))
 {
 	r->op = job;
-	request_run_on(r, r->service->admin, run_job, answer);
+	request_run_on(r, r->service->admin, run_job, finish);
 	return RC_OK;
+}
+
+enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err))
+{
+	return admin_run_to(r, job, answer);
 }
 
 const char *admin_who(const struct request *r)

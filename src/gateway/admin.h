@@ -10,9 +10,10 @@
  *   POST   /-/api/v1/keys                             {"role":R,"note":N}; the only answer with the secret
  *   GET    /-/api/v1/keys
  *   DELETE /-/api/v1/keys/ACCESS_KEY                  revokes it
+ *   GET    /-/metrics                                 Prometheus' text format
  *   POST   /-/events                                  S3 notifications, any dialect of model/s3_event.h
  *
- * Every request is signed like those of S3; /-/events also takes "Authorization: Bearer TOKEN". Errors are
+ * Every request is signed like those of S3; /-/events and /-/metrics also take "Authorization: Bearer TOKEN", each its own. Errors are
  * {"error":{"code":…,"message":…}}. Anything else below /-/ is 404 there, and only with a signature.
  * Calls of the operator port run on the pool service.admin: they may wait for a commit.
  */
@@ -23,7 +24,7 @@
 
 #define ADMIN_EVENTS_MAX_BYTES (1u << 20)
 
-enum admin_right { ADMIN_OPERATE, ADMIN_SEND_EVENTS, ADMIN_KEYS };
+enum admin_right { ADMIN_OPERATE, ADMIN_SEND_EVENTS, ADMIN_KEYS, ADMIN_READ_METRICS };
 
 /* Whether the request's path is below /-/ of this endpoint, not a key of a virtual host's bucket. */
 bool admin_is_path(const struct request *r);
@@ -38,6 +39,9 @@ void admin_error(struct request *r, enum rc rc, const struct err *err);
 
 /* Runs job on the admin pool; the job writes r->reply.document, which is then sent with status 200. */
 enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err));
+/* The same with another end than JSON. */
+enum rc admin_run_to(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*finish)(struct request *r, struct err *err));
 /* The last part of the path, where a route has one. */
 struct slice admin_path_id(const struct request *r);
 /* "2026-11-23T11:15:00.123Z", quoted; null for 0. */
@@ -50,6 +54,7 @@ enum rc admin_dead_get(struct request *r, struct err *err);
 enum rc admin_dead_redrive(struct request *r, struct err *err);
 enum rc admin_dead_drop(struct request *r, struct err *err);
 enum rc admin_events(struct request *r, struct err *err);
+enum rc admin_metrics(struct request *r, struct err *err);
 enum rc admin_key_add(struct request *r, struct err *err);
 enum rc admin_key_list(struct request *r, struct err *err);
 enum rc admin_key_revoke(struct request *r, struct err *err);

@@ -2,7 +2,7 @@
  * gateway: the S3 endpoint over a bucket_store.
  *
  * Every request passes one verifier (SigV4) before anything of it is done; the only answers
- * without a signature are "ok" to GET /-/health and what the events token may send (admin.h). Nothing of a body is committed before its
+ * without a signature are "ok" to GET /-/health and what the two tokens may do (admin.h). Nothing of a body is committed before its
  * signature, length, hash and checksums are right. A full disk is answered 507
  * InsufficientStorage rather than 503: it says what is wrong, and SDKs do not hammer a full disk
  * with retries.
@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "obs/alarm.h"
+#include "obs/metrics.h"
 #include "port/bucket_store.h"
 #include "port/event_queue.h"
 #include "port/key_store.h"
@@ -36,6 +36,12 @@ struct gateway_keys {
 	void *arg;
 };
 
+/* Fills in all but what the gateway counts itself. Called on the admin pool; may block. */
+struct gateway_metrics {
+	enum rc (*fill)(void *arg, struct metrics *m, struct err *err);
+	void *arg;
+};
+
 /* 0 in a number: its default. */
 struct gateway_config {
 	struct bucket_store *store;
@@ -44,6 +50,8 @@ struct gateway_config {
 	struct invoker *invoker;         /* Lambda's API (invoke.h); NULL: there is none */
 	struct event_queue *queue;       /* takes events from POST /-/events; NULL: nobody does */
 	const char *events_token;        /* a bearer token that may send events; NULL: none may */
+	struct gateway_metrics metrics;  /* for GET /-/metrics; fill NULL: there is none */
+	const char *metrics_token;       /* a bearer token that may read them; NULL: none may */
 	struct gateway_keys keys;
 	struct key_store *key_store; /* managed by the admin API; NULL: keys cannot be */
 	/* What the roles' buckets are called; NULL: there is none of that kind. */

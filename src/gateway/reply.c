@@ -117,15 +117,20 @@ enum rc reply_document(struct request *r)
 	return RC_OK;
 }
 
-enum rc reply_json(struct request *r, unsigned status)
+enum rc reply_text(struct request *r, unsigned status, const char *content_type)
 {
 	struct err err = {0};
 
 	if (r->reply.document.overflow)
 		return err_set(&err, RC_FATAL, "an answer of too many bytes");
-	reply_header_str(r, "Content-Type", "application/json");
+	reply_header_str(r, "Content-Type", content_type);
 	end(r, status);
 	return RC_OK;
+}
+
+enum rc reply_json(struct request *r, unsigned status)
+{
+	return reply_text(r, status, "application/json");
 }
 
 /* What SDKs and people look for in the documents of these codes. */

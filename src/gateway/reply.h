@@ -54,7 +54,8 @@ void reply_extra(struct request *r, const char *name, struct slice text);
 /* Ends the request with no body, or with the document written to r->reply.document. */
 enum rc reply_empty(struct request *r, unsigned status);
 enum rc reply_document(struct request *r);
-/* The same, of JSON, with a status of its own. */
+/* The same, of another type (static), with a status of its own. */
+enum rc reply_text(struct request *r, unsigned status, const char *content_type);
 enum rc reply_json(struct request *r, unsigned status);
 /* Ends the request with S3's error for rc and err. */
 void reply_error(struct request *r, enum rc rc, const struct err *err);

@@ -17,6 +17,8 @@ void service_init(struct service *s, const struct gateway_config *config)
 	s->alarms = config->alarms;
 	s->queue = config->queue;
 	s->events_token = config->events_token;
+	s->metrics_token = config->metrics_token;
+	s->metrics = config->metrics;
 	s->keys = config->keys;
 	s->key_store = config->key_store;
 	s->buckets = (struct role_buckets){

@@ -38,7 +38,8 @@ struct service {
 	struct alarms *alarms;     /* NULL: none are shown */
 	struct invoker *invoker;   /* NULL: no Lambda API */
 	struct event_queue *queue; /* NULL: no events from outside */
-	const char *events_token;
+	const char *events_token, *metrics_token;
+	struct gateway_metrics metrics;
 	struct gateway_keys keys;
 	struct key_store *key_store; /* NULL: keys are not managed here */
 	struct role_buckets buckets;

@@ -1,0 +1,33 @@
+/*
+ * metrics: numbers for a monitoring system, in Prometheus' text format 0.0.4.
+ *
+ * A snapshot: whoever is asked fills one from what it knows and writes it out; nothing is counted here. Every metric is declared in
+ * obs/metric_list.h. No key and no bucket name is in any.
+ */
+#ifndef BALER_OBS_METRICS_H
+#define BALER_OBS_METRICS_H
+
+#include "base/buf.h"
+#include "obs/alarm.h"
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+enum metric_id {
+#define X(id, family, labels, type, help) id,
+#include "obs/metric_list.h"
+#undef X
+	METRIC_COUNT
+};
+
+/* Those named …_MS are milliseconds and written as seconds. */
+struct metrics {
+	uint64_t values[METRIC_COUNT];
+};
+
+/* Sets what the process knows of itself: METRIC_BUILD and process_…. */
+void metrics_read_process(struct metrics *m);
+void metrics_write(struct buf *out, const struct metrics *m);
+/* baler_alarm{name,severity}: 1 while raised, else 0. */
+void metrics_write_alarms(struct buf *out, struct alarms *alarms);
+
+#endif
