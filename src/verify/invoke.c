@@ -67,3 +67,40 @@ size_t invoke_fitting(const struct manifest *m, uint64_t limit_bytes)
 	}
 	return n;
 }
+
+static const unsigned char *find(struct slice text, const char *words)
+{
+	return text.n ? memmem(text.p, text.n, words, strlen(words)) : NULL;
+}
+
+bool invoke_tells_limit(const struct fn_answer *answer)
+{
+	return find(answer->log, INVOKE_LIMIT_WORDS) != NULL;
+}
+
+bool invoke_timed_out(const struct fn_answer *answer)
+{
+	return find(answer->payload, "timed out") != NULL;
+}
+
+bool invoke_processed(const struct fn_answer *answer, uint64_t *ret_n)
+{
+	struct slice left = answer->log;
+	const unsigned char *at;
+	bool has_number = false;
+
+	while ((at = find(left, INVOKE_PROCESSED_WORDS))) {
+		const unsigned char *end = left.p + left.n;
+		uint64_t n = 0;
+
+		at += strlen(INVOKE_PROCESSED_WORDS);
+		left = slice_of(at, (size_t)(end - at));
+		for (; at < end && *at >= '0' && *at <= '9'; at++)
+			n = 10 * n + (uint64_t)(*at - '0');
+		if (at == left.p)
+			continue;
+		*ret_n = n;
+		has_number = true;
+	}
+	return has_number;
+}

@@ -18,16 +18,26 @@ struct oracle {
 	uint64_t copies;
 	uint32_t *seen; /* per entry: in how many bundles */
 	enum want *wants;
-	size_t n_never;
+	size_t *by_hash; /* the entries, in order of their hashes */
 	struct oracle_tally tally;
 	char *texts[ORACLE_PROBLEMS_MAX];
 
 	char *bundle; /* the one under way */
 	struct sighting *sightings;
 	size_t n_sightings, cap_sightings;
-	uint64_t n_foreign, member_bytes;
-	bool last_is_ours;
+	uint64_t n_members, n_foreign, member_bytes, foreign_bytes, rounded_bytes;
+	bool last_has_ours, last_is_ours;
+	char *foreign[ORACLE_FOREIGN_MAX]; /* names */
+	size_t n_names;
 };
+
+static int compare_hashes(const void *a, const void *b, void *entries)
+{
+	const struct manifest_entry *e = entries;
+	const size_t *x = a, *y = b;
+
+	return memcmp(e[*x].sha256, e[*y].sha256, SHA256_BYTES);
+}
 
 struct oracle *oracle_new(const struct manifest *manifest, uint64_t copies)
 {
@@ -37,6 +47,10 @@ struct oracle *oracle_new(const struct manifest *manifest, uint64_t copies)
 	o->copies = copies;
 	o->seen = xcalloc(manifest->n, sizeof(*o->seen));
 	o->wants = xcalloc(manifest->n, sizeof(*o->wants));
+	o->by_hash = xcalloc(manifest->n, sizeof(*o->by_hash));
+	for (size_t i = 0; i < manifest->n; i++)
+		o->by_hash[i] = i;
+	qsort_r(o->by_hash, manifest->n, sizeof(*o->by_hash), compare_hashes, manifest->entries);
 	return o;
 }
 
@@ -45,9 +59,16 @@ static void drop_sightings(struct oracle *o)
 	for (size_t i = 0; i < o->n_sightings; i++)
 		free(o->sightings[i].name);
 	o->n_sightings = 0;
-	o->n_foreign = o->member_bytes = 0;
+	o->n_members = o->n_foreign = 0;
+	o->member_bytes = o->foreign_bytes = o->rounded_bytes = 0;
 	free(o->bundle);
 	o->bundle = NULL;
+}
+
+static void drop_names(struct oracle *o)
+{
+	while (o->n_names)
+		free(o->foreign[--o->n_names]);
 }
 
 void oracle_free(struct oracle *o)
@@ -55,11 +76,13 @@ void oracle_free(struct oracle *o)
 	if (!o)
 		return;
 	drop_sightings(o);
+	drop_names(o);
 	for (size_t i = 0; i < ORACLE_PROBLEMS_MAX; i++)
 		free(o->texts[i]);
 	free(o->sightings);
 	free(o->seen);
 	free(o->wants);
+	free(o->by_hash);
 	free(o);
 }
 
@@ -73,8 +96,6 @@ void oracle_expect(struct oracle *o, uint64_t copies)
 
 void oracle_want(struct oracle *o, size_t i, enum want want)
 {
-	o->n_never += want == WANT_NEVER;
-	o->n_never -= o->wants[i] == WANT_NEVER;
 	o->wants[i] = want;
 }
 
@@ -99,6 +120,7 @@ void oracle_problem(struct oracle *o, const char *fmt, ...)
 void oracle_begin(struct oracle *o, struct slice bundle_key)
 {
 	drop_sightings(o);
+	drop_names(o);
 	o->bundle = slice_dup(bundle_key);
 }
 
@@ -107,12 +129,23 @@ static bool has_bytes_of(const struct untar_member *member, const struct manifes
 	return member->size == e->size && memcmp(member->sha256, e->sha256, SHA256_BYTES) == 0;
 }
 
-/* The entry that must not arrive and has these bytes, or SIZE_MAX. An empty file is nobody's. */
-static size_t find_smuggled(const struct oracle *o, const struct untar_member *member)
+/* The entry that has these bytes, or SIZE_MAX. An empty file is nobody's. */
+static size_t find_bytes(const struct oracle *o, const struct untar_member *member)
 {
-	for (size_t i = 0; o->n_never && member->size && i < o->manifest->n; i++)
-		if (o->wants[i] == WANT_NEVER && has_bytes_of(member, &o->manifest->entries[i]))
-			return i;
+	size_t low = 0, high = o->manifest->n;
+
+	while (member->size && low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct manifest_entry *e = &o->manifest->entries[o->by_hash[middle]];
+		int d = memcmp(member->sha256, e->sha256, SHA256_BYTES);
+
+		if (d == 0)
+			return o->by_hash[middle];
+		if (d < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
 	return SIZE_MAX;
 }
 
@@ -125,20 +158,30 @@ static struct sighting *add_sighting(struct oracle *o)
 	return &o->sightings[o->n_sightings++];
 }
 
+static void note_foreign(struct oracle *o, const struct untar_member *member)
+{
+	o->n_foreign++;
+	o->foreign_bytes += member->size;
+	if (o->n_names < ORACLE_FOREIGN_MAX)
+		o->foreign[o->n_names++] = slice_dup(member->name);
+}
+
 void oracle_member(struct oracle *o, const struct untar_member *member)
 {
 	const struct manifest_entry *e = manifest_find(o->manifest, member->name);
-	size_t smuggled = e ? SIZE_MAX : find_smuggled(o, member);
+	size_t renamed = e ? SIZE_MAX : find_bytes(o, member);
 
+	o->n_members++;
 	o->member_bytes += member->size;
+	o->rounded_bytes += (member->size + 511) / 512 * 512;
 	if (e)
 		*add_sighting(o) = (struct sighting){.entry = (size_t)(e - o->manifest->entries),
 			.is_intact = has_bytes_of(member, e)};
-	else if (smuggled != SIZE_MAX || slice_has_prefix(member->name, o->manifest->prefix))
+	else if (renamed != SIZE_MAX || slice_has_prefix(member->name, o->manifest->prefix))
 		*add_sighting(o) =
-			(struct sighting){.entry = smuggled, .name = slice_dup(member->name)};
+			(struct sighting){.entry = renamed, .name = slice_dup(member->name)};
 	else
-		o->n_foreign++;
+		note_foreign(o, member);
 }
 
 static void count_unwanted(struct oracle *o, const struct sighting *s, const char *key)
@@ -162,6 +205,11 @@ static void count_sighting(struct oracle *o, const struct sighting *s)
 		count_unwanted(o, s, key);
 		return;
 	}
+	if (s->name) {
+		oracle_problem(
+			o, "extra: '%s' in '%s' has the bytes of '%s'", s->name, o->bundle, key);
+		return;
+	}
 	if (!s->is_intact) {
 		oracle_problem(o, "damaged: '%s' in '%s' does not have its bytes", key, o->bundle);
 		return;
@@ -178,7 +226,9 @@ static int by_entry(const void *a, const void *b)
 {
 	const struct sighting *x = a, *y = b;
 
-	return x->entry < y->entry ? -1 : x->entry > y->entry;
+	if (x->entry != y->entry)
+		return x->entry < y->entry ? -1 : 1;
+	return !x->name - !y->name; /* those under their own names together */
 }
 
 /* Twice in one bundle is once too often, whatever is expected of the bundles together. */
@@ -188,7 +238,8 @@ static void check_within(struct oracle *o)
 		return;
 	qsort(o->sightings, o->n_sightings, sizeof(*o->sightings), by_entry);
 	for (size_t i = 1; i < o->n_sightings; i++)
-		if (o->sightings[i].entry != SIZE_MAX &&
+		if (o->sightings[i].entry != SIZE_MAX && !o->sightings[i].name &&
+			!o->sightings[i - 1].name &&
 			o->sightings[i].entry == o->sightings[i - 1].entry)
 			oracle_problem(o, "duplicate: '%s' is in '%s' more than once",
 				(const char *)o->manifest->entries[o->sightings[i].entry].key.p,
@@ -200,7 +251,9 @@ static void check_hash(struct oracle *o, struct slice declared, const unsigned c
 	char hex[2 * SHA256_BYTES + 1];
 
 	hex_encode(actual, SHA256_BYTES, hex);
-	if (!slice_eq_str(declared, hex))
+	if (declared.n == 0)
+		oracle_problem(o, "bundle '%s' has no metadata content-sha256", o->bundle);
+	else if (!slice_eq_str(declared, hex))
 		oracle_problem(o, "bundle '%s' says content-sha256 '" SLICE_FMT "' but has %s",
 			o->bundle, SLICE_ARG(declared), hex);
 }
@@ -208,8 +261,11 @@ static void check_hash(struct oracle *o, struct slice declared, const unsigned c
 void oracle_end(struct oracle *o, bool whole, uint64_t bytes, struct slice declared,
 	const unsigned char actual[SHA256_BYTES])
 {
-	o->last_is_ours = whole && o->n_sightings && !o->n_foreign;
-	if (whole && o->n_sightings) {
+	o->last_has_ours = whole && o->n_sightings;
+	o->last_is_ours = o->last_has_ours && !o->n_foreign;
+	if (whole && o->n_members == 0)
+		oracle_problem(o, "empty: bundle '%s' has no members", o->bundle);
+	if (o->last_has_ours) {
 		check_hash(o, declared, actual);
 		check_within(o);
 		for (size_t i = 0; i < o->n_sightings; i++)
@@ -218,13 +274,33 @@ void oracle_end(struct oracle *o, bool whole, uint64_t bytes, struct slice decla
 		o->tally.n_foreign += o->n_foreign;
 		o->tally.bundle_bytes += bytes;
 		o->tally.member_bytes += o->member_bytes;
+		o->tally.foreign_bytes += o->foreign_bytes;
+		if (o->n_members > 1 && o->rounded_bytes > o->tally.largest_bytes)
+			o->tally.largest_bytes = o->rounded_bytes;
 	}
+	if (!whole)
+		drop_names(o);
 	drop_sightings(o);
+}
+
+bool oracle_last_has_ours(const struct oracle *o)
+{
+	return o->last_has_ours;
 }
 
 bool oracle_last_is_ours(const struct oracle *o)
 {
 	return o->last_is_ours;
+}
+
+size_t oracle_last_n_foreign(const struct oracle *o)
+{
+	return o->n_names;
+}
+
+const char *oracle_last_foreign(const struct oracle *o, size_t i)
+{
+	return o->foreign[i];
 }
 
 bool oracle_is_complete(const struct oracle *o)

@@ -2,9 +2,11 @@
  * oracle: was every file bundled exactly as often as it should be, with exactly its bytes?
  *
  * Told of each bundle and each of its members, it keeps count and writes down what is wrong. Members
- * outside the run's own prefix belong to somebody else and are only counted. A bundle counts only
+ * outside the run's own prefix belong to somebody else, unless they have the bytes of one of our files;
+ * they are counted, and named to whoever can look whether they were put in. A bundle counts only
  * once it has been read to its end: between oracle_begin and oracle_end its members are held back,
- * and dropped if the bundle has to be read again (oracle_end with whole == false).
+ * and dropped if the bundle has to be read again (oracle_end with whole == false). One that is whole and
+ * has no members is wrong, whoever made it.
  * Not thread-safe.
  */
 #ifndef BALER_VERIFY_ORACLE_H
@@ -14,6 +16,7 @@
 #include "verify/untar.h"
 
 #define ORACLE_PROBLEMS_MAX 50 /* kept as text; more are only counted */
+#define ORACLE_FOREIGN_MAX 100 /* names kept of one bundle */
 
 struct oracle;
 
@@ -29,6 +32,9 @@ struct oracle_tally {
 	uint64_t n_bundles;                  /* with at least one of our files */
 	uint64_t n_foreign;                  /* members of other producers in them */
 	uint64_t bundle_bytes, member_bytes; /* of those bundles, packed and unpacked */
+	uint64_t foreign_bytes;              /* of the unpacked ones */
+	/* The most that one bundle of two or more members held, each rounded up to 512 bytes. */
+	uint64_t largest_bytes;
 	uint64_t n_problems;
 };
 
@@ -48,8 +54,12 @@ void oracle_member(struct oracle *o, const struct untar_member *member);
 /* declared: the bundle's metadata content-sha256, actual: the hash of its bytes. */
 void oracle_end(struct oracle *o, bool whole, uint64_t bytes, struct slice declared,
 	const unsigned char actual[SHA256_BYTES]);
-/* Whether the bundle just ended holds files of ours, and only those. */
+/* Of the bundle just ended, if it was whole: whether it holds files of ours; and only those. */
+bool oracle_last_has_ours(const struct oracle *o);
 bool oracle_last_is_ours(const struct oracle *o);
+/* The names of its foreign members, the first ORACLE_FOREIGN_MAX; valid until the next bundle begins. */
+size_t oracle_last_n_foreign(const struct oracle *o);
+const char *oracle_last_foreign(const struct oracle *o, size_t i);
 /* A sentence of somebody else's about what is wrong. */
 void oracle_problem(struct oracle *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

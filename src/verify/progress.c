@@ -20,6 +20,7 @@ static void describe(char *line, size_t max, const struct run_progress *run)
 		[RUN_CLEANING] = "deleting stale bundles",
 		[RUN_HASHING] = "making the files",
 		[RUN_INVOKING] = "waiting for the function",
+		[RUN_SETTLING] = "looking for what is too much",
 		[RUN_REMOVING] = "removing the files",
 		[RUN_ENDED] = "done",
 	};

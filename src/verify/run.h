@@ -1,4 +1,4 @@
-/* run: what the parts of the runner share. Inside runner.c, run_look.c and run_tidy.c only. */
+/* run: what the parts of the runner share. Inside runner.c, run_look.c, run_check.c and run_tidy.c only. */
 #ifndef BALER_VERIFY_RUN_H
 #define BALER_VERIFY_RUN_H
 
@@ -21,7 +21,15 @@ struct run {
 	struct run_result result;
 	struct err look_err; /* of the last look, or of a bundle in it; "" when all was well */
 	uint64_t start_boot_ms;
+	unsigned n_lookups; /* of foreign members */
+	/* Of the invocation. */
+	bool has_stopped; /* at its time limit, which is allowed */
+	bool tells_processed;
+	uint64_t n_processed;
 };
+
+/* The files of the scenario: all of the manifest but a marker. */
+size_t run_n_sources(const struct run *run);
 
 static inline uint64_t run_now_ms(const struct run *run)
 {
@@ -34,6 +42,9 @@ void run_tell(struct run *run, enum run_phase phase);
 void run_look(struct run *run);
 /* Looks until is_done or that much time has passed; false: the time is over. */
 bool run_wait(struct run *run, bool (*is_done)(const struct run *run), uint64_t timeout_ms);
+
+/* What the oracle cannot know. is_over: nothing ended early. */
+void run_check(struct run *run, bool is_over);
 
 /* Before and after. */
 enum rc run_clean(struct run *run, struct err *err);

@@ -34,6 +34,44 @@ static void check_headers(struct run *run, struct slice key, const struct bundle
 			SLICE_ARG(key));
 }
 
+static bool is_of_a_run(const char *name)
+{
+	return strncmp(name, "data/e2e-test-", 14) == 0 ||
+	       strncmp(name, "direct-invoke-tests/e2e-test-", 29) == 0;
+}
+
+/* Whether a version of that key is there; true also when nobody tells. */
+static bool was_put_in(struct run *run, const char *name)
+{
+	struct os_list_query query = {
+		.bucket = run->landing, .prefix = slice_str(name), .max = 1, .versions = true};
+	struct arena a = ARENA_INIT;
+	struct os_list_page page;
+	struct err err;
+	enum rc rc = os_list(run->options->landing, &query, &a, &page, &err);
+	bool is_there = rc != RC_OK || (page.n && slice_eq_str(page.objects[0].key, name));
+
+	arena_release(&a);
+	return is_there;
+}
+
+/* contract.md: "no member that is not a source file". */
+static void look_for_foreign(struct run *run, struct slice key)
+{
+	for (size_t i = 0; i < oracle_last_n_foreign(run->oracle); i++) {
+		const char *name = oracle_last_foreign(run->oracle, i);
+
+		if (run->options->is_shared || is_of_a_run(name))
+			continue;
+		if (run->n_lookups++ >= RUNNER_LOOKUPS_MAX)
+			return;
+		if (!was_put_in(run, name))
+			oracle_problem(run->oracle,
+				"extra: '%s' in '" SLICE_FMT "' is not in the landing bucket", name,
+				SLICE_ARG(key));
+	}
+}
+
 static void note_own(struct run *run, struct slice key, const char *version)
 {
 	if (run->n_own == run->cap_own) {
@@ -61,10 +99,12 @@ static enum rc on_bundle(void *arg, const struct os_object *bundle, struct err *
 		oracle_problem(run->oracle, "%s", err->text);
 	if (rc == RC_OK || rc == RC_CORRUPT)
 		key_set_add(&run->known, bundle->key);
-	if (rc == RC_OK && oracle_last_is_ours(run->oracle)) {
+	if (oracle_last_has_ours(run->oracle))
 		check_headers(run, bundle->key, &facts);
+	if (oracle_last_is_ours(run->oracle))
 		note_own(run, bundle->key, facts.version);
-	}
+	if (rc == RC_OK)
+		look_for_foreign(run, bundle->key);
 	/* Another consumer may have taken it, the connection may have broken: the next look tells. */
 	if (rc != RC_OK && rc != RC_ABSENT)
 		run->look_err = *err;

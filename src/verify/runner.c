@@ -16,7 +16,7 @@ static bool has_marker(enum scenario_type type)
 	return type == SCENARIO_FILE_NOT_FOUND || type == SCENARIO_KEY_SANITIZATION;
 }
 
-static size_t n_sources(const struct run *run)
+size_t run_n_sources(const struct run *run)
 {
 	return run->manifest.n - has_marker(run->scenario->type);
 }
@@ -24,12 +24,12 @@ static size_t n_sources(const struct run *run)
 /* The file that is deleted at once. */
 static size_t victim_of(const struct run *run)
 {
-	return run->scenario->type == SCENARIO_FILE_NOT_FOUND ? n_sources(run) / 2 : SIZE_MAX;
+	return run->scenario->type == SCENARIO_FILE_NOT_FOUND ? run_n_sources(run) / 2 : SIZE_MAX;
 }
 
 static void set_wants(struct run *run)
 {
-	size_t n = n_sources(run);
+	size_t n = run_n_sources(run);
 
 	switch (run->scenario->type) {
 	case SCENARIO_DIRECT_INVOKE:
@@ -62,7 +62,7 @@ static uint64_t count_wanted(const struct run *run)
 	if (s->type == SCENARIO_DIRECT_INVOKE)
 		return invoke_fitting(&run->manifest, s->bundle_limit);
 	/* Where a marker is, one other file is not to arrive. */
-	return n_sources(run);
+	return run_n_sources(run);
 }
 
 /* Uploading. */
@@ -154,25 +154,22 @@ static enum rc invoke(struct run *run, struct fn_answer *ret_answer, struct err 
 	return rc;
 }
 
-static bool has(struct slice text, const char *words)
-{
-	return text.n && memmem(text.p, text.n, words, strlen(words));
-}
-
 /* False: the run ends here. */
 static bool judge_answer(struct run *run, const struct fn_answer *answer)
 {
-	bool stopped = run->scenario->type == SCENARIO_MEMORY_PRESSURE &&
-		       has(answer->payload, "timed out");
-
-	if (answer->is_error && !stopped)
+	run->has_stopped = answer->is_error && run->scenario->type == SCENARIO_MEMORY_PRESSURE &&
+			   invoke_timed_out(answer);
+	if (answer->is_error && !run->has_stopped)
 		oracle_problem(run->oracle, "the function failed: %.*s",
 			(int)(answer->payload.n < 300 ? answer->payload.n : 300),
 			(const char *)answer->payload.p);
-	if (run->scenario->type == SCENARIO_DIRECT_INVOKE && run->result.n_files < n_sources(run) &&
-		!has(answer->log, INVOKE_LIMIT_WORDS))
+	if (answer->is_error)
+		return false;
+	if (run->scenario->type == SCENARIO_DIRECT_INVOKE &&
+		run->result.n_files < run_n_sources(run) && !invoke_tells_limit(answer))
 		oracle_problem(run->oracle, "the log's tail does not say '" INVOKE_LIMIT_WORDS "'");
-	return !answer->is_error;
+	run->tells_processed = invoke_processed(answer, &run->n_processed);
+	return true;
 }
 
 static bool invoke_trip(struct run *run)
@@ -181,7 +178,7 @@ static bool invoke_trip(struct run *run)
 	struct err err = {0};
 	uint64_t from_ms = run_now_ms(run), uploaded_ms;
 
-	if (upload_round(run, 1, 0, n_sources(run), &err) != RC_OK) {
+	if (upload_round(run, 1, 0, run_n_sources(run), &err) != RC_OK) {
 		oracle_problem(run->oracle, "upload: %s", err.text);
 		return false;
 	}
@@ -193,6 +190,7 @@ static bool invoke_trip(struct run *run)
 		return false;
 	}
 	run->result.invoke_ms = run_now_ms(run) - uploaded_ms;
+	run->result.arrival_ms = run->result.invoke_ms; /* for whoever settles after a stop */
 	if (!judge_answer(run, &answer))
 		return false;
 	if (!wait_for(run,
@@ -204,85 +202,36 @@ static bool invoke_trip(struct run *run)
 	return true;
 }
 
-/* What the oracle cannot know. */
-
-static void check_compression(struct run *run)
-{
-	const struct oracle_tally *t = oracle_tally(run->oracle);
-
-	/* Others' members may be anything. */
-	if (run->scenario->generator != GENERATOR_COMPRESSIBLE || t->n_foreign ||
-		t->member_bytes == 0)
-		return;
-	if (2 * t->bundle_bytes > t->member_bytes)
-		oracle_problem(run->oracle,
-			"the bundles are hardly smaller than their sources: %llu of %llu bytes",
-			(unsigned long long)t->bundle_bytes, (unsigned long long)t->member_bytes);
-}
-
-/* Stopped early means: the first files, in order. */
-static void check_order(struct run *run)
-{
-	size_t n = n_sources(run), i = 0;
-
-	while (i < n && oracle_seen(run->oracle, i))
-		i++;
-	for (; i < n; i++)
-		if (oracle_seen(run->oracle, i))
-			oracle_problem(run->oracle,
-				"order: '" SLICE_FMT "' arrived before others in front of it",
-				SLICE_ARG(run->manifest.entries[i].key));
-}
-
-static void check_memory(struct run *run)
-{
-	struct err err = {0};
-
-	if (!run->options->server_pid)
-		return;
-	if (memory_peak(run->options->server_pid, &run->result.peak_bytes, &err) != RC_OK) {
-		oracle_problem(run->oracle, "%s", err.text);
-		return;
-	}
-	if (run->scenario->type == SCENARIO_MEMORY_PRESSURE &&
-		run->result.peak_bytes > RUNNER_MEMORY_MAX)
-		oracle_problem(run->oracle, "the server's memory reached %llu MiB, more than %llu",
-			(unsigned long long)run->result.peak_bytes >> 20, RUNNER_MEMORY_MAX >> 20);
-}
-
-/* No two files of more than the limit together can share a bundle; with others' files nothing can be said. */
-static void check_bundle_count(struct run *run)
-{
-	const struct oracle_tally *t = oracle_tally(run->oracle);
-	size_t fit = invoke_fitting(&run->manifest, run->scenario->bundle_limit);
-	uint64_t least = fit ? (run->manifest.n + fit - 1) / fit : run->manifest.n;
-
-	if (t->n_bundles < least)
-		oracle_problem(run->oracle, "%llu bundles for what needs %llu of at most %llu MiB",
-			(unsigned long long)t->n_bundles, (unsigned long long)least,
-			(unsigned long long)run->scenario->bundle_limit >> 20);
-}
-
+/* What is too much comes, if it comes, with a batch that begins after the one that had all: about as long as that took. */
 static void settle(struct run *run)
 {
-	uint64_t ms = run->result.arrival_ms;
+	uint64_t deadline_ms = run->result.arrival_ms;
 
-	if (ms < RUNNER_SETTLE_MIN_MS)
-		ms = RUNNER_SETTLE_MIN_MS;
-	clock_sleep_ms(run->options->clock, ms < RUNNER_SETTLE_MAX_MS ? ms : RUNNER_SETTLE_MAX_MS);
+	if (deadline_ms < RUNNER_SETTLE_MIN_MS)
+		deadline_ms = RUNNER_SETTLE_MIN_MS;
+	if (deadline_ms > RUNNER_SETTLE_MAX_MS)
+		deadline_ms = RUNNER_SETTLE_MAX_MS;
+	for (deadline_ms += run_now_ms(run); run_now_ms(run) < deadline_ms;) {
+		uint64_t left_ms = deadline_ms - run_now_ms(run);
+
+		clock_sleep_ms(run->options->clock,
+			left_ms < RUNNER_POLL_MAX_MS ? left_ms : RUNNER_POLL_MAX_MS);
+		run_tell(run, RUN_SETTLING);
+	}
 	run_look(run);
 }
 
 /* All rounds of the type; false when one ended early. */
 static bool rounds(struct run *run)
 {
-	size_t n = n_sources(run);
+	size_t n = run_n_sources(run);
 
 	if (scenario_is_direct(run->scenario->type))
 		return invoke_trip(run);
 	if (!round_trip(run, 1, 0, n))
 		return false;
 	if (run->scenario->type == SCENARIO_IDEMPOTENCY_CHECK) {
+		settle(run); /* a duplicate of the first round must not pass for the second's */
 		oracle_expect(run->oracle, 2);
 		return round_trip(run, 2, 0, n);
 	}
@@ -295,15 +244,11 @@ static bool rounds(struct run *run)
 
 static void judge(struct run *run)
 {
-	if (rounds(run)) {
+	bool is_over = rounds(run);
+
+	if (is_over || run->has_stopped)
 		settle(run);
-		check_compression(run);
-	}
-	if (run->scenario->type == SCENARIO_MEMORY_PRESSURE)
-		check_order(run);
-	if (run->scenario->type == SCENARIO_PARTIAL_BATCH_FAILURE)
-		check_bundle_count(run);
-	check_memory(run);
+	run_check(run, is_over);
 }
 
 static void take_verdict(struct run *run, struct arena *a)

@@ -9,19 +9,23 @@
  *    its own files. A failed run leaves everything for inspection.
  *
  * What the test types add:
- *   idempotency_check      the same bytes go in again under the same keys: a second bundle must bring each of them again
+ *   idempotency_check      after step 4 the same bytes go in again under the same keys: a second bundle must bring each of them
+ *                          again
  *   direct_invoke          keys where no event comes of them, one invocation: exactly the files that fit one bundle, from the
- *                          first on; when not all fit the log's tail says so
+ *                          first on; the log's tail says how many, and when not all fit that they do not
  *   memory_pressure        the same, but where it stops is the function's affair: what is bundled is the first files, at
- *                          least one; a run that timed out is no failure; the server's peak memory is at most RUNNER_MEMORY_MAX
+ *                          least one, as many as the log's tail says; a run that timed out is no failure; the server's peak memory,
+ *                          where server_pid lets it be seen, is at most RUNNER_MEMORY_MAX
  *   file_not_found         one file's version is deleted as soon as it is in. The bundler must wait longer than that takes:
  *                          a batch window of a second or more
  *   key_sanitization       "../../malicious_file.txt" goes in before "safe_file.txt"
- *   partial_batch_failure  no two files share a bundle whose limit they exceed together
+ *   partial_batch_failure  no files share a bundle whose limit they exceed together
+ * Compressible files must come out RUNNER_SMALLER times smaller.
  * Where something must not come, a marker file goes in after all else has arrived, and its arrival ends the waiting.
  *
  * Only files under the run's own prefix count, so runs in quick succession, and other producers' files in the same bundles,
- * do not disturb it.
+ * do not disturb it. A member that is nobody's is an extra one, though: the first RUNNER_LOOKUPS_MAX foreign members, but those
+ * of other runs, which may have removed them, are looked for in the landing bucket, if it may be listed.
  */
 #ifndef BALER_VERIFY_RUNNER_H
 #define BALER_VERIFY_RUNNER_H
@@ -35,9 +39,11 @@
 #define RUNNER_STALE_MS 240000
 #define RUNNER_POLL_MIN_MS 25 /* the first pause between two looks; each is half as long again */
 #define RUNNER_POLL_MAX_MS 500
-#define RUNNER_SETTLE_MIN_MS 250 /* before the last look */
-#define RUNNER_SETTLE_MAX_MS 1000
+#define RUNNER_SETTLE_MIN_MS 250   /* before the last look */
+#define RUNNER_SETTLE_MAX_MS 15000 /* the contract's batch window */
 #define RUNNER_INVOKED_MS 10000 /* from the end of an invocation until its bundle must be there */
+#define RUNNER_SMALLER 4       /* times; what bundles of compressible files must come to at least */
+#define RUNNER_LOOKUPS_MAX 100 /* foreign members looked for in the landing bucket, a run */
 #define RUNNER_MEMORY_MAX (256ull << 20) /* bytes, the server's promise */
 
 enum run_phase {
@@ -46,6 +52,7 @@ enum run_phase {
 	RUN_UPLOADING,
 	RUN_INVOKING,
 	RUN_WAITING,
+	RUN_SETTLING,
 	RUN_REMOVING,
 	RUN_ENDED
 };
@@ -73,6 +80,7 @@ struct run_options {
 	struct clock *clock;
 	const struct scenario *scenario;
 	bool keep_files;
+	bool is_shared; /* the bundles may hold files of other landing buckets: foreign members are not looked for */
 	/* Told at each change of phase and each look; from the calling thread. May be NULL. */
 	void (*progress)(void *arg, const struct run_progress *p);
 	void *arg;

@@ -228,6 +228,100 @@ static void other_producers_files_are_none_of_our_business(void **state)
 	assert_int_equal(oracle_tally(c->oracle)->n_foreign, 1);
 }
 
+/* contract.md: "never an empty one". */
+static void a_bundle_of_nothing_fails(void **state)
+{
+	struct court *c = *state;
+
+	bundle_of(c, "bundle-1", "012");
+	bundle_of(c, "bundle-2", "");
+	assert_problem(c, "empty: bundle 'bundle-2'");
+}
+
+/* One that could not be read to its end may well have members. */
+static void a_broken_bundle_of_nothing_is_not_called_empty(void **state)
+{
+	struct court *c = *state;
+
+	oracle_begin(c->oracle, slice_str("bundle-1"));
+	end(c, false);
+	bundle_of(c, "bundle-1", "012");
+	assert_true(oracle_judge(c->oracle));
+}
+
+static void a_bundle_without_a_hash_fails(void **state)
+{
+	struct court *c = *state;
+	unsigned char hash[SHA256_BYTES] = {1};
+
+	oracle_begin(c->oracle, slice_str("bundle-1"));
+	see(c, 0);
+	see(c, 1);
+	see(c, 2);
+	oracle_end(c->oracle, true, 10, (struct slice){0}, hash);
+	assert_problem(c, "no metadata content-sha256");
+}
+
+/* A file of ours under a name that it never had, beside itself or instead. */
+static void our_bytes_under_another_name_fail(void **state)
+{
+	struct court *c = *state;
+	struct untar_member m = {.name = slice_str("source_file_0002.bin"), .size = 100};
+
+	memcpy(m.sha256, c->manifest.entries[1].sha256, SHA256_BYTES);
+	oracle_begin(c->oracle, slice_str("bundle-1"));
+	see(c, 0);
+	see(c, 1);
+	see(c, 2);
+	oracle_member(c->oracle, &m);
+	end(c, true);
+	assert_true(oracle_is_complete(c->oracle));
+	assert_int_equal(oracle_tally(c->oracle)->n_problems, 1);
+	assert_problem(c, "extra: 'source_file_0002.bin' in 'bundle-1' has the bytes of 'data/");
+}
+
+static void one_under_a_wrong_name_is_missing_too(void **state)
+{
+	struct court *c = *state;
+	struct untar_member m = {.name = slice_str("source_file_0002.bin"), .size = 100};
+
+	memcpy(m.sha256, c->manifest.entries[1].sha256, SHA256_BYTES);
+	oracle_begin(c->oracle, slice_str("bundle-1"));
+	see(c, 0);
+	see(c, 2);
+	oracle_member(c->oracle, &m);
+	end(c, true);
+	assert_problem(c, "missing");
+	assert_problem(c, "extra");
+}
+
+static void the_names_of_foreign_members_are_told(void **state)
+{
+	struct court *c = *state;
+
+	oracle_begin(c->oracle, slice_str("bundle-1"));
+	see(c, 0);
+	for (int i = 0; i < ORACLE_FOREIGN_MAX + 5; i++)
+		see_other(c, "data/other", false);
+	end(c, true);
+	assert_true(oracle_last_has_ours(c->oracle));
+	assert_int_equal(oracle_last_n_foreign(c->oracle), ORACLE_FOREIGN_MAX);
+	assert_string_equal(oracle_last_foreign(c->oracle, 0), "data/other");
+	assert_int_equal(oracle_tally(c->oracle)->n_foreign, ORACLE_FOREIGN_MAX + 5);
+	bundle_of(c, "bundle-2", "12");
+	assert_int_equal(oracle_last_n_foreign(c->oracle), 0);
+}
+
+static void the_largest_bundle_is_told(void **state)
+{
+	struct court *c = *state;
+
+	bundle_of(c, "bundle-1", "0");
+	assert_int_equal(oracle_tally(c->oracle)->largest_bytes, 0); /* alone it may be any size */
+	bundle_of(c, "bundle-2", "12");
+	assert_int_equal(oracle_tally(c->oracle)->largest_bytes, 1024);
+}
+
 /* A download that broke off is read again: its members count once. */
 static void a_bundle_read_twice_counts_once(void **state)
 {
@@ -294,6 +388,13 @@ int main(void)
 		IN_COURT(a_wrong_hash_or_size_fails),
 		IN_COURT(a_bundle_that_lies_about_its_hash_fails),
 		IN_COURT(other_producers_files_are_none_of_our_business),
+		IN_COURT(a_bundle_of_nothing_fails),
+		IN_COURT(a_broken_bundle_of_nothing_is_not_called_empty),
+		IN_COURT(a_bundle_without_a_hash_fails),
+		IN_COURT(our_bytes_under_another_name_fail),
+		IN_COURT(one_under_a_wrong_name_is_missing_too),
+		IN_COURT(the_names_of_foreign_members_are_told),
+		IN_COURT(the_largest_bundle_is_told),
 		IN_COURT(a_bundle_read_twice_counts_once),
 		IN_COURT(two_copies_in_two_bundles),
 		IN_COURT(one_copy_where_two_are_expected_fails),

@@ -18,6 +18,7 @@
 
 #define LANDING "landing"
 #define DISTRIBUTION "distribution"
+#define FOREIGN "data/somebody-elses"
 #define BUNDLE_MAX (5u << 20) /* three files of 1 MiB and room */
 
 enum wrong {
@@ -26,7 +27,12 @@ enum wrong {
 	SHIPS_ONE_TWICE,
 	DAMAGES_ONE,
 	ADDS_ONE,
+	SHIPS_AN_EMPTY_BUNDLE, /* too */
+	SHIPS_ONE_TWICE_LATE, /* with a batch window of three seconds, two seconds after the first */
+	ADDS_A_STRAY,         /* that is nobody's */
+	DROPS_THE_PREFIX,     /* of the members' names */
 	LIES_ABOUT_THE_HASH,
+	FORGETS_THE_HASH,
 	FORGETS_THE_TYPE,
 	SETS_AN_ENCODING,
 	SHIPS_A_LINK,
@@ -41,6 +47,7 @@ enum wrong {
 	FAILS_WHEN_INVOKED,
 	TIMES_OUT,
 	SHARES_A_BUNDLE, /* of files that exceed its limit together */
+	MISCOUNTS,       /* in the log, when invoked */
 };
 
 struct world {
@@ -48,9 +55,11 @@ struct world {
 	atomic_ullong now_ms;
 	struct object_store *store;
 	enum wrong wrong;
-	bool adds_foreign;
+	bool adds_foreign, is_shared;
 	struct key_set bundled; /* "key version" */
 	unsigned n_bundles;
+	uint64_t window_end_ms;
+	uint64_t late_ms; /* when the second of SHIPS_ONE_TWICE_LATE is due; 0: not known yet */
 	size_t n_deleted; /* versions deleted while a file_not_found ran */
 	struct function function;
 	uint64_t server_pid;
@@ -138,6 +147,8 @@ static void pack_object(struct world *w, struct packing *p, const struct os_obje
 	const char *name = memmem(o->key.p, o->key.n, "/../", 4) ? "malicious_file.txt"
 								 : arena_strdup(&p->a, o->key);
 
+	if (w->wrong == DROPS_THE_PREFIX)
+		name = strrchr(name, '/') + 1;
 	buf_init(&b.bytes, BUNDLE_MAX);
 	assert_int_equal(os_get_many(w->store, &id, 1, &sink, NULL), RC_OK);
 	assert_int_equal(b.outcome, RC_OK);
@@ -145,6 +156,8 @@ static void pack_object(struct world *w, struct packing *p, const struct os_obje
 		b.bytes.p[b.bytes.n / 2] ^= 1;
 	add_member(p, name, buf_slice(&b.bytes), w->wrong == SHIPS_A_LINK);
 	buf_release(&b.bytes);
+	if (w->wrong == ADDS_A_STRAY && p->n_members == 1)
+		add_member(p, "data/stray", slice_str("x"), false);
 	if (w->wrong == ADDS_ONE)
 		add_member(p, arena_printf(&p->a, "%s.extra", name), slice_str("x"), false);
 }
@@ -154,7 +167,7 @@ static bool takes(struct world *w, struct packing *p, const struct os_object *o)
 	struct slice id = slice_str(arena_printf(
 		&p->a, SLICE_FMT " " SLICE_FMT, SLICE_ARG(o->key), SLICE_ARG(o->version)));
 
-	if (o->is_delete_marker || w->wrong == DOES_NOTHING ||
+	if (o->is_delete_marker || w->wrong == DOES_NOTHING || slice_eq_str(o->key, FOREIGN) ||
 		slice_has_prefix(o->key, slice_str("direct-invoke-tests/")))
 		return false;
 	if (memmem(o->key.p, o->key.n, "/../", 4) && w->wrong != SHIPS_WHAT_CLIMBS)
@@ -193,12 +206,34 @@ static void put_bundle(struct world *w, struct packing *p)
 	hash[0] ^= w->wrong == LIES_ABOUT_THE_HASH;
 	hex_encode(hash, sizeof(hash), hex);
 	key = arena_printf(&p->a, "2026/01/01/00/bundle-%u.tar.gz", ++w->n_bundles);
-	headers = arena_printf(&p->a, "content-type:%s\n%sx-amz-meta-content-sha256:%s\n",
+	headers = arena_printf(&p->a, "content-type:%s\n%sx-amz-meta-%s:%s\n",
 		w->wrong == FORGETS_THE_TYPE ? "binary/octet-stream" : "application/gzip",
-		w->wrong == SETS_AN_ENCODING ? "content-encoding:gzip\n" : "", hex);
+		w->wrong == SETS_AN_ENCODING ? "content-encoding:gzip\n" : "",
+		w->wrong == FORGETS_THE_HASH ? "sha256" : "content-sha256", hex);
 	assert_int_equal(os_put(w->store, slice_str(DISTRIBUTION), slice_str(key),
 				 slice_str(headers), p->n, &source, &p->a, &info, NULL),
 		RC_OK);
+}
+
+static struct slice kept; /* a bundle's bytes */
+
+static void keep_for_later(struct world *w, const struct packing *p)
+{
+	if (w->late_ms)
+		return;
+	w->late_ms = atomic_load(&w->now_ms) + 2000;
+	kept = arena_slice(&w->arena, slice_of(p->bytes, p->n));
+}
+
+static void put_kept(struct world *w)
+{
+	struct packing p = {.bytes = (unsigned char *)kept.p, .n = kept.n};
+
+	if (!kept.n || atomic_load(&w->now_ms) < w->late_ms)
+		return;
+	put_bundle(w, &p);
+	kept.n = 0;
+	arena_release(&p.a);
 }
 
 static void packing_open(struct world *w, struct packing *p)
@@ -207,8 +242,9 @@ static void packing_open(struct world *w, struct packing *p)
 	p->bytes = test_malloc(p->cap);
 	archive_write_set_format_pax(p->archive);
 	archive_write_add_filter_gzip(p->archive);
-	archive_write_set_filter_option(
-		p->archive, "gzip", "compression-level", w->wrong == PACKS_NOT ? "0" : "1");
+	/* Random bytes stay as they are: quicker. */
+	archive_write_set_filter_option(p->archive, "gzip", "compression-level",
+		w->wrong == PACKS_NOT || w->scenario.generator == GENERATOR_RANDOM ? "0" : "1");
 	assert_int_equal(
 		archive_write_open_memory(p->archive, p->bytes, p->cap, &p->n), ARCHIVE_OK);
 }
@@ -216,12 +252,14 @@ static void packing_open(struct world *w, struct packing *p)
 static void packing_close(struct world *w, struct packing *p)
 {
 	if (p->n_members && w->adds_foreign)
-		add_member(p, "data/somebody-elses", slice_str("x"), false);
+		add_member(p, FOREIGN, slice_str("x"), false);
 	archive_write_close(p->archive);
-	if (p->n_members)
+	if (p->n_members || (w->wrong == SHIPS_AN_EMPTY_BUNDLE && w->n_bundles))
 		put_bundle(w, p);
 	if (p->n_members && w->wrong == SHIPS_ONE_TWICE)
 		put_bundle(w, p);
+	if (p->n_members && w->wrong == SHIPS_ONE_TWICE_LATE)
+		keep_for_later(w, p);
 	archive_write_free(p->archive);
 	test_free(p->bytes);
 	arena_release(&p->a);
@@ -313,16 +351,27 @@ static enum rc invoked(struct function *fn, const struct fn_call *call, struct a
 	fit = n_invoked(w, n);
 	pack_records(w, records, fit);
 	json_decref(root);
-	*ret_answer = (struct fn_answer){.payload = slice_str("{}")};
-	if (fit < n && w->wrong != KEEPS_THE_LIMIT_QUIET)
-		ret_answer->log =
-			slice_str("{\"message\":\"Predicted disk usage exceeds limit\"}\n");
+	*ret_answer = (struct fn_answer){.payload = slice_str("{}"),
+		.log = slice_str(arena_printf(&w->arena, "%s{\"processed_records\":%zu}\n",
+			fit < n && w->wrong != KEEPS_THE_LIMIT_QUIET
+				? "{\"message\":\"Predicted disk usage exceeds limit\"}\n"
+				: "",
+			fit + (w->wrong == MISCOUNTS ? 10 : 0)))};
 	return RC_OK;
 }
 
 static const struct function_ops function_ops = {.invoke = invoked};
 
 static void put_victim_back(struct world *w);
+
+static bool is_window_over(struct world *w)
+{
+	uint64_t now_ms = atomic_load(&w->now_ms);
+
+	if (w->window_end_ms == 0)
+		w->window_end_ms = now_ms + (w->wrong == SHIPS_ONE_TWICE_LATE ? 3000 : 0);
+	return now_ms >= w->window_end_ms;
+}
 
 static void on_progress(void *arg, const struct run_progress *progress)
 {
@@ -331,8 +380,10 @@ static void on_progress(void *arg, const struct run_progress *progress)
 	/* One that was quicker than the deletion. */
 	if (progress->phase == RUN_WAITING && w->wrong == COMES_LATE_TO_ONE)
 		put_victim_back(w);
-	if (progress->phase == RUN_WAITING)
+	if (progress->phase == RUN_WAITING && is_window_over(w))
 		bundle_all(w);
+	if (w->wrong == SHIPS_ONE_TWICE_LATE)
+		put_kept(w);
 }
 
 /* The bytes that were deleted, made again: the same key and size give the same. */
@@ -411,6 +462,7 @@ static enum rc run(struct world *w, bool keep_files, struct err *err)
 		.clock = &w->clock,
 		.scenario = &w->scenario,
 		.keep_files = keep_files,
+		.is_shared = w->is_shared,
 		.progress = on_progress,
 		.arg = w};
 
@@ -470,7 +522,13 @@ static void each_wrong_fails_the_run(void **state)
 		{SHIPS_ONE_TWICE, "duplicate"},
 		{DAMAGES_ONE, "damaged"},
 		{ADDS_ONE, "extra"},
+		{SHIPS_ONE_TWICE_LATE, "duplicate"},
+		{ADDS_A_STRAY, "extra: 'data/stray'"},
+		{DROPS_THE_PREFIX, "has the bytes of"},
+		{DROPS_THE_PREFIX, "missing"},
+		{SHIPS_AN_EMPTY_BUNDLE, "empty: bundle"},
 		{LIES_ABOUT_THE_HASH, "content-sha256"},
+		{FORGETS_THE_HASH, "no metadata content-sha256"},
 		{FORGETS_THE_TYPE, "Content-Type"},
 		{SETS_AN_ENCODING, "Content-Encoding"},
 		{SHIPS_A_LINK, "not a regular file"},
@@ -516,6 +574,27 @@ static void idempotency_fails_when_an_overwrite_is_not_shipped(void **state)
 	assert_says(w, "missing");
 }
 
+/* The first version's bundle under a second key is not the second version's. */
+static void idempotency_fails_on_a_bundle_shipped_twice(void **state)
+{
+	static const enum wrong wrongs[] = {SHIPS_ONE_TWICE, SHIPS_ONE_TWICE_LATE};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		void *fresh;
+		struct world *w;
+
+		open_world(&fresh);
+		w = fresh;
+		w->scenario.type = SCENARIO_IDEMPOTENCY_CHECK;
+		w->scenario.num_files = 1;
+		w->wrong = wrongs[i];
+		assert_int_equal(run(w, false, NULL), RC_OK);
+		assert_says(w, "duplicate");
+		close_world(&fresh);
+	}
+}
+
 /* contract.md: runs in quick succession never see each other's bundles, also when each leaves its files behind. */
 static void runs_in_succession_do_not_disturb_each_other(void **state)
 {
@@ -531,16 +610,57 @@ static void runs_in_succession_do_not_disturb_each_other(void **state)
 	assert_int_equal(count(w, DISTRIBUTION, false), 2); /* the last one's */
 }
 
+static void put_foreign(struct world *w)
+{
+	struct text t = {slice_str("x")};
+	struct os_source source = {.read = text_read, .arg = &t};
+	struct os_object info;
+
+	assert_int_equal(os_put(w->store, slice_str(LANDING), slice_str(FOREIGN), (struct slice){0},
+				 1, &source, &w->arena, &info, NULL),
+		RC_OK);
+}
+
 static void other_producers_files_are_left_alone(void **state)
 {
 	struct world *w = *state;
 
 	w->adds_foreign = true;
+	put_foreign(w);
 	assert_int_equal(run(w, false, NULL), RC_OK);
 	assert_true(w->result.is_passed);
-	assert_int_equal(count(w, LANDING, true), 0);
+	assert_int_equal(count(w, LANDING, true), 1);
 	assert_int_equal(
 		count(w, DISTRIBUTION, false), w->n_bundles); /* somebody's files are in it */
+}
+
+/* What is never put in is an extra one, unless the caller knows of other landing buckets. */
+static void what_nobody_put_in_is_extra(void **state)
+{
+	struct world *w = *state;
+
+	w->adds_foreign = true;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_says(w, "extra: 'data/somebody-elses' in");
+	w->is_shared = true;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_true(w->result.is_passed);
+}
+
+/* A bundle is judged by its headers also when others' files are in it. */
+static void a_mixed_bundle_is_judged_too(void **state)
+{
+	struct world *w = *state;
+
+	w->adds_foreign = true;
+	put_foreign(w);
+	w->wrong = FORGETS_THE_TYPE;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_says(w, "Content-Type");
+	w->wrong = PACKS_NOT;
+	w->scenario.generator = GENERATOR_COMPRESSIBLE;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	assert_says(w, "hardly smaller");
 }
 
 static void compressible_files_must_come_out_small(void **state)
@@ -647,7 +767,10 @@ static void each_type_fails_on_its_own_wrong(void **state)
 		{SCENARIO_FILE_NOT_FOUND, COMES_LATE_TO_ONE, "unwanted"},
 		{SCENARIO_FILE_NOT_FOUND, DROPS_ONE, "missing"},
 		{SCENARIO_KEY_SANITIZATION, SHIPS_WHAT_CLIMBS, "as 'malicious_file.txt'"},
+		{SCENARIO_DIRECT_INVOKE, MISCOUNTS, "says \"processed_records\":13, but 3 arrived"},
+		{SCENARIO_MEMORY_PRESSURE, MISCOUNTS, "says \"processed_records\":13, but 3"},
 		{SCENARIO_PARTIAL_BATCH_FAILURE, SHARES_A_BUNDLE, "1 bundles for what needs 4"},
+		{SCENARIO_PARTIAL_BATCH_FAILURE, SHARES_A_BUNDLE, "more than 1 MiB"},
 	};
 
 	(void)state;
@@ -719,8 +842,11 @@ int main(void)
 		cmocka_unit_test(each_wrong_fails_the_run),
 		IN_WORLD(idempotency_wants_two_bundles),
 		IN_WORLD(idempotency_fails_when_an_overwrite_is_not_shipped),
+		cmocka_unit_test(idempotency_fails_on_a_bundle_shipped_twice),
 		IN_WORLD(runs_in_succession_do_not_disturb_each_other),
 		IN_WORLD(other_producers_files_are_left_alone),
+		IN_WORLD(what_nobody_put_in_is_extra),
+		IN_WORLD(a_mixed_bundle_is_judged_too),
 		IN_WORLD(compressible_files_must_come_out_small),
 		IN_WORLD(stale_bundles_are_deleted_and_young_ones_are_not),
 		cmocka_unit_test(each_type_passes),
