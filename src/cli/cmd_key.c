@@ -9,19 +9,20 @@
 
 struct key_options {
 	struct admin_options admin; /* first */
-	unsigned role; /* of choices: enum key_role, less 1; behind them: none was given */
+	unsigned role;              /* of choices: enum key_role, less 1; ROLE_NOT_GIVEN */
 	char *note;
 };
 
+#define ROLE_NOT_GIVEN N_ROLES
 #define FIELD(name) offsetof(struct key_options, name)
 
 const struct setting key_settings[] = {
 	ADMIN_SETTINGS,
-	{"role", 0, "ROLE", SETTING_CHOICE, FIELD(role), "none",
-		.choices = "supplier|consumer|processor|admin|none", .flag_only = true,
-		.help = "add: what the key may do"},
+	{"role", 0, "ROLE", SETTING_CHOICE, FIELD(role), NULL,
+		.choices = "supplier|consumer|processor|admin", .flag_only = true,
+		.help = "add: what the key may do; required"},
 	{"note", 0, "TEXT", SETTING_TEXT, FIELD(note), NULL, .flag_only = true,
-		.help = "add: whose it is and what for"},
+		.help = "add: whose it is and what for; list shows it"},
 	{NULL},
 };
 
@@ -127,6 +128,14 @@ static int misuse(const char *text)
 	return EXIT_USAGE;
 }
 
+static int unknown(const char *verb)
+{
+	if (*verb)
+		fprintf(stderr, "baler key: '%s' is none of add, list, revoke\n", verb);
+	return *verb ? EXIT_USAGE
+		     : misuse("what shall be done? add --role ROLE, list, revoke ACCESS_KEY");
+}
+
 /* Whatever else a user typed never becomes part of a path. */
 static bool is_access_key(const char *s)
 {
@@ -142,13 +151,15 @@ static int check(const struct key_options *o, const char *verb, char **words, si
 	bool revokes = strcmp(verb, "revoke") == 0;
 
 	if (!adds && !lists && !revokes)
-		return misuse("what shall be done? add --role ROLE, list, revoke ACCESS_KEY");
+		return unknown(verb);
 	if (adds && role_of(o) == ROLE_NONE)
 		return misuse("which role? add --role supplier, consumer, processor or admin");
 	if (!adds && (role_of(o) != ROLE_NONE || o->note))
 		return misuse("--role and --note are for add");
 	if ((adds || lists) && n)
-		return misuse(adds ? "a new key gets its name by itself" : "list takes no name");
+		return misuse(adds ? "add takes no name: a new key gets its own; its role is "
+				     "given with --role"
+				   : "list takes no name");
 	if (revokes && n != 1)
 		return misuse("revoke which? give its access key");
 	if (revokes && !is_access_key(words[0]))
@@ -174,7 +185,7 @@ static int run(const struct key_options *o, const char *verb, char **words)
 int cmd_key(int argc, char **argv)
 {
 	struct command_line line = {.command = "key", .settings = key_settings};
-	struct key_options options = {0};
+	struct key_options options = {.role = ROLE_NOT_GIVEN};
 	struct arena a = ARENA_INIT;
 	int status = command_begin(&line, &options, &a, argc, argv);
 	const char *verb = line.n_operands ? line.operands[0] : "";

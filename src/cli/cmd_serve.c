@@ -14,13 +14,15 @@
 
 #define STOP_DEADLINE_MS 6000 /* requests in hand; the promise is 10 s for everything */
 
-/* No core files with secrets in them, no privileges by exec, no group or world access, as many sockets as we may. */
+/* No core files with secrets in them, no look into memory by the user's other processes, no privileges by exec, no group or
+ * world access, as many sockets as we may. */
 static void harden(void)
 {
 	struct rlimit files, none = {0, 0};
 
 	umask(077);
 	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

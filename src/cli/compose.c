@@ -13,6 +13,7 @@
 #include "base/sync.h"
 #include "cli/function.h"
 #include "cli/measure.h"
+#include "cli/secret_env.h"
 #include "cli/watch.h"
 #include "core/pipeline.h"
 #include "gateway/gateway.h"
@@ -174,8 +175,8 @@ static enum rc open_landing(struct composition *c, struct err *err)
 	if (rc == RC_OK)
 		rc = s3_open(&settings, &s3, err);
 	aws_settings_release(&settings);
-	unsetenv("BALER_LANDING_SECRET_ACCESS_KEY");
-	unsetenv("BALER_LANDING_SESSION_TOKEN");
+	secret_env_wipe("BALER_LANDING_SECRET_ACCESS_KEY");
+	secret_env_wipe("BALER_LANDING_SESSION_TOKEN");
 	if (rc == RC_OK)
 		c->foreign_landing = retry_object_store_new(
 			s3, &retry_defaults, clock_system(), prng_u64(&jitter));
@@ -280,8 +281,8 @@ enum rc compose_open(
 
 	c->options = options;
 	c->alarms = alarms_new();
-	unsetenv("BALER_EVENTS_TOKEN"); /* they are in options */
-	unsetenv("BALER_METRICS_TOKEN");
+	secret_env_wipe("BALER_EVENTS_TOKEN"); /* they are in options */
+	secret_env_wipe("BALER_METRICS_TOKEN");
 	rc = check_buckets(options, err);
 	if (rc == RC_OK)
 		rc = serve_options_check(options, err);

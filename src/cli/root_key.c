@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/prng.h"
+#include "cli/secret_env.h"
 
 #define ACCESS_VARIABLE "BALER_ROOT_ACCESS_KEY"
 #define SECRET_VARIABLE "BALER_ROOT_SECRET_KEY"
@@ -53,10 +54,8 @@ static enum rc from_environment(
 			access ? ACCESS_VARIABLE : SECRET_VARIABLE,
 			access ? SECRET_VARIABLE : ACCESS_VARIABLE);
 	rc = take(access, secret, key, err);
-	/* unsetenv hides them from child processes, but /proc/self/environ still shows the first stack page */
-	explicit_bzero((char *)(uintptr_t)secret, strlen(secret));
-	unsetenv(ACCESS_VARIABLE);
-	unsetenv(SECRET_VARIABLE);
+	secret_env_wipe(ACCESS_VARIABLE);
+	secret_env_wipe(SECRET_VARIABLE);
 	return rc;
 }
 
@@ -80,6 +79,8 @@ static enum rc from_file(const char *path, struct root_key *key, struct err *err
 			     ? take(access, secret, key, err)
 			     : err_set(err, RC_CORRUPT, "'%s' does not hold two lines", path);
 	}
+	if (text.p)
+		explicit_bzero(text.p, text.cap);
 	buf_release(&text);
 	return rc;
 }
@@ -103,7 +104,8 @@ static enum rc make(const char *path, struct root_key *key, struct err *err)
 	buf_reset(&text);
 	buf_addf(&text, "%s\n%s\n", key->access, key->secret);
 	rc = file_replace(path, buf_slice(&text), 0600, err);
-	explicit_bzero(text.p, text.n);
+	explicit_bzero(text.p, text.cap);
+	explicit_bzero(bytes, sizeof(bytes));
 	buf_release(&text);
 	key->is_new = true;
 	return rc;

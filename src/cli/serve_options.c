@@ -79,15 +79,15 @@ const struct setting serve_settings[] = {
 			"is refused"},
 	{"dead-letter-retention", 0, "TIME", SETTING_DURATION, FIELD(dead_letter_retention_ms),
 		"14d", 0, YEARS, .help = "how long dead letters are kept; 0: for ever"},
-	{"events-token", 0, "TOKEN", SETTING_TEXT, FIELD(events_token), NULL,
+	{"events-token", 0, "TOKEN", SETTING_TEXT, FIELD(events_token), NULL, .is_secret = true,
 		.help = "what another store must show as 'Authorization: Bearer TOKEN' to send "
 			"events to\n"
-			"/-/events; at least 16 characters. Better given by variable than on a "
-			"command line"},
-	{"metrics-token", 0, "TOKEN", SETTING_TEXT, FIELD(metrics_token), NULL,
+			"/-/events; at least 16 characters; no flag, as command lines are seen"},
+	{"metrics-token", 0, "TOKEN", SETTING_TEXT, FIELD(metrics_token), NULL, .is_secret = true,
 		.help = "what Prometheus must show as 'Authorization: Bearer TOKEN' to read "
-			"/-/metrics; at\n"
-			"least 16 characters. Better given by variable than on a command line"},
+			"/-/metrics; at
+"
+			"least 16 characters; no flag, as command lines are seen"},
 	{"landing-endpoint", 0, "URL", SETTING_TEXT, FIELD(landing_endpoint), NULL,
 		.help = "the landing bucket is in this S3 store, which sends its events to "
 			"/-/events; keys in\n"
@@ -122,9 +122,9 @@ enum rc serve_options_check(const struct serve_options *o, struct err *err)
 			"again, and its object would be bundled twice");
 	if (is_short(o->events_token))
 		return err_set(
-			err, RC_REFUSED, "'--events-token': shorter than %d characters", TOKEN_MIN);
+			err, RC_REFUSED, "'events-token': shorter than %d characters", TOKEN_MIN);
 	if (is_short(o->metrics_token))
-		return err_set(err, RC_REFUSED, "'--metrics-token': shorter than %d characters",
+		return err_set(err, RC_REFUSED, "'metrics-token': shorter than %d characters",
 			TOKEN_MIN);
 	return RC_OK;
 }

@@ -66,6 +66,11 @@ static enum rc take_flag(struct command_line *line, char **argv, int argc, int *
 
 	if (!s)
 		return unknown_option(line, arena_strdup(a, slice_of(arg, n)), err);
+	if (s->is_secret)
+		return err_set(err, RC_REFUSED,
+			"'--%s': a command line is read by every user of the machine; set '%s' or "
+			"write it into the settings file",
+			s->name, variable_name(s, a));
 	if (s->kind == SETTING_SWITCH) {
 		if (equals)
 			return err_set(err, RC_REFUSED, "'--%s' takes no value", s->name);
@@ -179,7 +184,8 @@ void settings_print(const struct setting *settings, FILE *out)
 	struct arena a = ARENA_INIT;
 
 	for (const struct setting *s = settings; s->name; s++) {
-		fprintf(out, "  --%s%s%s", s->name, s->value ? " " : "", s->value ? s->value : "");
+		fprintf(out, "  %s%s%s%s", s->is_secret ? "" : "--", s->name, s->value ? " " : "",
+			s->value ? s->value : "");
 		if (s->letter)
 			fprintf(out, ", -%c", s->letter);
 		fprintf(out, "\n%s", indent);

@@ -34,6 +34,7 @@ struct setting {
 	const char *variable; /* another environment variable that is honoured, or NULL */
 	uint64_t variable_unit; /* what 1 means in that variable (ms, bytes); 0: written as the flag is */
 	bool flag_only;       /* neither variable nor file */
+	bool is_secret;       /* no flag: every user of the machine reads command lines */
 	const char *help;     /* one or two lines */
 };
 

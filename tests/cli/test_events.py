@@ -19,10 +19,17 @@ from operator_kit import BINARY, DISTRIBUTION, LANDING, Baler
 TOKEN = "a-token-of-the-other-store"
 
 
+def with_token(folder, *options):
+    """The token is a secret: it has a variable and no flag."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BALER_EVENTS_TOKEN", TOKEN)
+        return Baler(folder, *options)
+
+
 @pytest.fixture(scope="module")
 def baler(tmp_path_factory):
     """Keys outside the event prefix make no events of their own: what is bundled of them came through the door."""
-    running = Baler(tmp_path_factory.mktemp("events") / "s", "--events-token", TOKEN, "--event-prefix", "ours/")
+    running = with_token(tmp_path_factory.mktemp("events") / "s", "--event-prefix", "ours/")
     yield running
     running.stop()
 
@@ -106,7 +113,7 @@ def test_a_notification_longer_than_a_message_becomes_many(baler):
 
 
 def test_it_is_durable_when_it_is_answered(tmp_path):
-    slow = Baler(tmp_path / "s", "--events-token", TOKEN, "--batch-window", "1h", "--event-prefix", "ours/")
+    slow = with_token(tmp_path / "s", "--batch-window", "1h", "--event-prefix", "ours/")
     version = slow.put("elsewhere/kept")
     assert post(slow, aws(LANDING, "elsewhere/kept", version)).status_code == 200
     slow.server.process.kill()
@@ -190,7 +197,7 @@ def test_without_a_token_set_no_token_is_right(tmp_path):
 
 
 @pytest.mark.parametrize("words, says", [
-    (("--events-token", "short"), "shorter than 16 characters"),
+    (("--events-token", TOKEN), "BALER_EVENTS_TOKEN"), ((f"--events-token={TOKEN}",), "BALER_EVENTS_TOKEN"),
     (("--ledger-retention", "3d"), "less than 4d"),
     (("--landing-endpoint", "http://127.0.0.1:1"), "BALER_LANDING_ACCESS_KEY_ID"),
     (("--landing-endpoint", "ftp://x"), "'--landing-endpoint'"),
@@ -198,7 +205,12 @@ def test_without_a_token_set_no_token_is_right(tmp_path):
 def test_settings_that_cannot_be_are_refused(tmp_path, words, says):
     answer = subprocess.run([BINARY, "serve", "--data", str(tmp_path / "d"), "--listen", "127.0.0.1:0", *words],
                             capture_output=True, text=True, timeout=20, check=False)
-    assert answer.returncode == 2 and says in answer.stderr
+    assert answer.returncode == 2 and says in answer.stderr and TOKEN not in answer.stderr
+
+
+def test_a_short_token_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("BALER_EVENTS_TOKEN", "short")
+    test_settings_that_cannot_be_are_refused(tmp_path, (), "shorter than 16 characters")
 
 
 def test_a_short_ledger_is_honoured_with_a_warning(tmp_path):

@@ -14,7 +14,10 @@ TOKEN = "a-token-for-metrics-only"
 
 @pytest.fixture(scope="module")
 def baler(tmp_path_factory):
-    running = Baler(tmp_path_factory.mktemp("metrics") / "s", "--metrics-token", TOKEN, "--events-token", "a-token-for-events-only")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BALER_METRICS_TOKEN", TOKEN)
+        environment.setenv("BALER_EVENTS_TOKEN", "a-token-for-events-only")
+        running = Baler(tmp_path_factory.mktemp("metrics") / "s")
     yield running
     running.stop()
 
@@ -66,7 +69,7 @@ def test_no_key_and_no_bucket_is_named(baler):
     assert "secret-customer-name" not in text and LANDING not in text
 
 
-@pytest.mark.parametrize("token", ["wrong-token-wrong-token", "", "a-token-for-events-only"])
+@pytest.mark.parametrize("token", ["wrong-token-wrong-token", "x", "a-token-for-events-only"])
 def test_another_token_is_refused(baler, token):
     assert scrape(baler, token).status_code == 403
 
@@ -89,8 +92,8 @@ def test_a_role_below_admin_may_not_read_them(baler):
 
 
 def test_a_short_token_is_refused_at_the_start(baler, tmp_path):
-    answer = baler.run("serve", "--data", str(tmp_path / "d"), "--metrics-token", "short")
-    assert answer.returncode == 2 and "'--metrics-token'" in answer.stderr
+    answer = baler.run("serve", "--data", str(tmp_path / "d"), BALER_METRICS_TOKEN="short")
+    assert answer.returncode == 2 and "'metrics-token'" in answer.stderr
 
 
 def test_the_token_is_not_in_the_process_environment(tmp_path, monkeypatch):

@@ -341,12 +341,18 @@ def test_keys_by_the_command_line(world):
 
 
 @pytest.mark.parametrize("words, says", [
-    ((), "what shall be done?"), (("make",), "what shall be done?"), (("add",), "which role?"), (("add", "--role", "king"), "supplier|consumer"),
+    ((), "what shall be done?"), (("make",), "'make' is none of add, list, revoke"), (("add",), "which role?"), (("add", "--role", "king"), "supplier|consumer"),
     (("revoke",), "give its access key"), (("revoke", "a/../b"), "no access key"), (("list", "x"), "takes no name"),
-    (("add", "x", "--role", "admin"), "by itself"), (("list", "--note", "n"), "are for add")])
+    (("add", "x", "--role", "admin"), "add takes no name"), (("add", "--role", "none"), "supplier|consumer|processor|admin\n"), (("list", "--note", "n"), "are for add")])
 def test_misuse_of_the_command(world, words, says):
     answer = baler(world.server, "key", *words)
     assert answer.returncode == 2 and says in answer.stderr and "secret" not in answer.stdout
+
+
+def test_help_says_what_a_role_can_be_and_that_one_is_needed():
+    text = subprocess.run([BINARY, "help", "key"], capture_output=True, text=True, timeout=30, check=True).stdout
+    role = text.partition("  --role ROLE\n")[2].partition("  --note TEXT\n")[0]
+    assert "required" in role and "one of supplier|consumer|processor|admin\n" in role and "default" not in role and "none" not in role
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"role":"root"}', b'{"role":"admin","note":7}', b'{"role":1}',
