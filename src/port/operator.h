@@ -1,7 +1,8 @@
 /*
  * operator: what a person may ask of a running baler, and the few things that person may change.
  *
- * [OP-1] status is one moment's view; its numbers are read, not estimated, and cost no scan that grows with the objects in landing.
+ * [OP-1] status is one moment's view; its numbers are read, not estimated, and cost no scan that grows with the objects, messages,
+ *        dead letters or bundles there are: it is asked every few seconds.
  * [OP-2] dead_list gives dead letters in ascending order of id, at most max a page; going on behind the last id of a page loses and
  *        repeats nothing that was there all along. dead_get gives one with its original bytes.
  * [OP-3] redrive puts the original bytes of a dead letter back into the queue as a new message, takes the dead letter away and makes

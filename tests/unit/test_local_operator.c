@@ -112,6 +112,125 @@ static void op_1_totals_follow_every_removal(void **state)
 	assert_int_equal(status_of(w).landing_bytes, 200000);
 }
 
+static void remove_version(struct world *w, const char *key, const char *version)
+{
+	struct fixture_wait wait = FIXTURE_WAIT;
+	struct bs_deletion d = {.key = slice_str(key), .version = slice_str(version)};
+
+	bs_call(local_bucket_store(w->f.local), delete_many, slice_str(DISTRIBUTION), &d, (size_t)1,
+		((struct bs_done){fixture_done, &wait}));
+	assert_int_equal(fixture_end(&wait), RC_OK);
+}
+
+/* Puts, overwrites, delete markers, removals of versions old and new, of few keys so that all orders come up. */
+static void change_at_random(struct world *w, struct prng *r, unsigned n)
+{
+	char versions[16][BS_VERSION_MAX], keys[16][8], id[OP_ID_BYTES], key[8];
+	unsigned n_made = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(key, sizeof(key), "k%u", (unsigned)prng_below(r, 4));
+		switch (prng_below(r, 5)) {
+		case 0:
+		case 1:
+			memcpy(keys[n_made % 16], key, sizeof(key));
+			op_put(&w->f, DISTRIBUTION, key, 1 + prng_below(r, 50),
+				versions[n_made++ % 16]);
+			break;
+		case 2:
+			op_delete(&w->f, DISTRIBUTION, key);
+			break;
+		case 3:
+			if (n_made) {
+				unsigned at = (unsigned)prng_below(r, n_made < 16 ? n_made : 16);
+
+				remove_version(w, keys[at], versions[at]);
+			}
+			break;
+		default:
+			make_dead(&w->f, NULL, "not-json", id);
+			break;
+		}
+	}
+}
+
+static void send_one(struct world *w)
+{
+	struct slice body = slice_str("no event");
+	struct err err = {0};
+	enum rc result;
+
+	assert_int_equal(eq_send(local_event_queue(w->f.local), &body, 1, &result, &err), RC_OK);
+}
+
+/* Counted anew, from the rows. */
+static void assert_counts(struct world *w)
+{
+	struct op_status s = status_of(w);
+
+	assert_int_equal(s.waiting_bundles,
+		number_of(&w->f,
+			"SELECT count(*) FROM version v WHERE bucket = 2 AND NOT is_marker AND NOT "
+			"EXISTS"
+			" (SELECT 1 FROM version n WHERE n.bucket = 2 AND n.key = v.key AND n.seq "
+			"> v.seq)"));
+	assert_int_equal(s.waiting_bytes,
+		number_of(&w->f,
+			"SELECT ifnull(sum(size), 0) FROM version v WHERE bucket = 2 AND NOT "
+			"is_marker AND NOT EXISTS"
+			" (SELECT 1 FROM version n WHERE n.bucket = 2 AND n.key = v.key AND n.seq "
+			"> v.seq)"));
+	assert_int_equal(s.dead_letters, number_of(&w->f, "SELECT count(*) FROM dead_letter"));
+	assert_int_equal(s.queue_visible + s.queue_in_flight,
+		number_of(&w->f, "SELECT count(*) FROM message"));
+}
+
+static void op_1_totals_are_those_of_a_recount_also_after_a_crash(void **state)
+{
+	struct world *w = *state;
+	struct prng r = prng_seeded(3);
+
+	for (int round = 0; round < 6; round++) {
+		change_at_random(w, &r, 60);
+		send_one(w);
+		assert_counts(w);
+		op_close(w->op);
+		fixture_crash(&w->f);
+		open_operator(w);
+		assert_counts(w);
+	}
+	assert_true(number_of(&w->f, "SELECT count(*) FROM dead_letter") > 10);
+	assert_int_equal(status_of(w).queue_visible, 6);
+}
+
+/* A folder of a baler that did not keep them: counted once, kept from then on. */
+static void op_1_a_folder_without_totals_gets_them(void **state)
+{
+	static const char forget[] = "DROP TRIGGER waiting_in; DROP TRIGGER waiting_out;"
+				     "DROP TRIGGER message_in; DROP TRIGGER message_out;"
+				     "DROP TRIGGER dead_letter_in; DROP TRIGGER dead_letter_out;"
+				     "DROP TABLE waiting; DROP TABLE total;";
+	struct world *w = *state;
+	struct prng r = prng_seeded(4);
+	char path[128];
+	sqlite3 *db;
+
+	change_at_random(w, &r, 50);
+	send_one(w);
+	op_close(w->op);
+	local_close(w->f.local);
+	snprintf(path, sizeof(path), "%s/baler.db", w->f.folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, forget, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	fixture_start(&w->f);
+	open_operator(w);
+	assert_counts(w);
+	change_at_random(w, &r, 50);
+	assert_counts(w);
+	assert_int_equal(status_of(w).queue_visible, 1);
+}
+
 static void op_2_pages_lose_and_repeat_nothing(void **state)
 {
 	enum { N = 7 };
@@ -375,6 +494,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(op_1_status_counts_objects_plans_and_rates),
 		TEST(op_1_totals_follow_every_removal),
+		TEST(op_1_totals_are_those_of_a_recount_also_after_a_crash),
+		TEST(op_1_a_folder_without_totals_gets_them),
 		TEST(op_2_pages_lose_and_repeat_nothing),
 		TEST(op_3_redrive_puts_the_message_back_and_opens_the_object_again),
 		TEST(op_4_a_second_redrive_or_drop_does_nothing_and_says_so),

@@ -9,6 +9,7 @@
 
 #include "adapter/local/folder.h"
 #include "adapter/local/schema.sql.h"
+#include "adapter/local/totals.h"
 #include "adapter/local/wal_file.h"
 #include "base/file.h"
 
@@ -221,6 +222,8 @@ static enum rc writer_open(const char *folder, struct db_conn **ret_conn, struct
 		err_set(err, rc, "'%s/%s' is not a database of baler", folder, FOLDER_DB);
 	if (rc == RC_OK)
 		rc = check_schema(conn, folder, err);
+	if (rc == RC_OK)
+		rc = totals_open(conn, err);
 	if (rc == RC_OK)
 		rc = file_sync_dir(folder, err);
 	if (rc != RC_OK) {

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "adapter/local/queue_internal.h"
+#include "adapter/local/totals.h"
 #include "base/prng.h"
 
 #define SETTLE_MAX 1000      /* deliveries ended in one transaction */
@@ -158,66 +159,56 @@ static void *keeper(void *arg)
 }
 
 struct counts {
-	uint64_t fresh, last; /* rows behind counted_to, and the last of them */
-	uint64_t dead, oldest_age_ms;
+	uint64_t messages, dead, oldest_age_ms;
 };
 
-static enum rc read_counts(
-	struct local_queue *q, uint64_t counted_to, struct counts *ret_counts, struct err *err)
+static enum rc read_counts(struct local_queue *q, struct counts *ret_counts, struct err *err)
 {
 	struct db_conn *conn = db_reader(q->local->db);
-	sqlite3_stmt *st = db_stmt(conn,
-		"SELECT count(*), max(id), (SELECT count(*) FROM dead_letter),"
-		" (SELECT sent FROM message ORDER BY id LIMIT 1) FROM message WHERE id > ?");
+	sqlite3_stmt *st = db_stmt(conn, "SELECT sent FROM message ORDER BY id LIMIT 1");
 	uint64_t now = clock_wall_ms(q->local->clock), oldest;
 	bool row;
 	enum rc rc;
 
-	db_bind_u64(st, 1, counted_to);
-	rc = db_step(st, &row, err);
+	db_read_begin(conn);
+	rc = totals_messages(conn, &ret_counts->messages, err);
+	if (rc == RC_OK)
+		rc = totals_dead_letters(conn, &ret_counts->dead, err);
+	if (rc == RC_OK)
+		rc = db_step(st, &row, err);
 	if (rc == RC_OK) {
-		ret_counts->fresh = db_column_u64(st, 0);
-		ret_counts->last = ret_counts->fresh ? db_column_u64(st, 1) : counted_to;
-		ret_counts->dead = db_column_u64(st, 2);
-		oldest = db_column_u64(st, 3);
-		ret_counts->oldest_age_ms =
-			sqlite3_column_type(st, 3) != SQLITE_NULL && oldest < now ? now - oldest
-										  : 0;
+		oldest = row ? db_column_u64(st, 0) : now;
+		ret_counts->oldest_age_ms = oldest < now ? now - oldest : 0;
 	}
 	db_done(st);
+	db_read_end(conn);
 	db_reader_return(q->local->db, conn);
 	return rc;
 }
 
-/*
- * Rows are counted once: those of a backlog of a million take half a second (every page of bodies is read), so each call
- * counts what has come since the last one, and deliveries are taken off. Nobody reads or removes rows meanwhile.
- */
+/* Nobody takes or removes rows meanwhile, so every delivery that is away has its row among those counted. */
 static enum rc queue_stat(struct event_queue *base, struct eq_stat *ret_stat, struct err *err)
 {
 	struct local_queue *q = of(base);
 	struct counts counts;
+	uint64_t away;
 	enum rc rc;
 
 	pthread_mutex_lock(&q->lock);
 	queue_settle_locked(q);
 	queue_turn_begin_locked(q);
 	queue_reading_begin_locked(q);
-	if (q->counted_to < q->cursor)
-		q->counted_to = q->cursor;
 	pthread_mutex_unlock(&q->lock);
-	rc = read_counts(q, q->counted_to, &counts, err);
+	rc = read_counts(q, &counts, err);
 	pthread_mutex_lock(&q->lock);
-	if (rc == RC_OK) {
-		q->waiting += counts.fresh;
-		q->counted_to = counts.last;
+	away = flight_n(&q->flights, FLIGHT_AWAY);
+	if (rc == RC_OK)
 		*ret_stat = (struct eq_stat){
-			.visible = flight_n(&q->flights, FLIGHT_DUE) + q->waiting,
-			.in_flight = flight_n(&q->flights, FLIGHT_AWAY),
+			.visible = counts.messages > away ? counts.messages - away : 0,
+			.in_flight = away,
 			.dead = counts.dead,
 			.oldest_age_ms = counts.oldest_age_ms,
 		};
-	}
 	queue_reading_end_locked(q);
 	queue_turn_end_locked(q);
 	pthread_mutex_unlock(&q->lock);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "adapter/local/totals.h"
 #include "obs/log.h"
 #include "port/event_queue.h"
 #include "port/ledger.h"
@@ -44,25 +45,25 @@ static enum rc read_landing(
 	return rc;
 }
 
-/* The first row of a key is its latest: what the consumer has deleted begins with a marker. */
-static enum rc read_waiting(
-	struct db_conn *conn, const struct local_operator *o, struct op_status *s, struct err *err)
+static enum rc read_waiting(struct db_conn *conn, const struct local_operator *o,
+	struct op_status *s, uint64_t *ret_to_keep, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn,
-		"SELECT count(*), sum(size) FROM version v WHERE bucket ="
-		"  (SELECT id FROM bucket WHERE name = ?) AND NOT is_marker AND NOT EXISTS"
-		"  (SELECT 1 FROM version n WHERE n.bucket = v.bucket AND n.key = v.key AND n.seq "
-		"> v.seq)");
-	bool row;
+	sqlite3_stmt *st = db_stmt(conn, "SELECT id FROM bucket WHERE name = ?");
+	struct waiting_total total = {0};
+	uint64_t bucket = 0;
+	bool row, kept = true;
 	enum rc rc;
 
 	db_bind_text(st, 1, o->distribution_bucket);
 	rc = db_step(st, &row, err);
-	if (rc == RC_OK && row) {
-		s->waiting_bundles = db_column_u64(st, 0);
-		s->waiting_bytes = db_column_u64(st, 1);
-	}
+	if (rc == RC_OK && row)
+		bucket = db_column_u64(st, 0);
 	db_done(st);
+	if (rc == RC_OK && bucket)
+		rc = totals_waiting(conn, bucket, &kept, &total, err);
+	s->waiting_bundles = total.objects;
+	s->waiting_bytes = total.bytes;
+	*ret_to_keep = kept ? 0 : bucket;
 	return rc;
 }
 
@@ -120,6 +121,26 @@ static void read_last_error(struct arena *a, struct op_status *s)
 	s->error_text = arena_slice(a, slice_str(last.text));
 }
 
+/* *ret_to_keep: the distribution bucket when its total is not kept yet; then it is not in here either. */
+static enum rc read_tables(
+	const struct local_operator *o, struct op_status *s, uint64_t *ret_to_keep, struct err *err)
+{
+	struct db_conn *conn = db_reader(o->local->db);
+	enum rc rc;
+
+	db_read_begin(conn);
+	rc = read_plans(conn, s, err);
+	if (rc == RC_OK && o->is_landing_local)
+		rc = read_landing(conn, o, s, err);
+	if (rc == RC_OK)
+		rc = read_waiting(conn, o, s, ret_to_keep, err);
+	if (rc == RC_OK)
+		rc = read_bundled(conn, o, s, err);
+	db_read_end(conn);
+	db_reader_return(o->local->db, conn);
+	return rc;
+}
+
 static enum rc operator_status(
 	struct op_port *op, struct arena *a, struct op_status *ret_status, struct err *err)
 {
@@ -133,7 +154,7 @@ static enum rc operator_status(
 		.distribution_bucket = o->distribution_bucket,
 		.is_landing_local = o->is_landing_local,
 	};
-	struct db_conn *conn;
+	uint64_t to_keep = 0;
 	struct eq_stat queue;
 	enum rc rc = eq_stat(local->event_queue, &queue, err);
 
@@ -144,17 +165,14 @@ static enum rc operator_status(
 	s.queue_oldest_ms = queue.oldest_age_ms;
 	s.dead_letters = queue.dead;
 	read_last_error(a, &s);
-	conn = db_reader(local->db);
-	db_read_begin(conn);
-	rc = read_plans(conn, &s, err);
-	if (rc == RC_OK && o->is_landing_local)
-		rc = read_landing(conn, o, &s, err);
-	if (rc == RC_OK)
-		rc = read_waiting(conn, o, &s, err);
-	if (rc == RC_OK)
-		rc = read_bundled(conn, o, &s, err);
-	db_read_end(conn);
-	db_reader_return(local->db, conn);
+	rc = read_tables(o, &s, &to_keep, err);
+	if (rc == RC_OK && to_keep) {
+		/* once in a folder's life: a new distribution bucket */
+		rc = totals_keep_waiting(local->committer, to_keep, err);
+		s.received = s.bundled = s.bundles = 0;
+		if (rc == RC_OK)
+			rc = read_tables(o, &s, &to_keep, err);
+	}
 	if (rc == RC_OK)
 		*ret_status = s;
 	return rc;

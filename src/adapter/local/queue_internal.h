@@ -23,8 +23,6 @@ struct local_queue {
 	uint64_t arrivals;    /* counts wakes: commits that made messages */
 	uint64_t next_serial; /* starts at random, so that no serial is used twice over restarts */
 	uint64_t keeper_boot_ms; /* when the keeper wakes */
-	uint64_t counted_to;     /* queue_stat has counted rows up to here, */
-	uint64_t waiting;        /* of which these are behind the cursor still */
 	bool reading;            /* somebody reads rows for a receive */
 	bool writing;            /* somebody has the turn to write */
 	bool settling;           /* and it is queue_settle_locked */

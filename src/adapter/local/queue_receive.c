@@ -174,7 +174,6 @@ static void depart_locked(struct local_queue *q, struct receive_call *call, enum
 		f->visible_boot_ms = f->counted ? now + call->visibility_ms : 0;
 		flight_move(&q->flights, f, FLIGHT_AWAY);
 		q->cursor = o->id;
-		q->waiting -= o->id <= q->counted_to;
 	}
 	queue_alarm_locked(q);
 }

@@ -82,13 +82,6 @@ static bool claim_flights_locked(struct local_queue *q, struct queue_change *cha
 	return all;
 }
 
-/* A row without a flight, behind the cursor, is gone. */
-static void uncount_locked(struct local_queue *q, const struct queue_change *c, enum rc rc)
-{
-	if (rc == RC_OK && c->removed && c->id > q->cursor && c->id <= q->counted_to)
-		q->waiting--;
-}
-
 /* After the commit, or its failure: the flights end, or go on until the time they had. */
 static void end_flights_locked(
 	struct local_queue *q, const struct queue_change *changes, size_t n, enum rc rc)
@@ -96,11 +89,9 @@ static void end_flights_locked(
 	for (size_t i = 0; i < n; i++) {
 		struct flight *f = flight_find(&q->flights, changes[i].id);
 
-		if (changes[i].kind == CHANGE_NOTHING)
+		if (changes[i].kind == CHANGE_NOTHING || !f)
 			continue;
-		if (!f)
-			uncount_locked(q, &changes[i], rc);
-		else if (rc == RC_OK)
+		if (rc == RC_OK)
 			flight_remove(&q->flights, f);
 		else
 			flight_move(&q->flights, f, FLIGHT_AWAY);

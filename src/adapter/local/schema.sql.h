@@ -119,6 +119,34 @@
 	"  note TEXT NOT NULL, created INTEGER NOT NULL," /* wall ms */                                   \
 	"  revoked INTEGER NOT NULL DEFAULT 0, secret BLOB) STRICT;"
 
+/*
+ * totals: rows of message and dead_letter, and for the buckets in waiting what a consumer would find. Made by totals.c, in older folders too.
+ * A put or delete in a bucket that is not in waiting costs one look at a table of one row.
+ */
+#define SCHEMA_TOTAL_OF(table)                                                                                                 \
+	"CREATE TRIGGER " table "_in AFTER INSERT ON " table " BEGIN UPDATE total SET n = n + 1 WHERE name = '" table "'; END;" \
+	"CREATE TRIGGER " table "_out AFTER DELETE ON " table " BEGIN UPDATE total SET n = n - 1 WHERE name = '" table "'; END;" \
+	"INSERT INTO total(name, n) SELECT '" table "', count(*) FROM " table ";"
+/* What the newest row of a key that is older than another counts for, 0 or 1, and its bytes. */
+#define SCHEMA_NEWEST(what, row)                                                                                      \
+	"ifnull((SELECT iif(is_marker, 0, " what ") FROM version WHERE bucket = " row ".bucket AND key = " row ".key"  \
+	" AND seq < " row ".seq ORDER BY seq DESC LIMIT 1), 0)"
+#define SCHEMA_TOTALS                                                                                                 \
+	"CREATE TABLE total(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"                        \
+	SCHEMA_TOTAL_OF("message") SCHEMA_TOTAL_OF("dead_letter")                                                     \
+	"CREATE TABLE waiting("                                                                                       \
+	"  bucket INTEGER PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;"                     \
+	/* a new row is its key's newest: seq ascends */                                                              \
+	"CREATE TRIGGER waiting_in AFTER INSERT ON version WHEN NEW.bucket IN (SELECT bucket FROM waiting) BEGIN"     \
+	" UPDATE waiting SET objects = objects + (NOT NEW.is_marker) - " SCHEMA_NEWEST("1", "NEW") ","                \
+	"  bytes = bytes + iif(NEW.is_marker, 0, NEW.size) - " SCHEMA_NEWEST("size", "NEW")                           \
+	"  WHERE bucket = NEW.bucket; END;"                                                                           \
+	"CREATE TRIGGER waiting_out AFTER DELETE ON version WHEN OLD.bucket IN (SELECT bucket FROM waiting)"          \
+	" AND NOT EXISTS (SELECT 1 FROM version WHERE bucket = OLD.bucket AND key = OLD.key AND seq > OLD.seq) BEGIN" \
+	" UPDATE waiting SET objects = objects - (NOT OLD.is_marker) + " SCHEMA_NEWEST("1", "OLD") ","                \
+	"  bytes = bytes - iif(OLD.is_marker, 0, OLD.size) + " SCHEMA_NEWEST("size", "OLD")                           \
+	"  WHERE bucket = OLD.bucket; END;"
+
 #define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE SCHEMA_AUDIT SCHEMA_KEYS
 
 #endif
