@@ -50,8 +50,8 @@ static void give_back(struct retry_store *store)
 	pthread_mutex_unlock(&store->lock);
 }
 
-/* Whether to try once more; waits first. unknown_too: RC_UNKNOWN may be repeated. */
-static bool again(struct attempts *a, enum rc rc, bool unknown_too)
+/* Whether to try once more, after *ret_wait_ms. unknown_too: RC_UNKNOWN may be repeated. */
+static bool may_repeat(struct attempts *a, enum rc rc, bool unknown_too, uint64_t *ret_wait_ms)
 {
 	struct retry_store *store = a->store;
 	const struct retry_policy *p = &store->policy;
@@ -70,9 +70,19 @@ static bool again(struct attempts *a, enum rc rc, bool unknown_too)
 	has_token = take_token_locked(store);
 	wait_ms = prng_below(&store->jitter, cap_ms + 1);
 	pthread_mutex_unlock(&store->lock);
-	if (!has_token || clock_boot_ms(store->clock) + wait_ms > a->start_boot_ms + p->deadline_ms)
+	*ret_wait_ms = wait_ms;
+	return has_token &&
+	       clock_boot_ms(store->clock) + wait_ms <= a->start_boot_ms + p->deadline_ms;
+}
+
+/* The same; waits. */
+static bool again(struct attempts *a, enum rc rc, bool unknown_too)
+{
+	uint64_t wait_ms;
+
+	if (!may_repeat(a, rc, unknown_too, &wait_ms))
 		return false;
-	clock_sleep_ms(store->clock, wait_ms);
+	clock_sleep_ms(a->store->clock, wait_ms);
 	return true;
 }
 
@@ -197,8 +207,9 @@ struct get_watch {
 	size_t first;  /* index of the inner call's first object */
 	size_t n_done; /* ended, in the caller's count */
 	bool has_begun;
-	bool is_last_try;
-	bool stopped; /* by us, to try the object at n_done again */
+	struct attempts attempts; /* of the object at n_done */
+	bool stopped;             /* by us, to try that object again after wait_ms */
+	uint64_t wait_ms;
 };
 
 static enum rc watch_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
@@ -221,38 +232,34 @@ static enum rc watch_end(
 {
 	struct get_watch *w = arg;
 
-	if (outcome == RC_AGAIN && !w->has_begun && !w->is_last_try) {
-		w->stopped = true;
+	if (outcome == RC_AGAIN && !w->has_begun &&
+		may_repeat(&w->attempts, RC_AGAIN, false, &w->wait_ms)) {
+		w->stopped = true; /* the wait is not ours to make inside a callback */
 		if (err && why)
 			*err = *why;
 		return RC_AGAIN;
 	}
 	w->has_begun = false;
-	w->is_last_try = false;
 	w->n_done = w->first + i + 1;
+	w->attempts = attempts_begin(&w->attempts.store->base);
 	return w->sink->end(w->sink->arg, w->first + i, outcome, why, err);
 }
 
 static enum rc retry_get_many(struct object_store *os, const struct object_id *objects, size_t n,
 	const struct os_sink *sink, struct err *err)
 {
-	struct get_watch w = {.sink = sink};
+	struct get_watch w = {.sink = sink, .attempts = attempts_begin(os)};
 	struct os_sink watching = {watch_begin, watch_data, watch_end, &w};
-	struct attempts a = attempts_begin(os);
 	struct err why = {0};
 	enum rc rc;
 
 	for (;;) {
-		size_t before = w.n_done;
-
 		w.first = w.n_done;
 		w.stopped = w.has_begun = false;
 		rc = os_get_many(inner_of(os), objects + w.first, n - w.first, &watching, &why);
 		if (!w.stopped)
 			break;
-		if (w.n_done > before)
-			a = attempts_begin(os);
-		w.is_last_try = !again(&a, RC_AGAIN, false);
+		clock_sleep_ms(w.attempts.store->clock, w.wait_ms);
 	}
 	if (rc == RC_OK)
 		give_back((struct retry_store *)os);
