@@ -79,6 +79,8 @@ static void decide_fault(struct round *r, struct unit *u)
 		.delay_ms = retry_delay_ms(r->c->cfg, u->receive_count),
 		.counted = true};
 
+	log_event(EV_MESSAGE_RETURNED, LF_SLICE("key", u->object.key), LF_U64("delay_ms", delay_ms),
+		LF_STR("why", u->why));
 	hand_decide(r->c->hand, u, &v);
 }
 
@@ -323,8 +325,34 @@ static void decide(struct round *r, struct unit *u)
 	}
 }
 
+/* Says once a round what could not be read: the store may be down, and thousands may wait for it. */
+static void log_unread(const struct round *r)
+{
+	const struct unit *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct unit *u = r->units[i];
+
+		if (u->claim != CLAIM_MINE || u->code[0] ||
+			(u->fetch != FETCH_MISMATCH && u->fetch != FETCH_DENIED &&
+				u->fetch != FETCH_TRANSIENT))
+			continue;
+		if (!first)
+			first = u;
+		n++;
+	}
+	if (first)
+		log_event(EV_OBJECTS_UNREAD, LF_U64("objects", n),
+			LF_SLICE("key", first->object.key),
+			LF_STR("why", first->fetch == FETCH_MISMATCH
+					      ? "not the bytes that its event announced"
+					      : first->why));
+}
+
 static void decide_all(struct round *r)
 {
+	log_unread(r);
 	for (size_t i = 0; i < r->n; i++)
 		decide(r, r->units[i]);
 	r->n = 0;

@@ -92,6 +92,10 @@ static void end(struct request *r, unsigned status)
 	reply_header_str(r, "x-amz-request-id", r->id);
 	reply_header_str(r, "x-amz-id-2", r->service->host_id);
 	reply_header_str(r, "Server", "baler");
+	if (log_enabled(LOG_DEBUG))
+		log_event(EV_REQUEST, LF_STR("request", r->id), LF_SLICE("method", r->method_text),
+			LF_SLICE("bucket", r->bucket), LF_SLICE("key", r->key),
+			LF_U64("status", status));
 	if (status >= 500) {
 		atomic_fetch_add(&r->service->n_failures, 1);
 		r->reply.close |= status == 503 && atomic_load(&r->service->stopping);

@@ -9,7 +9,10 @@ X(EV_PLAN_ABORTED, LOG_WARNING, "plan-aborted", "a plan was given up; its member
 X(EV_PLAN_RECOVERED, LOG_INFO, "plan-recovered", "the scanner finished or undid a plan another process left")
 X(EV_PLAN_STUCK, LOG_CRITICAL, "plan-stuck", "a sealed plan cannot be published; it stays sealed and is tried again")
 X(EV_OBJECT_REJECTED, LOG_WARNING, "object-rejected", "an object will never be bundled; its message is a dead letter")
-X(EV_MESSAGE_RETURNED, LOG_DEBUG, "message-returned", "a message went back to the queue for a later try")
+X(EV_MESSAGE_RETURNED, LOG_DEBUG, "message-returned",
+	"a message goes back to the queue for a later try")
+X(EV_OBJECTS_UNREAD, LOG_WARNING, "objects-unread",
+	"objects could not be read and are tried again later; the line names the first")
 X(EV_BUNDLING_ENDED, LOG_CRITICAL, "bundling-ended",
 	"bundling cannot go on; the process ends so that a fresh one can recover")
 X(EV_STEP_FAILED, LOG_ERROR, "step-failed", "one round of bundling failed and will be tried again")
@@ -17,6 +20,8 @@ X(EV_LIMIT_REACHED, LOG_INFO, "limit-reached", "Predicted disk usage exceeds lim
 X(EV_REQUEST, LOG_DEBUG, "request", "an S3 request was answered")
 X(EV_REQUEST_FAILED, LOG_ERROR, "request-failed", "an S3 request got a 5xx answer")
 X(EV_DISK_FULL, LOG_ERROR, "disk-full", "a write found no room; it was refused and nothing of it is visible")
+X(EV_SETTING_INERT, LOG_WARNING, "setting-without-effect",
+	"a setting was given that has nothing to act on here; the line says why")
 X(EV_CONFIG_RISK, LOG_WARNING, "config-risk", "a setting is honoured, with a risk that the line names")
 X(EV_EVENTS_CONFIRM, LOG_WARNING, "events-confirm",
 	"SNS wants to send events here; open the url to agree, if the topic is yours")
