@@ -171,6 +171,7 @@ int cmd_serve(int argc, char **argv)
 	struct command_line line = {.command = "serve", .settings = serve_settings};
 	struct serve_options options = {0};
 	struct arena a = ARENA_INIT;
+	struct err err = {0};
 	int status;
 
 	status = command_begin(&line, &options, &a, argc, argv);
@@ -178,10 +179,15 @@ int cmd_serve(int argc, char **argv)
 		fprintf(stderr, "baler serve: takes no operand such as '%s'\n", line.operands[0]);
 		status = EXIT_USAGE;
 	}
+	if (status < 0 && serve_inert_check(&a, &err) != RC_OK)
+		status = complain(&err, RC_REFUSED);
 	if (status < 0) {
 		harden();
 		log_configure(
 			(enum log_level)options.log_level, (enum log_format)options.log_format);
+		log_name_service(options.service_name);
+		log_sample_errors((uint32_t)options.error_sampling_ppm);
+		serve_inert_announce(&line, &options);
 		status = serve(&options, &a);
 	}
 	arena_release(&a);

@@ -21,7 +21,7 @@ int cmd_deadletter(int argc, char **argv);
 int cmd_where(int argc, char **argv);
 
 /* For 'baler help NAME' and 'baler NAME --help'. */
-extern const struct setting serve_settings[], e2e_settings[], key_settings[];
+extern const struct setting serve_settings[], serve_inert[], e2e_settings[], key_settings[];
 extern const struct setting pull_settings[], verify_settings[], list_settings[], replay_settings[];
 extern const struct setting status_settings[], deadletter_settings[], where_settings[];
 
@@ -32,6 +32,7 @@ struct command {
 	const char *summary;              /* one line */
 	const char *text;                 /* what it does, what it prints, exit codes */
 	const struct setting *settings;
+	const struct setting *inert;      /* variables that are checked and do nothing; NULL: none */
 };
 
 /* NULL if there is none of that name. */

@@ -164,6 +164,7 @@ static enum rc open_landing(struct composition *c, struct err *err)
 	struct aws_settings_request request = {.env = landing_variable,
 		.endpoint_url = c->options->landing_endpoint,
 		.region = c->options->landing_region};
+	struct retry_policy retries = retry_defaults;
 	struct prng jitter = prng_system();
 	struct aws_settings settings = {0};
 	struct object_store *s3 = NULL;
@@ -171,15 +172,17 @@ static enum rc open_landing(struct composition *c, struct err *err)
 
 	if (!c->options->landing_endpoint)
 		return RC_OK;
+	retries.attempts = (unsigned)c->options->landing_retries + 1;
 	rc = aws_settings_load(&request, &settings, err);
+	settings.stall_s = (unsigned)((c->options->landing_timeout_ms + 999) / 1000);
 	if (rc == RC_OK)
 		rc = s3_open(&settings, &s3, err);
 	aws_settings_release(&settings);
 	secret_env_wipe("BALER_LANDING_SECRET_ACCESS_KEY");
 	secret_env_wipe("BALER_LANDING_SESSION_TOKEN");
 	if (rc == RC_OK)
-		c->foreign_landing = retry_object_store_new(
-			s3, &retry_defaults, clock_system(), prng_u64(&jitter));
+		c->foreign_landing =
+			retry_object_store_new(s3, &retries, clock_system(), prng_u64(&jitter));
 	if (rc == RC_ABSENT)
 		return err_set(err, RC_REFUSED,
 			"'--landing-endpoint': set BALER_LANDING_ACCESS_KEY_ID and "
@@ -248,7 +251,7 @@ static void configure(struct composition *c)
 	config->compression = (enum gzip_mode)o->compression;
 	config->max_receives = (uint32_t)o->max_receives;
 	config->batch_max_objects = o->batch_max_objects;
-	config->batch_max_bytes = o->batch_max_bytes;
+	config->batch_max_bytes = serve_bundle_max_bytes(o);
 	config->batch_window_ms = o->batch_window_ms;
 	/* a message must stay hidden while its batch fills and while its bundle is made */
 	config->visibility_ms = o->visibility_timeout_ms;

@@ -23,7 +23,7 @@ static const struct command commands[] = {
 		"SIGTERM and SIGINT stop it: no new requests, what is in hand is finished. Exit "
 		"code 0 after that,\n"
 		"1 for a failure, 2 for a wrong setting or a data folder that cannot be used.",
-		serve_settings},
+		serve_settings, serve_inert},
 	{"e2e", cmd_e2e, "e2e [-c FILE | --all] [OPTION…] [FILE | DIR]…",
 		"run end-to-end scenarios against an S3 endpoint and judge them",
 		"Makes the files of a scenario, puts them into the landing bucket, waits for "
@@ -130,6 +130,13 @@ void command_help(const struct command *c, FILE *out)
 {
 	fprintf(out, "usage: baler %s\n\n%s\n\noptions:\n", c->synopsis, c->text);
 	settings_print(c->settings, out);
+	if (!c->inert)
+		return;
+	fputs("\nvariables that are checked and have no effect here:\n", out);
+	for (const struct setting *s = c->inert; s->name; s++) {
+		fprintf(out, "  %s\n", s->name);
+		print_wrapped(out, s->help, "        ");
+	}
 }
 
 static void print_usage(FILE *out)

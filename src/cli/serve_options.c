@@ -1,6 +1,9 @@
 #include "cli/serve_options.h"
 
+#include <stdlib.h>
+
 #include "cli/commands.h"
+#include "obs/log.h"
 
 #define MIB (1ull << 20)
 #define SECOND 1000ull
@@ -8,6 +11,7 @@
 #define DAY (24 * HOUR)
 #define YEARS (3650 * DAY)
 #define TOKEN_MIN 16
+#define SERVICE_NAME_MAX 128
 #define FIELD(name) offsetof(struct serve_options, name)
 
 const struct setting serve_settings[] = {
@@ -36,6 +40,9 @@ const struct setting serve_settings[] = {
 		.help = "a bundle holds at most this much, each object rounded up to 512 bytes; a "
 			"larger\n"
 			"object gets a bundle of its own"},
+	{"max-bundle-input", 0, "SIZE", SETTING_BYTES, FIELD(max_bundle_input_bytes), NULL, MIB,
+		1024 * 1024 * MIB, .variable = "MAX_BUNDLE_INPUT_MB", .variable_unit = MIB,
+		.help = "a second limit of the same kind: the smaller one counts"},
 	{"compression", 0, "MODE", SETTING_CHOICE, FIELD(compression), "balanced",
 		.choices = "balanced|fast|best|none",
 		.help = "how hard to squeeze: fast is about five times as quick as balanced, and "
@@ -45,13 +52,20 @@ const struct setting serve_settings[] = {
 		.help = "the least level that is logged to stderr"},
 	{"log-format", 0, "FORMAT", SETTING_CHOICE, FIELD(log_format), "auto",
 		.choices = "auto|json|text", .help = "auto: text on a terminal, JSON elsewhere"},
+	{"error-sampling-rate", 0, "SHARE", SETTING_SHARE, FIELD(error_sampling_ppm), "1", 0,
+		1000000, .variable = "ERROR_SAMPLING_RATE",
+		.help = "the share of lines about one failed object, message or request that is "
+			"logged, evenly spread; each says how many were left out before it. "
+			"Nothing else depends on it"},
+	{"service-name", 0, "NAME", SETTING_TEXT, FIELD(service_name), NULL,
+		.variable = "SERVICE_NAME", .help = "each JSON log line has it as 'service'"},
 	{"landing-bucket", 0, "NAME", SETTING_TEXT, FIELD(landing_bucket),
 		"data-aggregator-landing-dev", .help = "bucket whose objects are bundled"},
 	{"distribution-bucket", 0, "NAME", SETTING_TEXT, FIELD(distribution_bucket),
 		"data-aggregator-distribution-dev", .variable = "DISTRIBUTION_BUCKET_NAME",
 		.help = "bucket the bundles appear in"},
 	{"archive-bucket", 0, "NAME", SETTING_TEXT, FIELD(archive_bucket),
-		"data-aggregator-archive-dev", .help = "bucket kept for the archive"},
+		"data-aggregator-archive-dev", .help = "bucket that keeps a copy of every bundle"},
 	{"event-prefix", 0, "PREFIX", SETTING_TEXT, FIELD(event_prefix), "data/",
 		.help = "only keys that start with this are bundled"},
 	{"region", 0, "NAME", SETTING_TEXT, FIELD(region), "us-east-1",
@@ -95,18 +109,82 @@ const struct setting serve_settings[] = {
 			"_SESSION_TOKEN)"},
 	{"landing-region", 0, "NAME", SETTING_TEXT, FIELD(landing_region), "us-east-1",
 		.help = "the region to sign for at the landing endpoint"},
-	{"environment", 0, "NAME", SETTING_TEXT, FIELD(environment), "dev", .variable = "ENVIRONMENT",
+	{"landing-retries", 0, "N", SETTING_COUNT, FIELD(landing_retries), "3", 0, 100,
+		.variable = "MAX_RETRIES_PER_RECORD",
+		.help = "how often a failed call to the landing endpoint is tried again at once, "
+			"for a minute at most; then its message goes back to the queue"},
+	{"landing-timeout", 0, "TIME", SETTING_DURATION, FIELD(landing_timeout_ms), "30s", SECOND,
+		900 * SECOND, .variable = "S3_OPERATION_TIMEOUT_SECONDS", .variable_unit = SECOND,
+		.help = "a call to the landing endpoint has failed when no byte moves for so long"},
+	{"environment", 0, "NAME", SETTING_TEXT, FIELD(environment), "dev",
+		.variable = "ENVIRONMENT",
 		.help = "what this installation is; only dev and test may be invoked directly"},
 	{"function-name", 0, "NAME", SETTING_TEXT, FIELD(function_name),
 		"data-aggregator-processor-dev",
 		.help = "the name Lambda clients invoke the processor by"},
 	{"invoke-timeout", 0, "TIME", SETTING_DURATION, FIELD(invoke_timeout_ms), "15m", 1 * SECOND,
 		900 * SECOND, .help = "an invocation ends after this long"},
-	{"timeout-guard", 0, "TIME", SETTING_DURATION, FIELD(timeout_guard_ms), "10s", 0, 900 * SECOND,
-		.variable = "TIMEOUT_GUARD_THRESHOLD_SECONDS", .variable_unit = SECOND,
-		.help = "so long before its end an invocation closes its bundle with what it holds"},
+	{"timeout-guard", 0, "TIME", SETTING_DURATION, FIELD(timeout_guard_ms), "10s", 0,
+		900 * SECOND, .variable = "TIMEOUT_GUARD_THRESHOLD_SECONDS",
+		.variable_unit = SECOND,
+		.help = "so long before its end an invocation closes its bundle with what it "
+			"holds"},
 	{NULL},
 };
+
+/* name and variable are one. */
+const struct setting serve_inert[] = {
+	{"IDEMPOTENCY_TABLE_NAME", 0, "NAME", SETTING_TEXT,
+		.help = "the ledger is in the data folder, not in a table"},
+	{"SPOOL_FILE_MAX_SIZE_MB", 0, "N", SETTING_COUNT, .min = 1, .max = 1024 * 1024,
+		.help = "objects are streamed whatever their size; none is held in memory whole"},
+	{NULL},
+};
+
+enum rc serve_inert_check(struct arena *a, struct err *err)
+{
+	union {
+		char *text;
+		uint64_t number;
+	} ignored;
+	enum rc rc = RC_OK;
+
+	for (const struct setting *s = serve_inert; s->name && rc == RC_OK; s++) {
+		const char *text = getenv(s->name);
+
+		if (text)
+			rc = setting_parse(
+				s, arena_printf(a, "'%s'", s->name), text, 0, &ignored, a, err);
+	}
+	return rc;
+}
+
+static void say_inert(const char *setting, const char *why)
+{
+	log_event(EV_SETTING_INERT, LF_STR("setting", setting), LF_STR("why", why));
+}
+
+void serve_inert_announce(const struct command_line *line, const struct serve_options *o)
+{
+	static const char *const of_landing[] = {
+		"landing-region", "landing-retries", "landing-timeout"};
+
+	for (const struct setting *s = serve_inert; s->name; s++)
+		if (getenv(s->name))
+			say_inert(s->name, s->help);
+	for (size_t i = 0; i < sizeof(of_landing) / sizeof(of_landing[0]); i++)
+		if (!o->landing_endpoint && setting_is_set(line, of_landing[i]))
+			say_inert(of_landing[i],
+				"the landing bucket is in the data folder; this is for "
+				"--landing-endpoint");
+}
+
+uint64_t serve_bundle_max_bytes(const struct serve_options *o)
+{
+	return o->max_bundle_input_bytes && o->max_bundle_input_bytes < o->batch_max_bytes
+		       ? o->max_bundle_input_bytes
+		       : o->batch_max_bytes;
+}
 
 static bool is_short(const char *token)
 {
@@ -126,6 +204,9 @@ enum rc serve_options_check(const struct serve_options *o, struct err *err)
 	if (is_short(o->metrics_token))
 		return err_set(err, RC_REFUSED, "'metrics-token': shorter than %d characters",
 			TOKEN_MIN);
+	if (o->service_name && strlen(o->service_name) > SERVICE_NAME_MAX)
+		return err_set(err, RC_REFUSED, "'--service-name': longer than %d bytes",
+			SERVICE_NAME_MAX);
 	return RC_OK;
 }
 

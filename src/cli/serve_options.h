@@ -12,10 +12,12 @@ struct serve_options {
 	bool allow_plain_http;
 	uint64_t batch_window_ms;
 	uint64_t batch_max_objects;
-	uint64_t batch_max_bytes;
+	uint64_t batch_max_bytes, max_bundle_input_bytes; /* the smaller counts; 0: no such limit */
 	unsigned compression; /* as enum gzip_mode */
 	unsigned log_level;   /* as enum log_level */
 	unsigned log_format;  /* as enum log_format */
+	uint64_t error_sampling_ppm;
+	char *service_name; /* or NULL */
 	char *landing_bucket, *distribution_bucket, *archive_bucket;
 	char *event_prefix;
 	char *region;
@@ -26,6 +28,7 @@ struct serve_options {
 	uint64_t ledger_retention_ms, dead_letter_retention_ms;
 	char *events_token, *metrics_token;
 	char *landing_endpoint, *landing_region; /* another S3 store, or NULL */
+	uint64_t landing_retries, landing_timeout_ms;
 	char *environment;
 	char *function_name;
 	uint64_t invoke_timeout_ms, timeout_guard_ms;
@@ -33,6 +36,15 @@ struct serve_options {
 
 #define SERVE_LEDGER_SAFE_MS (45 * 86400000ull) /* docs/protocol.md section 4 */
 #define SERVE_QUEUE_RETENTION_MS (4 * 86400000ull)
+
+/* The most that one bundle's objects may be together. */
+uint64_t serve_bundle_max_bytes(const struct serve_options *o);
+
+/* serve_inert (commands.h): variables of the original that have nothing to act on in a server on one machine. They are checked all
+ * the same: RC_REFUSED for a value that the original would have refused. */
+enum rc serve_inert_check(struct arena *a, struct err *err);
+/* One log line for each setting that was given and does nothing. */
+void serve_inert_announce(const struct command_line *line, const struct serve_options *o);
 
 /* What no range of one setting says. RC_REFUSED. */
 enum rc serve_options_check(const struct serve_options *o, struct err *err);

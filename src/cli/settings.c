@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #define SETTINGS_MAX 64
+#define HELP_COLUMNS 96
 
 static size_t count(const struct setting *settings)
 {
@@ -17,7 +18,7 @@ static size_t count(const struct setting *settings)
 	return n;
 }
 
-static char *variable_name(const struct setting *s, struct arena *a)
+const char *setting_variable(const struct setting *s, struct arena *a)
 {
 	char *name = arena_printf(a, "BALER_%s", s->name);
 
@@ -111,7 +112,7 @@ static enum rc take_arguments(struct command_line *line, int argc, char **argv, 
 static enum rc take_variable(
 	const struct setting *s, void *values, bool *ret_set, struct arena *a, struct err *err)
 {
-	const char *name = variable_name(s, a), *text = getenv(name);
+	const char *name = setting_variable(s, a), *text = getenv(name);
 	uint64_t unit = 0;
 
 	if (!text && s->variable) {
@@ -125,12 +126,14 @@ static enum rc take_variable(
 	return setting_parse(s, arena_printf(a, "'%s'", name), text, unit, values, a, err);
 }
 
-static enum rc apply(const struct command_line *line, const char **given, void *values,
-	struct arena *a, struct err *err)
+static enum rc apply(struct command_line *line, const char **given, void *values, struct arena *a,
+	struct err *err)
 {
-	bool is_set[SETTINGS_MAX] = {false};
+	bool *is_set = arena_array(a, SETTINGS_MAX, sizeof(*is_set));
 	const char *file = getenv("BALER_CONFIG");
 	enum rc rc = RC_OK;
+
+	line->is_set = is_set;
 
 	for (size_t i = 0; line->settings[i].name && rc == RC_OK; i++) {
 		const struct setting *s = &line->settings[i];
@@ -168,13 +171,73 @@ enum rc settings_load(struct command_line *line, void *values, struct arena *a, 
 	return apply(line, given, values, a, err);
 }
 
-static void print_wrapped(FILE *out, const char *text, const char *indent)
+bool setting_is_set(const struct command_line *line, const char *name)
 {
-	for (const char *p = text; *p; p++) {
-		fputc(*p, out);
-		if (*p == '\n')
-			fputs(indent, out);
+	for (size_t i = 0; line->is_set && line->settings[i].name; i++)
+		if (strcmp(line->settings[i].name, name) == 0)
+			return line->is_set[i];
+	return false;
+}
+
+/* Columns of UTF-8 text, all of one column a character. */
+static size_t columns(const char *p, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += ((unsigned char)p[i] & 0xc0) != 0x80;
+	return count;
+}
+
+void print_wrapped(FILE *out, const char *text, const char *indent)
+{
+	size_t used = 0, n;
+
+	for (const char *p = text;; p += n) {
+		bool ends_line = *p == '\n';
+
+		if (ends_line || *p == '\0') {
+			fputc('\n', out);
+			used = 0;
+			if (!ends_line)
+				return;
+			n = 1;
+			continue;
+		}
+		if (*p == ' ' && used) {
+			n = 1;
+			continue;
+		}
+		n = strspn(p, " ");
+		n += strcspn(p + n, " \n");
+		if (used && strlen(indent) + used + 1 + columns(p, n) > HELP_COLUMNS) {
+			fputc('\n', out);
+			used = 0;
+		}
+		fputs(used ? " " : indent, out);
+		fwrite(p, 1, n, out);
+		used += (used != 0) + columns(p, n);
 	}
+}
+
+/* "one of a|b, default a", "default 15s, range 100ms to 12h" */
+static void print_value(const struct setting *s, const char *indent, struct arena *a, FILE *out)
+{
+	const char *range = setting_range(s, a), *comma = "";
+
+	if (s->kind == SETTING_SWITCH || (!s->choices && !s->fallback && !*range))
+		return;
+	fputs(indent, out);
+	if (s->choices) {
+		fprintf(out, "one of %s", s->choices);
+		comma = ", ";
+	}
+	if (s->fallback) {
+		fprintf(out, "%sdefault %s", comma, s->fallback);
+		comma = ", ";
+	}
+	if (*range)
+		fprintf(out, "%srange %s", comma, range);
 	fputc('\n', out);
 }
 
@@ -188,15 +251,12 @@ void settings_print(const struct setting *settings, FILE *out)
 			s->value ? s->value : "");
 		if (s->letter)
 			fprintf(out, ", -%c", s->letter);
-		fprintf(out, "\n%s", indent);
+		fputc('\n', out);
 		print_wrapped(out, s->help, indent);
-		if (s->choices)
-			fprintf(out, "%sone of %s\n", indent, s->choices);
-		if (s->fallback && s->kind != SETTING_SWITCH)
-			fprintf(out, "%sdefault %s\n", indent, s->fallback);
+		print_value(s, indent, &a, out);
 		if (!s->flag_only)
-			fprintf(out, "%svariable %s%s%s\n", indent, variable_name(s, &a),
-				s->variable ? " or " : "", s->variable ? s->variable : "");
+			fprintf(out, "%svariable %s%s%s\n", indent, setting_variable(s, &a),
+				s->variable ? " or " : "", setting_other_variable(s, &a));
 	}
 	arena_release(&a);
 }

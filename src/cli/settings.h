@@ -19,6 +19,7 @@ enum setting_kind {
 	SETTING_COUNT,    /* uint64_t */
 	SETTING_DURATION, /* uint64_t, milliseconds; written 500ms, 15s, 3m, 2h, 7d */
 	SETTING_BYTES,    /* uint64_t; written 4096, 64KiB, 400MiB, 2GiB */
+	SETTING_SHARE,    /* uint64_t, millionths of one; written 0, 0.25, 1 */
 	SETTING_SWITCH,   /* bool; no value on the command line */
 };
 
@@ -29,7 +30,7 @@ struct setting {
 	enum setting_kind kind;
 	size_t offset;        /* of the field in the command's struct */
 	const char *fallback; /* the default, written as a user would; NULL: none */
-	uint64_t min, max;    /* COUNT, DURATION, BYTES */
+	uint64_t min, max;    /* COUNT, DURATION, BYTES, SHARE */
 	const char *choices;  /* "balanced|fast|best|none" */
 	const char *variable; /* another environment variable that is honoured, or NULL */
 	uint64_t variable_unit; /* what 1 means in that variable (ms, bytes); 0: written as the flag is */
@@ -44,14 +45,26 @@ struct command_line {
 	char **operands;               /* what stood there beside the flags; filled by settings_load */
 	size_t n_operands;
 	bool help;                     /* --help was there; nothing else was looked at */
+	const bool *
+		is_set; /* of each setting: by flag, variable or file, not by default; from settings_load's arena */
 };
 
 /* values: the command's struct; texts are in a. RC_REFUSED: err->text is a whole sentence for the user. */
 enum rc settings_load(struct command_line *line, void *values, struct arena *a, int argc, char **argv,
 	struct err *err);
 
+/* Whether the setting was given, also when it was given as its default. */
+bool setting_is_set(const struct command_line *line, const char *name);
+
 /* The options of a command, with default, range and variable. */
 void settings_print(const struct setting *settings, FILE *out);
+/* Text in lines of at most 96 columns behind indent; '\n' ends a line. Used for all that help says. */
+void print_wrapped(FILE *out, const char *text, const char *indent);
+
+/* What the documents of a setting say, from a: its own variable; the other one and its unit, or ""; its range, or "". */
+const char *setting_variable(const struct setting *s, struct arena *a);
+const char *setting_other_variable(const struct setting *s, struct arena *a);
+const char *setting_range(const struct setting *s, struct arena *a);
 
 /* The words of table that is nearest to word, or NULL when none is near. names ends with NULL. */
 const char *nearest_word(const char *word, const char *const *names);

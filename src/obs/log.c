@@ -9,6 +9,8 @@
 #include "base/json.h"
 
 #define LINE_MAX_BYTES 8192
+#define ALL_PPM 1000000u
+#define FIELDS_MAX 16
 
 static const struct {
 	enum log_level level;
@@ -24,6 +26,8 @@ static const char *const level_names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "
 static enum log_level least = LOG_INFO;
 static bool as_json;
 static bool decided;
+static const char *service;
+static uint32_t sampled = ALL_PPM; /* of the lines is_sampled names */
 static _Thread_local struct log_tail *own_tail;
 
 void log_configure(enum log_level min_level, enum log_format format)
@@ -31,6 +35,16 @@ void log_configure(enum log_level min_level, enum log_format format)
 	least = min_level;
 	as_json = format == LOG_FORMAT_AUTO ? !isatty(STDERR_FILENO) : format == LOG_FORMAT_JSON;
 	decided = true;
+}
+
+void log_name_service(const char *name)
+{
+	service = name;
+}
+
+void log_sample_errors(uint32_t millionths)
+{
+	sampled = millionths;
 }
 
 bool log_enabled(enum log_level level)
@@ -60,6 +74,49 @@ static void add_time(struct buf *line)
 	buf_addf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
+/* The failures of one object, message or request: those that can come by the thousand. */
+static bool is_sampled(enum log_event ev)
+{
+	switch ((int)ev) {
+	case EV_OBJECT_REJECTED:
+	case EV_RECORD_FAILED:
+	case EV_REQUEST_FAILED:
+	case EV_MESSAGE_RETURNED:
+	case EV_DISK_FULL:
+		return true;
+	}
+	return false;
+}
+
+/* Whether this line is among those written: of n lines n · sampled, the first always when there is one. */
+static bool is_chosen(enum log_event ev, uint64_t *ret_left_out)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct {
+		uint32_t credit; /* millionths; a whole line is written */
+		uint64_t left_out;
+		bool has_begun;
+	} counts[LOG_EVENT_COUNT]; /* under lock */
+	bool is_chosen;
+
+	*ret_left_out = 0;
+	if (sampled >= ALL_PPM || !is_sampled(ev))
+		return true;
+	pthread_mutex_lock(&lock);
+	counts[ev].credit += counts[ev].has_begun || !sampled ? sampled : ALL_PPM;
+	counts[ev].has_begun = true;
+	is_chosen = counts[ev].credit >= ALL_PPM;
+	if (is_chosen) {
+		*ret_left_out = counts[ev].left_out;
+		counts[ev].left_out = 0;
+		counts[ev].credit -= ALL_PPM;
+	} else {
+		counts[ev].left_out++;
+	}
+	pthread_mutex_unlock(&lock);
+	return is_chosen;
+}
+
 static void add_json(struct buf *line, enum log_event ev, const struct log_field *f)
 {
 	buf_add_str(line, "{\"time\":\"");
@@ -68,6 +125,10 @@ static void add_json(struct buf *line, enum log_event ev, const struct log_field
 		"\",\"level\":\"%s\",\"event\":\"%s\",\"message\":", level_names[events[ev].level],
 		events[ev].name);
 	json_add_string(line, slice_str(events[ev].meaning));
+	if (service) {
+		buf_add_str(line, ",\"service\":");
+		json_add_string(line, slice_str(service));
+	}
 	for (; f->name; f++) {
 		buf_addf(line, ",\"%s\":", f->name);
 		if (f->kind == LOG_FIELD_STR)
@@ -149,16 +210,10 @@ static void keep_tail(struct log_tail *t, enum log_event ev, const struct log_fi
 	buf_release(&line);
 }
 
-void log_write(enum log_event ev, const struct log_field *fields)
+static void write_line(enum log_event ev, const struct log_field *fields)
 {
 	struct buf line;
 
-	if (events[ev].level >= LOG_ERROR)
-		remember(ev, fields);
-	if (own_tail && events[ev].level >= LOG_INFO)
-		keep_tail(own_tail, ev, fields);
-	if (events[ev].level < least)
-		return;
 	if (!decided)
 		log_configure(least, LOG_FORMAT_AUTO);
 	buf_init(&line, LINE_MAX_BYTES);
@@ -175,4 +230,25 @@ void log_write(enum log_event ev, const struct log_field *fields)
 		/* nowhere left to say it */
 	}
 	buf_release(&line);
+}
+
+void log_write(enum log_event ev, const struct log_field *fields)
+{
+	struct log_field more[FIELDS_MAX + 2] = {0};
+	uint64_t left_out;
+	size_t n = 0;
+
+	if (events[ev].level >= LOG_ERROR)
+		remember(ev, fields);
+	if (own_tail && events[ev].level >= LOG_INFO)
+		keep_tail(own_tail, ev, fields);
+	if (events[ev].level < least || !is_chosen(ev, &left_out))
+		return;
+	if (left_out) {
+		for (; n < FIELDS_MAX && fields[n].name; n++)
+			more[n] = fields[n];
+		more[n] = LF_U64("left_out", left_out);
+		fields = more;
+	}
+	write_line(ev, fields);
 }

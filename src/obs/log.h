@@ -51,6 +51,12 @@ void log_tail_end(void);
 /* Below min_level nothing is written. At start LOG_INFO, AUTO (text when stderr is a terminal). */
 void log_configure(enum log_level min_level, enum log_format format);
 bool log_enabled(enum log_level level);
+/* From now on each JSON line has it as "service"; NULL: none has. Not copied. Before other threads log. */
+void log_name_service(const char *name);
+/* Of the lines about one failed object, message or request only so many millionths are written, evenly spread, of each event by itself;
+ * a line says in "left_out" how many were not written since the one before. Tails and log_last_error see all. At start 1,000,000.
+ * Before other threads log. */
+void log_sample_errors(uint32_t millionths);
 
 /* The last event of level ERROR or CRITICAL since the start, also when it was not written. */
 struct log_last {

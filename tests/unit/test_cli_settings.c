@@ -137,6 +137,46 @@ static void what_is_no_value_is_explained(void **state)
 	assert_says(err, "'--data' is empty");
 }
 
+static void a_share_is_read_to_the_millionth(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ppm;
+	} good[] = {{"0", 0}, {"1", 1000000}, {"1.0", 1000000}, {"0.5", 500000}, {".25", 250000},
+		{"0.000001", 1}, {"0.", 0}};
+	static const char *const bad[] = {"1.000001", "2", "99999999999999999999", "-0.5", "0.5x",
+		".", "", "0.0000001", "1e-1", "0,5", " 1"};
+	struct serve_options o;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(
+			LOAD(&o, &err, "--error-sampling-rate", (char *)(uintptr_t)good[i].text),
+			RC_OK);
+		assert_int_equal(o.error_sampling_ppm, good[i].ppm);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(LOAD(&o, &err, "--error-sampling-rate", (char *)(uintptr_t)bad[i]),
+			RC_REFUSED);
+		assert_says(err, i == 0 ? "is out of range, 0 to 1" : "'--error-sampling-rate': ");
+	}
+}
+
+static void the_smaller_limit_of_a_bundle_counts(void **state)
+{
+	struct serve_options o;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(LOAD(&o, &err), RC_OK);
+	assert_int_equal(serve_bundle_max_bytes(&o), 400u << 20);
+	assert_int_equal(LOAD(&o, &err, "--max-bundle-input", "100MiB"), RC_OK);
+	assert_int_equal(serve_bundle_max_bytes(&o), 100u << 20);
+	assert_int_equal(LOAD(&o, &err, "--max-bundle-input", "1GiB"), RC_OK);
+	assert_int_equal(serve_bundle_max_bytes(&o), 400u << 20);
+}
+
 static void an_unknown_option_is_answered_with_the_nearest(void **state)
 {
 	struct serve_options o;
@@ -257,6 +297,8 @@ int main(void)
 		cmocka_unit_test(older_variables_are_honoured_in_their_unit),
 		cmocka_unit_test(a_value_out_of_range_names_the_setting_and_the_range),
 		cmocka_unit_test(what_is_no_value_is_explained),
+		cmocka_unit_test(a_share_is_read_to_the_millionth),
+		cmocka_unit_test(the_smaller_limit_of_a_bundle_counts),
 		cmocka_unit_test(an_unknown_option_is_answered_with_the_nearest),
 		cmocka_unit_test(the_settings_file_is_checked_line_by_line),
 		cmocka_unit_test(listen_takes_hosts_and_ports),

@@ -26,6 +26,7 @@ struct aws_settings {
 	char *lambda_endpoint_url; /* NULL: AWS's own */
 	char *region;              /* never NULL */
 	char *ca_bundle;           /* AWS_CA_BUNDLE */
+	unsigned stall_s; /* a request without a byte for so long has failed; 0: HTTP_STALL_S */
 };
 
 struct aws_settings_request {

@@ -8,7 +8,7 @@
  * go out as they are given ("/../" is part of a key), bodies stream both ways.
  *
  * Timeouts: HTTP_CONNECT_TIMEOUT_MS for a connection, HTTP_STALL_S (or the request's own stall_s)
- * without a byte; none overall.
+ * without a byte, which bounds the connection too; none overall.
  * A proxy is taken from the environment as curl does (https_proxy, no_proxy), but never for
  * loopback hosts.
  */

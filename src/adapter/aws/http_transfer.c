@@ -157,6 +157,9 @@ static void set_method(struct http_transfer *t)
 static void set_options(struct http_transfer *t, const char *ca_bundle)
 {
 	CURL *easy = t->easy;
+	long stall_s = t->req->stall_s ? t->req->stall_s : HTTP_STALL_S;
+	long connect_ms =
+		stall_s * 1000 < HTTP_CONNECT_TIMEOUT_MS ? stall_s * 1000 : HTTP_CONNECT_TIMEOUT_MS;
 
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->curl_error);
@@ -166,10 +169,9 @@ static void set_options(struct http_transfer *t, const char *ca_bundle)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
-		(long)(t->req->stall_s ? t->req->stall_s : HTTP_STALL_S));
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_s);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 131072L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "baler/" BALER_VERSION);

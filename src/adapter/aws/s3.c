@@ -132,6 +132,7 @@ enum rc s3_open(
 		.endpoint_url = copy(settings->endpoint_url),
 		.region = copy(settings->region),
 		.ca_bundle = copy(settings->ca_bundle),
+		.stall_s = settings->stall_s,
 	};
 	sigv4_keys_init(&s3->keys);
 	rc = endpoint_init(&s3->endpoint, s3->settings.endpoint_url, s3->settings.region, err);

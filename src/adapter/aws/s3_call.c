@@ -182,6 +182,7 @@ enum rc s3_call_prepare(struct s3 *s3, struct s3_call *call, struct err *err)
 	call->http.method = call->method;
 	call->http.headers = call->wire_headers;
 	call->http.n_headers = call->n_wire_headers;
+	call->http.stall_s = s3->settings.stall_s;
 	call->http.data = on_data;
 	call->http.arg = call;
 	set_body(call);
