@@ -99,8 +99,7 @@ const struct setting serve_settings[] = {
 			"/-/events; at least 16 characters; no flag, as command lines are seen"},
 	{"metrics-token", 0, "TOKEN", SETTING_TEXT, FIELD(metrics_token), NULL, .is_secret = true,
 		.help = "what Prometheus must show as 'Authorization: Bearer TOKEN' to read "
-			"/-/metrics; at
-"
+			"/-/metrics; at "
 			"least 16 characters; no flag, as command lines are seen"},
 	{"landing-endpoint", 0, "URL", SETTING_TEXT, FIELD(landing_endpoint), NULL,
 		.help = "the landing bucket is in this S3 store, which sends its events to "

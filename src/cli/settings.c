@@ -71,7 +71,7 @@ static enum rc take_flag(struct command_line *line, char **argv, int argc, int *
 		return err_set(err, RC_REFUSED,
 			"'--%s': a command line is read by every user of the machine; set '%s' or "
 			"write it into the settings file",
-			s->name, variable_name(s, a));
+			s->name, setting_variable(s, a));
 	if (s->kind == SETTING_SWITCH) {
 		if (equals)
 			return err_set(err, RC_REFUSED, "'--%s' takes no value", s->name);

@@ -63,11 +63,18 @@ static enum rc keep_alive(void *arg, struct err *err)
 	return hand_extend(r->c->hand, cfg->ports.queue, cfg->ports.clock, cfg->visibility_ms, err);
 }
 
+static void send_back(struct round *r, struct unit *u, const struct verdict *v)
+{
+	log_event(EV_MESSAGE_RETURNED, LF_SLICE("key", u->object.key),
+		LF_U64("delay_ms", v->delay_ms), LF_STR("why", u->why));
+	hand_decide(r->c->hand, u, v);
+}
+
 static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms)
 {
 	const struct verdict v = {.kind = VERDICT_RETRY, .delay_ms = delay_ms};
 
-	hand_decide(r->c->hand, u, &v);
+	send_back(r, u, &v);
 }
 
 /* The object's own fault: held against the message, which becomes a dead letter with it in the end. */
@@ -79,9 +86,7 @@ static void decide_fault(struct round *r, struct unit *u)
 		.delay_ms = retry_delay_ms(r->c->cfg, u->receive_count),
 		.counted = true};
 
-	log_event(EV_MESSAGE_RETURNED, LF_SLICE("key", u->object.key), LF_U64("delay_ms", delay_ms),
-		LF_STR("why", u->why));
-	hand_decide(r->c->hand, u, &v);
+	send_back(r, u, &v);
 }
 
 /* Trouble that is not the objects' own: all units that are still ours to decide are tried again later. */
@@ -344,10 +349,7 @@ static void log_unread(const struct round *r)
 	}
 	if (first)
 		log_event(EV_OBJECTS_UNREAD, LF_U64("objects", n),
-			LF_SLICE("key", first->object.key),
-			LF_STR("why", first->fetch == FETCH_MISMATCH
-					      ? "not the bytes that its event announced"
-					      : first->why));
+			LF_SLICE("key", first->object.key), LF_STR("why", first->why));
 }
 
 static void decide_all(struct round *r)

@@ -153,8 +153,8 @@ def foreign_event():
 def bundling_from(tmp_path, monkeypatch, url):
     monkeypatch.setenv("BALER_LANDING_ACCESS_KEY_ID", "foreign")
     monkeypatch.setenv("BALER_LANDING_SECRET_ACCESS_KEY", "foreign")
-    with running(tmp_path, "--landing-endpoint", url, "--landing-bucket", "their-landing", "--events-token", TOKEN, "--log-level",
-                 "DEBUG") as baler:
+    monkeypatch.setenv("BALER_EVENTS_TOKEN", TOKEN)
+    with running(tmp_path, "--landing-endpoint", url, "--landing-bucket", "their-landing", "--log-level", "DEBUG") as baler:
         answer = requests.post(baler.server.endpoint + "/-/events", data=foreign_event(), timeout=20,
                                headers={"Authorization": f"Bearer {TOKEN}"})
         assert answer.json() == {"accepted": 1}

@@ -144,6 +144,7 @@ OPERATIONS = {
     ("GET", "api/v1/status"): ADMINS, ("GET", "api/v1/where"): ADMINS, ("GET", "api/v1/deadletters"): ADMINS,
     ("POST", "api/v1/deadletters/redrive"): ADMINS, ("GET", "api/v1/deadletters/"): ADMINS, ("DELETE", "api/v1/deadletters/"): ADMINS,
     ("GET", "api/v1/keys"): ADMINS, ("POST", "api/v1/keys"): ADMINS, ("DELETE", "api/v1/keys/"): ADMINS, ("POST", "events"): ADMINS,
+    ("GET", "metrics"): ADMINS,
 }
 FUNCTION = "/2015-03-31/functions/data-aggregator-processor-dev"
 LAMBDA = {"Invoke": ("POST", "/invocations", {"processor", "admin"}), "GetFunctionConfiguration": ("GET", "/configuration", {"processor", "admin"})}
