@@ -1,4 +1,6 @@
 /* baler e2e: scenarios against an endpoint, judged. */
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,8 +10,8 @@
 #include "base/file.h"
 #include "base/prng.h"
 #include "cli/commands.h"
+#include "cli/e2e_progress.h"
 #include "cli/scenario_files.h"
-#include "verify/progress.h"
 #include "verify/report.h"
 
 struct e2e_options {
@@ -19,9 +21,9 @@ struct e2e_options {
 	char *report;
 	bool keep_files;
 	bool json;
-	bool all;
+	bool all, verbose, shared;
 	char *scale;
-	uint64_t repeat, server_pid, bundle_limit;
+	uint64_t repeat, server_pid, bundle_limit, timeout_ms;
 };
 
 #define FIELD(name) offsetof(struct e2e_options, name)
@@ -35,7 +37,7 @@ const struct setting e2e_settings[] = {
 	{"region", 0, "NAME", SETTING_TEXT, FIELD(region), NULL, .flag_only = true,
 		.help = "the region to sign for; else each bucket is asked for its own"},
 	{"report", 0, "FILE", SETTING_TEXT, FIELD(report), NULL, .flag_only = true,
-		.help = "JUnit XML, one file for all; instead of a single scenario's report_file"},
+		.help = "JUnit XML, one file for all; instead of each scenario's report_file"},
 	{"keep-files", 0, NULL, SETTING_SWITCH, FIELD(keep_files), NULL, .flag_only = true,
 		.help = "leave the files and the bundles also after a pass"},
 	{"json", 0, NULL, SETTING_SWITCH, FIELD(json), NULL, .flag_only = true,
@@ -47,6 +49,15 @@ const struct setting e2e_settings[] = {
 	{"scale", 0, "F", SETTING_TEXT, FIELD(scale), "1", .flag_only = true,
 		.help = "shrink numbers and sizes of files to this part, such as 0.05; the report "
 			"says so"},
+	{"timeout", 0, "TIME", SETTING_DURATION, FIELD(timeout_ms), NULL, 1000,
+		SCENARIO_MAX_TIMEOUT_S * 1000ull, .flag_only = true,
+		.help = "wait that long for the files; instead of each scenario's "
+			"timeout_seconds"},
+	{"verbose", 0, NULL, SETTING_SWITCH, FIELD(verbose), NULL, .flag_only = true,
+		.help = "a line for each bundle that is read"},
+	{"shared", 0, NULL, SETTING_SWITCH, FIELD(shared), NULL, .flag_only = true,
+		.help = "the bundles may hold files of other landing buckets too: members that "
+			"this one does not know are not called extra"},
 	{"bundle-limit", 0, "SIZE", SETTING_BYTES, FIELD(bundle_limit), "400MiB", 1 << 20,
 		1ull << 40, .flag_only = true,
 		.help = "what one bundle may hold at the server (its --batch-max-bytes)"},
@@ -67,7 +78,7 @@ struct session {
 	struct report_case *cases;
 	size_t n_cases;
 	uint64_t start_wall_ms;
-	char *report_file; /* of the only scenario, or NULL */
+	bool has_lost_report; /* a scenario's own, that could not be written */
 };
 
 /* What is open during the runs of one. */
@@ -125,6 +136,19 @@ static enum rc open_function(struct stage *stage, struct err *err)
 	return lambda_open(&settings, &stage->function, err);
 }
 
+/* A report that cannot be written should be told before the run, not after. */
+static enum rc check_report(const char *path, struct err *err)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	char folder[PATH_MAX] = ".";
+
+	if (slash)
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path + 1), path);
+	if (!path || !*path || access(folder, W_OK) == 0)
+		return RC_OK;
+	return err_ctx(err, err_errno(err, errno, "write into '%s'", folder), "report '%s'", path);
+}
+
 static enum rc stage_open(struct stage *stage, const char *path, struct err *err)
 {
 	struct session *s = stage->session;
@@ -135,8 +159,14 @@ static enum rc stage_open(struct stage *stage, const char *path, struct err *err
 		return rc;
 	stage->scenario.bundle_limit = s->options->bundle_limit;
 	scenario_scale(&stage->scenario, s->scale);
-	if (s->n_paths == 1)
-		s->report_file = stage->scenario.report_file;
+	if (s->options->timeout_ms)
+		stage->scenario.timeout_s = (s->options->timeout_ms + 999) / 1000;
+	if (!s->options->report)
+		rc = check_report(stage->scenario.report_file, err);
+	if (rc != RC_OK) {
+		stage->scenario.report_file = NULL;
+		return rc;
+	}
 	rc = open_bucket(s, stage->scenario.landing_bucket, &stage->landing, stage->region, err);
 	if (rc == RC_OK)
 		rc = open_bucket(
@@ -167,7 +197,7 @@ static enum rc run_one(struct stage *stage, struct report_case *c, struct err *e
 {
 	const struct e2e_options *options = stage->session->options;
 	bool keeps = options->keep_files || stage->scenario.keep_files;
-	struct progress progress;
+	struct e2e_progress progress;
 	struct run_options run = {
 		.landing = stage->landing,
 		.distribution = stage->distribution,
@@ -177,26 +207,57 @@ static enum rc run_one(struct stage *stage, struct report_case *c, struct err *e
 		.clock = clock_system(),
 		.scenario = &stage->scenario,
 		.keep_files = keeps,
-		.progress = progress_tell,
+		.is_shared = options->shared,
+		.progress = e2e_progress_tell,
 		.arg = &progress,
 	};
 	enum rc rc;
 
-	progress_init(&progress, stderr, isatty(STDERR_FILENO), stage->scenario.verbose, c->name);
+	e2e_progress_init(&progress, stderr, options->verbose || stage->scenario.verbose, c->name);
 	rc = runner_run(&run, &stage->session->arena, &c->result, err);
 	if (rc == RC_OK)
-		progress_end(&progress, &c->result, keeps);
+		e2e_progress_end(&progress, &c->result, keeps);
 	return rc;
 }
 
-static struct report_case *new_case(struct session *s, const char *name, uint64_t i)
+static struct report_case *new_case(struct session *s, char *name, uint64_t i)
 {
 	struct report_case *c = &s->cases[s->n_cases++];
 
+	c->scenario = name;
 	c->name = s->options->repeat == 1
 			  ? arena_strdup(&s->arena, slice_str(name))
 			  : arena_printf(&s->arena, "%s run %llu", name, (unsigned long long)i + 1);
 	return c;
+}
+
+static enum rc write_junit(const char *path, const struct report *r, struct err *err)
+{
+	struct buf out;
+	enum rc rc;
+
+	buf_init(&out, REPORT_MAX_BYTES);
+	report_junit(&out, r);
+	rc = file_replace(path, buf_slice(&out), 0644, err);
+	buf_release(&out);
+	return rc == RC_OK ? rc : err_ctx(err, rc, "report");
+}
+
+/* The scenario's own report_file: all of its runs, unless one report is asked for. */
+static void write_own_report(struct session *s, const struct stage *stage, size_t first)
+{
+	struct report r = {.name = stage->name,
+		.start_wall_ms = s->start_wall_ms,
+		.scale = s->scale,
+		.cases = s->cases + first,
+		.n = s->n_cases - first};
+	const char *path = stage->scenario.report_file;
+	struct err err = {0};
+
+	if (s->options->report || !path || !*path || write_junit(path, &r, &err) == RC_OK)
+		return;
+	fprintf(stderr, "baler e2e: %s\n", err.text);
+	s->has_lost_report = true;
 }
 
 /* All runs of one scenario; the first that cannot take place is the last. */
@@ -204,6 +265,7 @@ static void run_scenario(struct session *s, const char *path)
 {
 	struct stage stage = {.session = s, .name = name_of(&s->arena, path)};
 	struct err err = {0};
+	size_t first = s->n_cases;
 	enum rc rc = stage_open(&stage, path, &err);
 
 	for (uint64_t i = 0; i < s->options->repeat; i++) {
@@ -218,6 +280,7 @@ static void run_scenario(struct session *s, const char *path)
 		break;
 	}
 	stage_close(&stage);
+	write_own_report(s, &stage, first);
 }
 
 static void print(struct buf *out)
@@ -228,23 +291,16 @@ static void print(struct buf *out)
 
 static enum rc write_reports(const struct session *s, const struct report *r, struct err *err)
 {
-	const char *path = s->options->report ? s->options->report : s->report_file;
 	struct buf out;
-	enum rc rc = RC_OK;
 
 	buf_init(&out, REPORT_MAX_BYTES);
-	if (path && *path) {
-		report_junit(&out, r);
-		rc = file_replace(path, buf_slice(&out), 0644, err);
-		buf_reset(&out);
-	}
 	if (s->options->json)
 		report_json(&out, r);
-	else if (s->n_paths > 1)
+	else if (r->n > 1)
 		report_table(&out, r);
 	print(&out);
 	buf_release(&out);
-	return rc == RC_OK ? rc : err_ctx(err, rc, "report");
+	return s->options->report ? write_junit(s->options->report, r, err) : RC_OK;
 }
 
 static int run_all(struct session *s)
@@ -264,7 +320,7 @@ static int run_all(struct session *s)
 		fprintf(stderr, "baler e2e: %s\n", err.text);
 		return EXIT_USAGE;
 	}
-	if (report_count_errors(&r))
+	if (report_count_errors(&r) || s->has_lost_report)
 		return EXIT_USAGE;
 	if (s->n_paths == 1 && r.n > 1)
 		fprintf(stderr, "%zu of %zu runs passed\n", r.n - failed, r.n);
@@ -291,13 +347,17 @@ static enum rc find_paths(struct session *s, const struct command_line *line, st
 	enum rc rc = RC_OK;
 
 	if (o->scenario)
-		rc = scenario_files_add(&s->arena, o->scenario, &s->paths, &s->n_paths, err);
+		rc = scenario_files_add(
+			&s->arena, o->scenario, o->all, &s->paths, &s->n_paths, err);
 	for (size_t i = 0; rc == RC_OK && i < line->n_operands; i++)
-		rc = scenario_files_add(&s->arena, line->operands[i], &s->paths, &s->n_paths, err);
+		rc = scenario_files_add(
+			&s->arena, line->operands[i], o->all, &s->paths, &s->n_paths, err);
 	if (rc == RC_OK && o->all && s->n_paths == 0)
-		rc = scenario_files_add(&s->arena, here, &s->paths, &s->n_paths, err);
+		rc = scenario_files_add(&s->arena, here, true, &s->paths, &s->n_paths, err);
 	if (rc == RC_OK && s->n_paths == 0)
 		rc = err_set(err, RC_REFUSED, "which scenario? give -c FILE, or --all");
+	if (rc == RC_OK)
+		rc = check_report(o->report, err);
 	return rc;
 }
 

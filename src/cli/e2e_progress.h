@@ -1,35 +1,33 @@
 /*
- * progress: where a run is, for whoever waits: one line that is written over on a terminal; in a pipe
- * a plain line at each change of phase and at most every PROGRESS_PLAIN_MS.
+ * e2e_progress: where a run of `baler e2e` is, for whoever waits: on a terminal one line that is written over, with a bar, rate and
+ * time left once a phase lasts METER_AFTER_MS; in a pipe a plain line at each change of phase and at most every METER_PLAIN_MS.
  */
-#ifndef BALER_VERIFY_PROGRESS_H
-#define BALER_VERIFY_PROGRESS_H
+#ifndef BALER_CLI_E2E_PROGRESS_H
+#define BALER_CLI_E2E_PROGRESS_H
 
 #include <stdio.h>
 
 #include "verify/runner.h"
 
-#define PROGRESS_LIVE_MS 100
-#define PROGRESS_PLAIN_MS 5000
-
-struct progress {
+struct e2e_progress {
 	FILE *out;
-	bool is_live;
-	bool is_verbose; /* a line for each bundle too */
+	unsigned columns; /* of the terminal; 0: out is none */
+	bool is_verbose;  /* a line for each bundle too */
 	const char *name;
 	/* Its own. */
 	bool has_line;
-	enum run_phase last_phase;
-	unsigned last_round;
-	uint64_t last_ms;
-	bool has_last;
+	bool has_phase;
+	enum run_phase phase;
+	unsigned round;
+	uint64_t phase_ms; /* when it began */
+	uint64_t last_ms;  /* when the last line was written */
 };
 
-/* is_live: out is a terminal. */
-void progress_init(struct progress *p, FILE *out, bool is_live, bool is_verbose, const char *name);
-/* For struct run_options; arg is the struct progress. */
-void progress_tell(void *arg, const struct run_progress *run);
+/* Asks out whether it is a terminal, and how wide. */
+void e2e_progress_init(struct e2e_progress *p, FILE *out, bool is_verbose, const char *name);
+/* For struct run_options; arg is the struct e2e_progress. */
+void e2e_progress_tell(void *arg, const struct run_progress *run);
 /* The last line of a run: "PASS 07-idempotency: …", and what is wrong. */
-void progress_end(struct progress *p, const struct run_result *result, bool keeps_files);
+void e2e_progress_end(struct e2e_progress *p, const struct run_result *result, bool keeps_files);
 
 #endif

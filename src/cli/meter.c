@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define BAR_CHARS 24
-
 void meter_init(struct meter *m, FILE *out, bool is_live, const char *what)
 {
 	*m = (struct meter){
@@ -34,7 +32,7 @@ static double share(const struct meter_reading *now)
 	return s > 1 ? 1 : s;
 }
 
-static void describe(const struct meter *m, const struct meter_reading *now, char *line, size_t max)
+void meter_describe(const struct meter_reading *now, const char *what, char *line, size_t max)
 {
 	double done = share(now), seconds = (double)now->elapsed_ms / 1000;
 	uint64_t left_s = done > 0 ? (uint64_t)(seconds / done - seconds + 0.5) : 0;
@@ -48,21 +46,25 @@ static void describe(const struct meter *m, const struct meter_reading *now, cha
 		snprintf(left, sizeof(left), ", %llu:%02llu left", (unsigned long long)left_s / 60,
 			(unsigned long long)left_s % 60);
 	snprintf(line, max, "%3.0f %%, %llu of %llu %s, %s/s%s", 100 * done,
-		(unsigned long long)now->n_done, (unsigned long long)now->n, m->what, rate, left);
+		(unsigned long long)now->n_done, (unsigned long long)now->n, what, rate, left);
+}
+
+void meter_bar(const struct meter_reading *now, size_t chars, char *bar)
+{
+	memset(bar, '-', chars);
+	memset(bar, '#', (size_t)(share(now) * (double)chars));
+	bar[chars] = '\0';
 }
 
 void meter_show(struct meter *m, const struct meter_reading *now)
 {
-	char line[160], bar[BAR_CHARS + 1];
-	size_t full = (size_t)(share(now) * BAR_CHARS);
+	char line[160], bar[METER_BAR_CHARS + 1];
 
 	if (now->elapsed_ms < m->next_ms)
 		return;
 	m->next_ms = now->elapsed_ms + (m->is_live ? METER_LIVE_MS : METER_PLAIN_MS);
-	describe(m, now, line, sizeof(line));
-	memset(bar, '-', BAR_CHARS);
-	memset(bar, '#', full);
-	bar[BAR_CHARS] = '\0';
+	meter_describe(now, m->what, line, sizeof(line));
+	meter_bar(now, METER_BAR_CHARS, bar);
 	/* \033[K: erase the rest of the old line. */
 	if (m->is_live)
 		fprintf(m->out, "\r[%s] %s\033[K", bar, line);

@@ -12,6 +12,7 @@
 #define METER_AFTER_MS 2000
 #define METER_LIVE_MS 100
 #define METER_PLAIN_MS 5000
+#define METER_BAR_CHARS 24
 
 struct meter {
 	FILE *out;
@@ -35,6 +36,10 @@ void meter_show(struct meter *m, const struct meter_reading *now);
 void meter_clear(struct meter *m);
 /* A new job. */
 void meter_end(struct meter *m);
+/* For whoever composes a line of his own: " 45 %, 9 of 20 WHAT, 1.5 MiB/s, 0:12 left", and the bar, of that many characters. elapsed_ms
+ * must not be 0. */
+void meter_describe(const struct meter_reading *now, const char *what, char *line, size_t max);
+void meter_bar(const struct meter_reading *now, size_t chars, char *bar);
 /* "1.5 MiB"; max at least 16. */
 void bytes_show(uint64_t bytes, char *out, size_t max);
 

@@ -34,13 +34,16 @@ static enum rc add_folder(
 	return n ? RC_OK : err_set(err, RC_ABSENT, "no scenario (*.json) in '%s'", path);
 }
 
-enum rc scenario_files_add(
-	struct arena *a, const char *path, char ***paths, size_t *n_paths, struct err *err)
+enum rc scenario_files_add(struct arena *a, const char *path, bool takes_folders, char ***paths,
+	size_t *n_paths, struct err *err)
 {
 	struct stat st;
 
 	if (stat(path, &st) != 0)
 		return err_errno(err, errno, "scenario '%s'", path);
+	if (S_ISDIR(st.st_mode) && !takes_folders)
+		return err_set(err, RC_REFUSED,
+			"'%s' is a folder: give --all to run every scenario in it", path);
 	if (S_ISDIR(st.st_mode))
 		return add_folder(a, path, paths, n_paths, err);
 	add(a, path, paths, n_paths);

@@ -41,6 +41,21 @@ static void write_outcome(struct buf *out, const struct report_case *c)
 	buf_add_str(out, "</failure>\n");
 }
 
+static void property(struct buf *out, const char *name, uint64_t n)
+{
+	buf_addf(out, "<property name=\"%s\" value=\"%llu\"/>", name, (unsigned long long)n);
+}
+
+static void write_properties(struct buf *out, const struct run_result *r)
+{
+	buf_add_str(out, "    <properties>");
+	property(out, "upload_ms", r->upload_ms);
+	property(out, "arrival_ms", r->arrival_ms);
+	if (r->peak_bytes)
+		property(out, "server_peak_bytes", r->peak_bytes);
+	buf_add_str(out, "</properties>\n");
+}
+
 static void write_case(struct buf *out, const char *suite, const struct report_case *c)
 {
 	const struct run_result *r = &c->result;
@@ -49,15 +64,18 @@ static void write_case(struct buf *out, const char *suite, const struct report_c
 	attribute(out, "classname", suite);
 	attribute(out, "name", c->name);
 	buf_addf(out, " time=\"%.3f\">\n", seconds(r->total_ms));
+	if (!c->setup_error)
+		write_properties(out, r);
 	write_outcome(out, c);
 	if (!c->setup_error)
 		buf_addf(out,
 			"    <system-out>%llu of %llu files in %llu bundles, %llu bytes packed to "
-			"%llu</system-out>\n",
+			"%llu%s</system-out>\n",
 			(unsigned long long)r->tally.n_found, (unsigned long long)r->n_files,
 			(unsigned long long)r->tally.n_bundles,
 			(unsigned long long)r->tally.member_bytes,
-			(unsigned long long)r->tally.bundle_bytes);
+			(unsigned long long)r->tally.bundle_bytes,
+			r->is_memory_unjudged ? "; the server's memory was not judged" : "");
 	buf_add_str(out, "  </testcase>\n");
 }
 
@@ -131,6 +149,8 @@ static void write_figures(struct buf *out, const struct run_result *r)
 	write_number(out, "total_ms", r->total_ms);
 	if (r->peak_bytes)
 		write_number(out, "server_peak_bytes", r->peak_bytes);
+	if (r->is_memory_unjudged)
+		buf_add_str(out, ",\"memory_judged\":false");
 	buf_add_str(out, ",\"problems\":[");
 	for (size_t i = 0; i < r->n_texts; i++) {
 		if (i)
@@ -168,33 +188,82 @@ bool report_json(struct buf *out, const struct report *r)
 	return !out->overflow;
 }
 
+/* The runs of one scenario: they follow each other in the report. */
+struct row {
+	const char *title, *setup_error;
+	const struct run_result *last; /* that took place; NULL: none */
+	size_t n, n_passed;
+	uint64_t least_ms, most_ms, peak_bytes; /* of those that took place */
+};
+
+static void add_to_row(struct row *row, const struct report_case *c)
+{
+	const struct run_result *r = &c->result;
+
+	row->n++;
+	if (c->setup_error) {
+		row->setup_error = c->setup_error;
+		return;
+	}
+	row->n_passed += r->is_passed;
+	if (!row->last || r->total_ms < row->least_ms)
+		row->least_ms = r->total_ms;
+	if (r->total_ms > row->most_ms)
+		row->most_ms = r->total_ms;
+	if (r->peak_bytes > row->peak_bytes)
+		row->peak_bytes = r->peak_bytes;
+	if (!row->last || row->last->is_passed)
+		row->last = r; /* and of those the first that failed */
+}
+
+/* Cases i … *ret_end - 1. */
+static struct row take_row(const struct report *r, size_t i, size_t *ret_end)
+{
+	struct row row = {.title = r->cases[i].scenario};
+
+	for (*ret_end = i; *ret_end < r->n; ++*ret_end) {
+		if (strcmp(r->cases[*ret_end].scenario, row.title) != 0)
+			break;
+		add_to_row(&row, &r->cases[*ret_end]);
+	}
+	return row;
+}
+
 static int name_width(const struct report *r)
 {
 	size_t width = strlen("scenario");
 
 	for (size_t i = 0; i < r->n; i++)
-		if (strlen(r->cases[i].name) > width)
-			width = strlen(r->cases[i].name);
+		if (strlen(r->cases[i].scenario) > width)
+			width = strlen(r->cases[i].scenario);
 	return (int)(width < 60 ? width : 60);
 }
 
-static void write_row(struct buf *out, int width, const struct report_case *c)
+static void write_row(struct buf *out, int width, const struct row *row)
 {
-	const struct run_result *r = &c->result;
+	const struct run_result *r = row->last;
+	bool is_passed = row->n_passed == row->n;
 
-	if (c->setup_error) {
-		buf_addf(out, "%-*.60s  ERROR   %s\n", width, c->name, c->setup_error);
+	buf_addf(out, "%-*.60s  %-6s %4zu/%-4zu ", width, row->title,
+		row->setup_error ? "ERROR"
+		: is_passed      ? "PASS"
+				 : "FAIL",
+		row->n_passed, row->n);
+	if (!r) {
+		buf_addf(out, "%s\n", row->setup_error);
 		return;
 	}
-	buf_addf(out, "%-*.60s  %-6s %6llu/%-6llu %8.0f %8llu %9.1f %8.1f %8.1f %8.1f ", width,
-		c->name, r->is_passed ? "PASS" : "FAIL", (unsigned long long)r->tally.n_found,
-		(unsigned long long)r->n_files, (double)r->source_bytes / (1 << 20),
-		(unsigned long long)r->tally.n_bundles, (double)r->tally.bundle_bytes / (1 << 20),
-		seconds(r->upload_ms), seconds(r->arrival_ms), seconds(r->total_ms));
-	if (r->peak_bytes)
-		buf_addf(out, "%8.0f\n", (double)r->peak_bytes / (1 << 20));
+	buf_addf(out, "%6llu/%-6llu %8.0f %8llu %9.1f %8.1f %8.1f %8.1f %8.1f ",
+		(unsigned long long)r->tally.n_found, (unsigned long long)r->n_files,
+		(double)r->source_bytes / (1 << 20), (unsigned long long)r->tally.n_bundles,
+		(double)r->tally.bundle_bytes / (1 << 20), seconds(r->upload_ms),
+		seconds(r->arrival_ms), seconds(row->least_ms), seconds(row->most_ms));
+	if (row->peak_bytes)
+		buf_addf(out, "%8.0f", (double)row->peak_bytes / (1 << 20));
 	else
-		buf_addf(out, "%8s\n", "-");
+		buf_addf(out, "%8s", "-");
+	buf_addf(out, "%s%s\n", row->setup_error ? "  " : "",
+		row->setup_error ? row->setup_error : "");
 }
 
 bool report_table(struct buf *out, const struct report *r)
@@ -202,11 +271,14 @@ bool report_table(struct buf *out, const struct report *r)
 	size_t failed = report_count_failed(r), errors = report_count_errors(r);
 	int width = name_width(r);
 
-	buf_addf(out, "%-*s  %-6s %13s %8s %8s %9s %8s %8s %8s %8s\n", width, "scenario", "result",
-		"files", "MiB in", "bundles", "MiB out", "upload s", "arrive s", "total s",
-		"peak MiB");
-	for (size_t i = 0; i < r->n; i++)
-		write_row(out, width, &r->cases[i]);
+	buf_addf(out, "%-*s  %-6s %9s %13s %8s %8s %9s %8s %8s %8s %8s %8s\n", width, "scenario",
+		"result", "runs", "files", "MiB in", "bundles", "MiB out", "upload s", "arrive s",
+		"least s", "most s", "peak MiB");
+	for (size_t i = 0, end; i < r->n; i = end) {
+		struct row row = take_row(r, i, &end);
+
+		write_row(out, width, &row);
+	}
 	buf_addf(out, "%zu of %zu passed", r->n - failed - errors, r->n);
 	if (errors)
 		buf_addf(out, ", %zu could not be set up", errors);

@@ -7,7 +7,8 @@
 #define REPORT_MAX_BYTES (64u << 20)
 
 struct report_case {
-	char *name;        /* "07-idempotency", "07-idempotency run 3" */
+	char *scenario;    /* "07-idempotency" */
+	char *name;        /* the same, or "07-idempotency run 3" */
 	char *setup_error; /* why it could not be run; NULL: it was, and result counts */
 	struct run_result result;
 };
@@ -27,7 +28,9 @@ size_t report_count_errors(const struct report *r);
 bool report_junit(struct buf *out, const struct report *r);
 /* {"passed":true,"scale":1,"runs":[…]} and a line break. */
 bool report_json(struct buf *out, const struct report *r);
-/* A line a run and one for all, in columns; the same on a terminal and in a pipe. */
+/* A line a scenario and one for all, in columns; the same on a terminal and in a pipe. Of several runs of one scenario it has how
+ * many passed, the shortest and the longest time, the highest peak, and the other figures of the first that failed, or else of the
+ * last. */
 bool report_table(struct buf *out, const struct report *r);
 
 #endif

@@ -37,6 +37,8 @@ static void check_memory(struct run *run)
 {
 	struct err err = {0};
 
+	run->result.is_memory_unjudged =
+		!run->options->server_pid && run->scenario->type == SCENARIO_MEMORY_PRESSURE;
 	if (!run->options->server_pid)
 		return;
 	if (memory_peak(run->options->server_pid, &run->result.peak_bytes, &err) != RC_OK) {

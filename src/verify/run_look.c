@@ -16,6 +16,12 @@ void run_tell(struct run *run, enum run_phase phase)
 		run->options->progress(run->options->arg, p);
 }
 
+/* The last look belongs to the settling before it. */
+static void tell_looking(struct run *run)
+{
+	run_tell(run, run->progress.phase == RUN_SETTLING ? RUN_SETTLING : RUN_WAITING);
+}
+
 static enum rc on_member(void *arg, const struct untar_member *member, struct err *err)
 {
 	(void)err;
@@ -111,7 +117,7 @@ static enum rc on_bundle(void *arg, const struct os_object *bundle, struct err *
 	run->progress.bundle = bundle->key;
 	run->progress.bundle_bytes = facts.bytes;
 	run->progress.bundle_rc = rc;
-	run_tell(run, RUN_WAITING);
+	tell_looking(run);
 	run->progress.bundle = (struct slice){0};
 	return RC_OK;
 }
@@ -124,7 +130,7 @@ void run_look(struct run *run)
 	if (bundles_each(run->options->distribution, run->distribution, on_bundle, run, &err) !=
 		RC_OK)
 		run->look_err = err;
-	run_tell(run, RUN_WAITING);
+	tell_looking(run);
 }
 
 bool run_wait(struct run *run, bool (*is_done)(const struct run *run), uint64_t timeout_ms)

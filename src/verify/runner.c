@@ -86,6 +86,7 @@ static enum rc upload_round(
 	upload_start(u);
 	for (;;) {
 		run->progress.n_uploaded = atomic_load(&u->n_done);
+		run->progress.uploaded_bytes = atomic_load(&u->n_bytes);
 		run_tell(run, RUN_UPLOADING);
 		if (run->progress.n_uploaded >= end - first)
 			break;
@@ -292,17 +293,29 @@ static struct run *run_new(const struct run_options *options)
 	run->start_boot_ms = run_now_ms(run);
 	manifest_init_plan(&run->manifest, &plan);
 	run->result.n_files = count_wanted(run);
-	run->progress = (struct run_progress){.round = 1, .n_files = run->result.n_files};
+	run->progress = (struct run_progress){
+		.round = 1, .n_files = run->result.n_files, .file_bytes = plan.size};
 	run->result.source_bytes = s->num_files * plan.size;
 	snprintf(run->result.prefix, sizeof(run->result.prefix), SLICE_FMT,
 		SLICE_ARG(run->manifest.prefix));
 	return run;
 }
 
+static void tell_hashed(void *arg, size_t n_done)
+{
+	struct run *run = arg;
+
+	run->progress.n_hashed = n_done;
+	run_tell(run, RUN_HASHING);
+}
+
 static enum rc set_up(struct run *run, struct err *err)
 {
-	enum rc rc;
+	uint64_t pid = run->options->server_pid, peak;
+	enum rc rc = pid ? memory_peak(pid, &peak, err) : RC_OK;
 
+	if (rc != RC_OK)
+		return rc;
 	if (scenario_is_direct(run->scenario->type) && !run->options->function)
 		return err_set(err, RC_REFUSED, "this test needs a function to invoke");
 	rc = run_check_landing(run, err);
@@ -316,9 +329,8 @@ enum rc runner_run(const struct run_options *options, struct arena *a,
 	enum rc rc = set_up(run, err);
 
 	if (rc == RC_OK) {
-		run_tell(run, RUN_HASHING);
 		manifest_hash_all(&run->manifest, run->scenario->generator,
-			(unsigned)run->scenario->concurrency);
+			(unsigned)run->scenario->concurrency, options->clock, tell_hashed, run);
 		run->oracle = oracle_new(&run->manifest, 1);
 		set_wants(run);
 		if (options->server_pid)

@@ -59,10 +59,13 @@ enum run_phase {
 
 struct run_progress {
 	enum run_phase phase;
-	unsigned round;      /* 1; 2 when the same files go in again, or the marker */
-	uint64_t n_files;    /* to arrive, in all */
+	unsigned round;   /* 1; 2 when the same files go in again, or the marker */
+	uint64_t n_files; /* to arrive, in all */
+	uint64_t n_hashed;
 	uint64_t n_upload;   /* to put in, of this round */
 	uint64_t n_uploaded; /* of this round */
+	uint64_t uploaded_bytes;
+	uint64_t file_bytes; /* of each file */
 	uint64_t n_found;    /* arrived as often as expected by now, intact */
 	uint64_t n_bundles;
 	uint64_t elapsed_ms; /* since the run began */
@@ -92,9 +95,10 @@ struct run_result {
 	uint64_t n_files;      /* that are to arrive (or may), in one round */
 	uint64_t source_bytes; /* put in, of one round */
 	uint64_t invoke_ms;
-	uint64_t peak_bytes; /* the server's memory; 0: not measured */
-	uint64_t upload_ms;  /* of the first round */
-	uint64_t arrival_ms; /* from the end of the first upload until all had arrived */
+	uint64_t peak_bytes;     /* the server's memory; 0: not measured */
+	bool is_memory_unjudged; /* a memory_pressure without server_pid */
+	uint64_t upload_ms;      /* of the first round */
+	uint64_t arrival_ms;     /* from the end of the first upload until all had arrived */
 	uint64_t total_ms;
 	uint64_t n_stale; /* bundles deleted before */
 	char prefix[64];

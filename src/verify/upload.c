@@ -13,19 +13,28 @@ struct upload_thread {
 	struct err err;
 };
 
+struct body {
+	struct generator generator;
+	struct upload *upload;
+};
+
 static enum rc read_generated(void *arg, void *out, size_t max, size_t *ret_n, struct err *err)
 {
+	struct body *b = arg;
+
 	(void)err;
-	*ret_n = generator_read(arg, out, max);
+	*ret_n = generator_read(&b->generator, out, max);
+	atomic_fetch_add(&b->upload->n_bytes, *ret_n);
 	return RC_OK;
 }
 
 static enum rc rewind_generated(void *arg, struct err *err)
 {
-	struct generator *g = arg;
+	struct body *b = arg;
 
 	(void)err;
-	g->offset = 0;
+	atomic_fetch_sub(&b->upload->n_bytes, b->generator.offset);
+	b->generator.offset = 0;
 	return RC_OK;
 }
 
@@ -58,13 +67,14 @@ static void upload_one(struct upload_thread *t, size_t i)
 {
 	struct upload *u = t->upload;
 	const struct manifest_entry *e = &u->manifest->entries[i];
-	struct generator g;
-	struct os_source source = {.read = read_generated, .arg = &g, .rewind = rewind_generated};
+	struct body body = {.upload = u};
+	struct os_source source = {
+		.read = read_generated, .arg = &body, .rewind = rewind_generated};
 	struct os_object info = {0};
 	struct err err = {0};
 	enum rc rc;
 
-	generator_init(&g, u->kind, e->key, e->size);
+	generator_init(&body.generator, u->kind, e->key, e->size);
 	rc = os_put(u->store, u->bucket, e->key,
 		slice_str("content-type:application/octet-stream\n"), e->size, &source, &t->arena,
 		&info, &err);
@@ -97,6 +107,7 @@ void upload_start(struct upload *u)
 	u->versions = xcalloc(u->manifest->n, sizeof(*u->versions));
 	u->etags = xcalloc(u->manifest->n, sizeof(*u->etags));
 	atomic_store(&u->n_done, 0);
+	atomic_store(&u->n_bytes, 0);
 	atomic_store(&u->next, u->first);
 	u->pool = work_pool_new(u->n_threads, "upload");
 	for (unsigned i = 0; i < u->n_threads; i++) {
@@ -133,7 +144,7 @@ void upload_release(struct upload *u)
 struct hashing {
 	struct manifest *manifest;
 	enum generator_kind kind;
-	atomic_size_t next;
+	atomic_size_t next, n_done;
 };
 
 struct hash_thread {
@@ -146,19 +157,29 @@ static void run_hash(struct work *w)
 	struct hashing *h = ((struct hash_thread *)w)->hashing;
 	size_t i;
 
-	while ((i = atomic_fetch_add(&h->next, 1)) < h->manifest->n)
+	while ((i = atomic_fetch_add(&h->next, 1)) < h->manifest->n) {
 		manifest_hash(h->manifest, i, h->kind);
+		atomic_fetch_add(&h->n_done, 1);
+	}
 }
 
-void manifest_hash_all(struct manifest *m, enum generator_kind kind, unsigned n_threads)
+void manifest_hash_all(struct manifest *m, enum generator_kind kind, unsigned n_threads,
+	struct clock *clock, void (*tell)(void *arg, size_t n_done), void *arg)
 {
 	struct hashing h = {.manifest = m, .kind = kind};
 	struct hash_thread *threads = xcalloc(n_threads, sizeof(*threads));
 	struct work_pool *pool = work_pool_new(n_threads, "hash");
+	uint64_t pause_ms = 1;
+	size_t n_done;
 
 	for (unsigned i = 0; i < n_threads; i++) {
 		threads[i] = (struct hash_thread){{.run = run_hash}, &h};
 		work_pool_submit(pool, &threads[i].work);
+	}
+	while ((n_done = atomic_load(&h.n_done)) < m->n) {
+		tell(arg, n_done);
+		clock_sleep_ms(clock, pause_ms);
+		pause_ms = pause_ms < 50 ? 2 * pause_ms : 50;
 	}
 	work_pool_free(pool);
 	free(threads);

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "port/object_store.h"
 #include "verify/manifest.h"
 
@@ -21,6 +22,7 @@ struct upload {
 
 	/* Progress, readable at any time. */
 	atomic_size_t n_done;
+	atomic_ullong n_bytes; /* handed to the connections */
 
 	/* Of each file, once upload_wait has returned: the versionId it was given, empty without one;
 	 * its ETag. */
@@ -39,7 +41,8 @@ void upload_start(struct upload *u);
 enum rc upload_wait(struct upload *u, struct err *err);
 void upload_release(struct upload *u);
 
-/* Hashes all files of the manifest, with as many threads. */
-void manifest_hash_all(struct manifest *m, enum generator_kind kind, unsigned n_threads);
+/* Hashes all files of the manifest, with as many threads; tells how many, from the calling thread. */
+void manifest_hash_all(struct manifest *m, enum generator_kind kind, unsigned n_threads,
+	struct clock *clock, void (*tell)(void *arg, size_t n_done), void *arg);
 
 #endif

@@ -1,13 +1,17 @@
 """`baler e2e` against a running `baler serve`: its scenarios, its exit codes, what it prints and writes."""
+import fcntl
 import json
 import os
 import pathlib
 import pty
+import re
 import select
 import socket
 import ssl
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import xml.etree.ElementTree
 
@@ -63,13 +67,13 @@ def test_each_scenario_passes(server, name):
     assert f"PASS {name}: " in answer.stderr
 
 
-@pytest.mark.parametrize("keep", [[], ["--keep-files"]])
-def test_07_passes_twenty_times_in_a_row_without_a_pause(server, keep):
-    answer = e2e(server, "-c", SCENARIOS / "07-idempotency.json", "--repeat", "20", "--json", *keep)
+@pytest.mark.parametrize("times, keep", [(20, []), (5, ["--keep-files"])])
+def test_07_passes_many_times_in_a_row_without_a_pause(server, times, keep):
+    answer = e2e(server, "-c", SCENARIOS / "07-idempotency.json", "--repeat", times, "--json", *keep)
     assert answer.returncode == 0, answer.stderr
     runs = json.loads(answer.stdout)["runs"]
-    assert len(runs) == 20 and all(run["passed"] and run["bundles"] == 2 for run in runs)
-    assert answer.stderr.endswith("20 of 20 runs passed\n")
+    assert len(runs) == times and all(run["passed"] and run["bundles"] == 2 for run in runs)
+    assert answer.stderr.endswith(f"{times} of {times} runs passed\n")
 
 
 def test_a_pass_removes_its_files_and_bundles(server):
@@ -101,12 +105,48 @@ def test_the_scenario_can_name_the_report(server, tmp_path):
     assert answer.returncode == 0 and xml.etree.ElementTree.parse(report).getroot().get("tests") == "1"
 
 
+def test_each_of_several_scenarios_can_name_its_report(server, tmp_path):
+    folder = folder_of_three(tmp_path, size_mb=0, report_file=str(tmp_path / "of-c.xml"))
+    answer = e2e(server, "--all", folder, "--repeat", 2)
+    assert answer.returncode == 0, answer.stderr
+    suite = xml.etree.ElementTree.parse(tmp_path / "of-c.xml").getroot()
+    assert [c.get("name") for c in suite] == ["c run 1", "c run 2"]
+    answer = e2e(server, "--all", folder, "--report", tmp_path / "one.xml", "--scale", "0.1")
+    assert xml.etree.ElementTree.parse(tmp_path / "one.xml").getroot().get("tests") == "3"
+    assert xml.etree.ElementTree.parse(tmp_path / "of-c.xml").getroot().get("tests") == "2"  # as it was
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_report_that_cannot_be_written_is_told_before_the_run(server, tmp_path, flag):
+    members = {"size_mb": 0} if flag else {"size_mb": 0, "report_file": "/nowhere/r.xml"}
+    answer = e2e(server, "-c", scenario(tmp_path, **members), *(["--report", "/nowhere/r.xml"] if flag else []))
+    assert answer.returncode == 2 and answer.stderr.count("\n") == 1 and "report '/nowhere/r.xml'" in answer.stderr, answer.stderr
+
+
+def test_no_credentials_are_2(server):
+    wrong = {k: v for k, v in environment(server).items() if k not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    answer = subprocess.run([BINARY, "e2e", "-c", SCENARIOS / "00-single-file.json"], env=wrong, capture_output=True,
+                            text=True, timeout=60, check=False)
+    assert answer.returncode == 2 and answer.stderr.startswith("baler e2e: no AWS credentials: set AWS_ACCESS_KEY_ID")
+
+
+def test_a_scenario_that_is_no_json_is_2(server, tmp_path):
+    (tmp_path / "bad.json").write_text("{bad")
+    answer = e2e(server, "-c", tmp_path / "bad.json")
+    assert answer.returncode == 2 and "bad.json': not JSON: " in answer.stderr and answer.stderr.count("\n") == 1
+
+
+def test_a_process_that_is_not_there_is_2(server, tmp_path):
+    answer = e2e(server, "-c", scenario(tmp_path, size_mb=0), "--server-pid", 4194305)
+    assert answer.returncode == 2 and "memory of process 4194305" in answer.stderr, answer.stderr
+
+
 def test_what_does_not_arrive_fails_with_1(server, tmp_path):
     """Objects of a bucket that nobody bundles."""
     s3, report = client(server), tmp_path / "failed.xml"
     s3.create_bucket(Bucket="nobody-bundles-this")
-    path = scenario(tmp_path, landing_bucket="nobody-bundles-this", num_files=2, size_mb=0, timeout_seconds=1)
-    answer = e2e(server, "-c", path, "--report", report)
+    path = scenario(tmp_path, landing_bucket="nobody-bundles-this", num_files=2, size_mb=0, timeout_seconds=100)
+    answer = e2e(server, "-c", path, "--report", report, "--timeout", "1s")
     assert answer.returncode == 1
     assert "FAIL mine: 0 of 2 files" in answer.stderr and "within 1 s" in answer.stderr
     assert answer.stderr.count("missing: 'data/e2e-test-") == 2
@@ -133,6 +173,9 @@ def test_what_cannot_be_set_up_is_2(server, tmp_path, members, says):
     ([], "give -c FILE"),
     (["-c", "/nowhere.json"], "/nowhere.json"),
     (["scenario.json"], "scenario 'scenario.json': No such file"),
+    (["-c", str(SCENARIOS)], "is a folder: give --all"),
+    ([str(SCENARIOS)], "is a folder: give --all"),
+    (["-c", "x", "--timeout", "100ms"], "'--timeout'"),
     (["--all", "/nowhere"], "scenario '/nowhere': No such file"),
     (["--all", str(ROOT / "src")], "no scenario (*.json) in"),
     (["-c", "x", "--scale", "0"], "'--scale': '0' is not a number above 0, at most 1"),
@@ -220,9 +263,10 @@ def test_several_scenarios_give_one_table_and_one_report(server, tmp_path):
     answer = e2e(server, "--all", folder_of_three(tmp_path), "--report", report, "--repeat", 2)
     assert answer.returncode == 0, answer.stderr
     lines = answer.stdout.splitlines()
-    assert len({len(line) for line in lines[:7]}) == 1, answer.stdout  # columns
-    assert [line.split()[:4] for line in lines[1:3]] == [["a", "run", "1", "PASS"], ["a", "run", "2", "PASS"]]
-    assert lines[7].startswith("6 of 6 passed; ")
+    assert len({len(line) for line in lines[:4]}) == 1, answer.stdout  # columns
+    assert [line.split()[:4] for line in lines[1:4]] == [[name, "PASS", "2/2", files] for name, files in
+                                                         (("a", "3/3"), ("b", "1/1"), ("c", "1/1"))]
+    assert lines[4].startswith("6 of 6 passed; ")
     suite = xml.etree.ElementTree.parse(report).getroot()
     assert suite.get("name") == "baler e2e" and suite.get("tests") == "6" and suite.find("properties") is None
 
@@ -263,6 +307,15 @@ def test_the_servers_memory_is_told(server, tmp_path):
     answer = e2e(server, "-c", scenario(tmp_path, size_mb=4), "--json", "--server-pid", server.process.pid)
     assert answer.returncode == 0, answer.stderr
     assert 1 << 20 < json.loads(answer.stdout)["runs"][0]["server_peak_bytes"] < 256 << 20
+    answer = e2e(server, "-c", scenario(tmp_path, size_mb=0), "--report", tmp_path / "r.xml", "--server-pid", server.process.pid)
+    told = xml.etree.ElementTree.parse(tmp_path / "r.xml").getroot().find("testcase/properties/property[@name='server_peak_bytes']")
+    assert 1 << 20 < int(told.get("value")) < 256 << 20
+
+
+def test_memory_that_could_not_be_seen_is_said(server, tmp_path):
+    answer, _ = run_direct(server, scenario(tmp_path, test_type="memory_pressure", num_files=1, timeout_seconds=20))
+    assert answer.returncode == 0 and "the server's memory was not judged" in answer.stderr, answer.stderr
+    assert json.loads(answer.stdout)["runs"][0]["memory_judged"] is False
 
 
 class TlsFront:
@@ -334,15 +387,19 @@ def test_a_pipe_gets_plain_lines(server):
     assert "03-zero-byte: uploading: " in answer.stderr
 
 
-def test_verbose_names_each_bundle(server, tmp_path):
-    answer = e2e(server, "-c", scenario(tmp_path, size_mb=0, verbose=True))
+@pytest.mark.parametrize("flag", [True, False])
+def test_verbose_names_each_bundle(server, tmp_path, flag):
+    members, words = ({"size_mb": 0}, ["--verbose"]) if flag else ({"size_mb": 0, "verbose": True}, [])
+    answer = e2e(server, "-c", scenario(tmp_path, **members), *words)
     assert answer.returncode == 0 and "mine: read '2" in answer.stderr and ".tar.gz', " in answer.stderr, answer.stderr
 
 
-def test_a_terminal_gets_one_live_line(server):
+def on_a_terminal(server, columns, *words):
+    """Exit status and what a terminal of that width gets to show."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen([BINARY, "e2e", "-c", SCENARIOS / "03-zero-byte.json"], env=environment(server),
-                          stdout=subprocess.DEVNULL, stderr=theirs) as run:
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen([BINARY, "e2e", *map(str, words)], env=environment(server), stdout=subprocess.DEVNULL,
+                          stderr=theirs) as run:
         os.close(theirs)
         text = b""
         try:
@@ -351,5 +408,20 @@ def test_a_terminal_gets_one_live_line(server):
         except OSError:
             pass  # the other end is closed
     os.close(ours)
-    assert run.returncode == 0
-    assert b"\r03-zero-byte: waiting: " in text and text.count(b"\n") == 1, text
+    return run.returncode, text.decode()
+
+
+def test_a_terminal_gets_one_live_line(server):
+    status, text = on_a_terminal(server, 80, "-c", SCENARIOS / "03-zero-byte.json")
+    assert status == 0 and "\r03-zero-byte: waiting: " in text and text.count("\n") == 1, text
+
+
+@pytest.mark.parametrize("columns", [120, 80, 40])
+def test_a_long_wait_has_a_bar_that_fits(server, tmp_path, columns):
+    client(server).create_bucket(Bucket=f"nobody-waits-{columns}")
+    path = scenario(tmp_path, landing_bucket=f"nobody-waits-{columns}", size_mb=1, num_files=3)
+    status, text = on_a_terminal(server, columns, "-c", path, "--timeout", "3s")
+    lines = [re.sub(r"\033\[K", "", line) for line in re.split(r"[\r\n]+", text) if line.startswith("mine: ")]
+    assert status == 1 and max(map(len, lines)) < columns, lines
+    if columns > 60:
+        assert re.search(r"mine: waiting \[-{4,24}\]   0 %, 0 of 3 files verified, 0 B/s", "\n".join(lines)), lines
