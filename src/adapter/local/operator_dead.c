@@ -7,7 +7,8 @@
  * excluded from the plan's bundle (or the plan is aborted), so the protocol's rule for a stale claim (section 2, 3c … 3e) lets the next
  * plan take it over: no new rule, and no record is ever deleted. Were the slot not excluded after all, the object would be a
  * member: then the redrive is refused [OP-5]. The record says two attempts: it is no first claim, whose event's age would be held against it
- * (the operator vouches), and not yet suspect.
+ * (the operator vouches), and not yet suspect. For the same reason the record of one that was claimed but never shipped nor rejected
+ * (its message was received too often) gets a second attempt too.
  */
 #include <stdio.h>
 
@@ -206,22 +207,42 @@ static enum rc check_reopen(struct db_conn *conn, struct arena *a, const struct 
 	return rc;
 }
 
+static enum rc set_claimed(struct db_conn *conn, const struct object_id *o, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "UPDATE claim SET state = 1, attempts = 2, reason = NULL"
+					 " WHERE version = ? AND bucket = ? AND key = ?");
+
+	db_bind_slice(st, 1, o->version);
+	db_bind_slice(st, 2, o->bucket);
+	db_bind_slice(st, 3, o->key);
+	return db_run(st, err);
+}
+
+/* Not of a member: its record is final. */
+static enum rc vouch(struct db_conn *conn, struct arena *a, const struct object_id *o,
+	const struct operator_record *record, struct err *err)
+{
+	struct plan_facts facts;
+	enum rc rc;
+
+	if (record->attempts != 1)
+		return RC_OK;
+	rc = operator_plan_facts(conn, a, record->plan, record->slot, &facts, err);
+	return rc == RC_OK && facts.is_found && !facts.is_member ? set_claimed(conn, o, err) : rc;
+}
+
 static enum rc reopen_one(struct change_op *w, struct db_conn *conn, struct arena *a,
 	const struct object_id *o, struct op_change *c, struct err *err)
 {
-	sqlite3_stmt *st =
-		db_stmt(conn, "UPDATE claim SET state = 1, attempts = 2, reason = NULL"
-			      " WHERE version = ? AND bucket = ? AND key = ? AND state = 2");
 	struct operator_record record;
 	char *subject;
 	enum rc rc = operator_record_read(conn, a, o, &record, err);
 
+	if (rc == RC_OK && record.is_found && record.state == LG_CLAIMED)
+		return vouch(conn, a, o, &record, err);
 	if (rc != RC_OK || !record.is_found || record.state != LG_REJECTED)
 		return rc;
-	db_bind_slice(st, 1, o->version);
-	db_bind_slice(st, 2, o->bucket);
-	db_bind_slice(st, 3, o->key);
-	rc = db_run(st, err);
+	rc = set_claimed(conn, o, err);
 	if (rc != RC_OK)
 		return rc;
 	c->n_reopened++;
