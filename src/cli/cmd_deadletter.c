@@ -2,21 +2,26 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/digest.h"
 #include "cli/admin_client.h"
 #include "cli/commands.h"
+#include "cli/meter.h"
 
 #define PAGE 500 /* OP_BATCH_MAX: one page is one redrive */
 #define PATH "/-/api/v1/deadletters"
 
 struct deadletter_options {
 	struct admin_options admin; /* first */
-	bool all;
+	bool all, raw;
 };
 
 const struct setting deadletter_settings[] = {
 	ADMIN_SETTINGS,
 	{"all", 0, NULL, SETTING_SWITCH, offsetof(struct deadletter_options, all), NULL,
 		.flag_only = true, .help = "redrive: every dead letter there is now"},
+	{"raw", 0, NULL, SETTING_SWITCH, offsetof(struct deadletter_options, raw), NULL,
+		.flag_only = true, .help = "show: the message alone, byte for byte"},
 	{NULL},
 };
 
@@ -29,40 +34,31 @@ static int ask_page(struct admin_client *c, const char *after, json_t **ret_page
 	return admin_client_ask(c, "GET", PATH, slice_str(query), (struct slice){0}, ret_page);
 }
 
-/* Control characters of a key must not reach a terminal. */
-static void print_text(const char *s, int width)
+static struct slice text_of(const json_t *object, const char *name)
 {
-	int n = 0;
+	return json_member_str(object, name);
+}
 
-	for (; *s; s++, n++)
-		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-	for (; n < width; n++)
+/* Control characters of a key must not reach a terminal. */
+static void print_text(struct slice s, size_t width)
+{
+	for (size_t i = 0; i < s.n; i++)
+		putchar(s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i]);
+	for (size_t i = s.n; i < width; i++)
 		putchar(' ');
 }
 
 static void print_dead(const json_t *d)
 {
 	const json_t *object = json_array_get(json_object_get(d, "objects"), 0);
-	const char *key = admin_str(object, "key");
+	struct slice key = text_of(object, "key");
 
 	printf("%-16s  %-20.20s  %8llu  ", admin_str(d, "id"), admin_str(d, "died"),
 		(unsigned long long)admin_u64(d, "attempts"));
-	print_text(admin_str(d, "code"), 24);
+	print_text(text_of(d, "code"), 24);
 	fputs("  ", stdout);
-	print_text(*key ? key : "-", 0);
+	print_text(key.n ? key : slice_str("-"), 0);
 	putchar('\n');
-}
-
-static int print_page(const json_t *page, size_t *n)
-{
-	const json_t *dead = json_object_get(page, "dead_letters");
-
-	if (*n == 0 && json_array_size(dead) > 0)
-		printf("%-16s  %-20s  %8s  %-24s  %s\n", "ID", "SINCE", "ATTEMPTS", "CODE", "KEY");
-	for (size_t i = 0; i < json_array_size(dead); i++)
-		print_dead(json_array_get(dead, i));
-	*n += json_array_size(dead);
-	return -1;
 }
 
 static const char *last_id(const json_t *page)
@@ -77,9 +73,30 @@ struct walk {
 	struct admin_client *client;
 	int (*visit)(struct walk *w, const json_t *page, const char *end);
 	bool json;
-	size_t n, n_failed;
-	json_t *collected; /* with json */
+	size_t n, n_done, n_failed;
+	/* Of a redrive of all: how far it is, on stderr. */
+	struct meter meter;
+	uint64_t n_expected, begin_ms;
 };
+
+/* With json: one array, written as it comes, so that its length costs no memory. */
+static void print_element(struct walk *w, const json_t *element)
+{
+	char *text = json_dumps(element, JSON_COMPACT);
+
+	fputs(w->n++ ? "," : "[", stdout);
+	fputs(text ? text : "null", stdout);
+	free(text);
+}
+
+static void print_end(const struct walk *w)
+{
+	if (w->json)
+		puts(w->n ? "]" : "[]");
+	else if (w->n == 0)
+		puts("no dead letters");
+	fflush(stdout);
+}
 
 static int walk_pages(struct walk *w)
 {
@@ -106,27 +123,56 @@ static int walk_pages(struct walk *w)
 
 static int visit_list(struct walk *w, const json_t *page, const char *end)
 {
+	const json_t *dead = json_object_get(page, "dead_letters");
+
 	(void)end;
-	if (!w->json)
-		return print_page(page, &w->n);
-	json_array_extend(w->collected, json_object_get(page, "dead_letters"));
+	for (size_t i = 0; i < json_array_size(dead); i++) {
+		if (w->json) {
+			print_element(w, json_array_get(dead, i));
+			continue;
+		}
+		if (w->n++ == 0)
+			printf("%-16s  %-20s  %8s  %-24s  %s\n", "ID", "SINCE", "ATTEMPTS", "CODE",
+				"KEY");
+		print_dead(json_array_get(dead, i));
+	}
 	return -1;
 }
 
 static int list(struct admin_client *c, bool json)
 {
-	struct walk w = {.client = c, .visit = visit_list, .json = json, .collected = json_array()};
+	struct walk w = {.client = c, .visit = visit_list, .json = json};
 	int status = walk_pages(&w);
 
-	if (status < 0 && json)
-		admin_print_json(w.collected);
-	else if (status < 0 && w.n == 0)
-		puts("no dead letters");
-	json_decref(w.collected);
+	if (status < 0)
+		print_end(&w);
 	return status < 0 ? EXIT_OK : status;
 }
 
-static int show(struct admin_client *c, const char *id, bool json)
+/* What is no UTF-8 is not whole in the text. */
+static void print_raw(const json_t *d)
+{
+	struct slice text = text_of(d, "message"), coded = text_of(d, "message_base64");
+	unsigned char *bytes = xcalloc(1, coded.n + 1);
+	size_t n;
+
+	if (coded.n && base64_decode(coded, bytes, coded.n, &n))
+		text = slice_of(bytes, n);
+	fwrite(text.p ? text.p : bytes, 1, text.n, stdout);
+	free(bytes);
+}
+
+static void print_whole(const json_t *d)
+{
+	printf("id        %s\ncode      %s\nreason    ", admin_str(d, "id"), admin_str(d, "code"));
+	print_text(text_of(d, "reason"), 0);
+	printf("\nsent      %s\ndied      %s\nattempts  %llu\nmessage   ", admin_str(d, "sent"),
+		admin_str(d, "died"), (unsigned long long)admin_u64(d, "attempts"));
+	print_text(text_of(d, "message"), 0);
+	putchar('\n');
+}
+
+static int show(struct admin_client *c, const char *id, const struct deadletter_options *o)
 {
 	char path[128];
 	json_t *d = NULL;
@@ -136,18 +182,12 @@ static int show(struct admin_client *c, const char *id, bool json)
 	status = admin_client_ask(c, "GET", path, (struct slice){0}, (struct slice){0}, &d);
 	if (status >= 0)
 		return status;
-	if (json) {
+	if (o->raw)
+		print_raw(d);
+	else if (o->admin.json)
 		admin_print_json(d);
-	} else {
-		printf("id        %s\ncode      %s\nreason    ", admin_str(d, "id"),
-			admin_str(d, "code"));
-		print_text(admin_str(d, "reason"), 0);
-		printf("\nsent      %s\ndied      %s\nattempts  %llu\nmessage   ",
-			admin_str(d, "sent"), admin_str(d, "died"),
-			(unsigned long long)admin_u64(d, "attempts"));
-		print_text(admin_str(d, "message"), 0);
-		putchar('\n');
-	}
+	else
+		print_whole(d);
 	json_decref(d);
 	return EXIT_OK;
 }
@@ -156,10 +196,13 @@ static void print_result(struct walk *w, const json_t *r)
 {
 	const char *outcome = admin_str(r, "outcome"), *why = admin_str(r, "why");
 
-	w->n++;
+	w->n_done += strcmp(outcome, "done") == 0;
 	w->n_failed += strcmp(outcome, "not-there") == 0 || strcmp(outcome, "refused") == 0;
-	if (w->json)
+	if (w->json) {
+		print_element(w, r);
 		return;
+	}
+	w->n++;
 	if (strcmp(outcome, "done") == 0)
 		printf("%s  back in the queue as %s\n", admin_str(r, "id"),
 			admin_str(r, "message_id"));
@@ -185,9 +228,17 @@ static int redrive_ids(struct walk *w, json_t *ids)
 	results = json_object_get(answer, "results");
 	for (size_t i = 0; i < json_array_size(results); i++)
 		print_result(w, json_array_get(results, i));
-	json_array_extend(w->collected, (json_t *)(uintptr_t)results);
 	json_decref(answer);
 	return -1;
+}
+
+static void show_progress(struct walk *w)
+{
+	const struct meter_reading now = {.n = w->n_expected,
+		.n_done = w->n,
+		.elapsed_ms = clock_boot_ms(clock_system()) - w->begin_ms};
+
+	meter_show(&w->meter, &now);
 }
 
 /* One that was redriven and died again meanwhile is behind end: it is not redriven twice. */
@@ -197,11 +248,13 @@ static int visit_redrive(struct walk *w, const json_t *page, const char *end)
 	json_t *ids = json_array();
 	int status;
 
+	meter_clear(&w->meter);
 	for (size_t i = 0; i < json_array_size(dead); i++)
 		if (strcmp(admin_str(json_array_get(dead, i), "id"), end) <= 0)
 			json_array_append(ids, json_object_get(json_array_get(dead, i), "id"));
 	status = redrive_ids(w, ids);
 	json_decref(ids);
+	show_progress(w);
 	return status;
 }
 
@@ -220,19 +273,33 @@ static int redrive_named(struct walk *w, char **operands, size_t n)
 	return status;
 }
 
+static int redrive_all(struct walk *w)
+{
+	json_t *answer = NULL;
+	int status = admin_client_ask(w->client, "GET", "/-/api/v1/status", (struct slice){0},
+		(struct slice){0}, &answer);
+
+	if (status >= 0)
+		return status;
+	w->n_expected = admin_u64(json_object_get(answer, "queue"), "dead_letters");
+	json_decref(answer);
+	w->begin_ms = clock_boot_ms(clock_system());
+	meter_init(&w->meter, stderr, isatty(STDERR_FILENO), "dead letters");
+	status = walk_pages(w);
+	meter_clear(&w->meter);
+	return status;
+}
+
 static int redrive(struct admin_client *c, const struct deadletter_options *o, char **ids, size_t n)
 {
-	struct walk w = {.client = c,
-		.visit = visit_redrive,
-		.json = o->admin.json,
-		.collected = json_array()};
-	int status = o->all ? walk_pages(&w) : redrive_named(&w, ids, n);
+	struct walk w = {.client = c, .visit = visit_redrive, .json = o->admin.json};
+	int status = o->all ? redrive_all(&w) : redrive_named(&w, ids, n);
 
-	if (status < 0 && w.json)
-		admin_print_json(w.collected);
-	else if (status < 0 && w.n == 0)
-		puts("no dead letters");
-	json_decref(w.collected);
+	if (status < 0)
+		print_end(&w);
+	fflush(stdout);
+	if (w.n > (status < 0))
+		fprintf(stderr, "%zu back in the queue, %zu not\n", w.n_done, w.n - w.n_done);
 	return status >= 0 ? status : w.n_failed ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -278,6 +345,8 @@ static int check(const struct deadletter_options *o, const char *verb, char **id
 			"what shall be done? list, show ID, redrive ID…, redrive --all, drop ID");
 	if (o->all && !redrives)
 		return misuse("--all is for redrive");
+	if (o->raw && (strcmp(verb, "show") != 0 || o->admin.json))
+		return misuse("--raw is for show, without --json");
 	if (lists && n)
 		return misuse("list takes no ID");
 	if (one && n != 1)
@@ -303,7 +372,7 @@ static int run(const struct deadletter_options *o, const char *verb, char **ids,
 	else if (strcmp(verb, "list") == 0)
 		status = list(&c, o->admin.json);
 	else if (strcmp(verb, "show") == 0)
-		status = show(&c, ids[0], o->admin.json);
+		status = show(&c, ids[0], o);
 	else if (strcmp(verb, "drop") == 0)
 		status = drop(&c, ids[0], o->admin.json);
 	else

@@ -1,9 +1,11 @@
 /* Dead letters, as the operator's API shows and changes them. */
 #include <stdio.h>
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "gateway/admin.h"
 #include "model/s3_event.h"
+#include "wire/uri.h"
 
 #define PAGE_DEFAULT 100
 
@@ -45,6 +47,11 @@ static void add_dead(struct buf *out, const struct op_dead *d, bool with_message
 	if (with_message) {
 		buf_add_str(out, ",\"message\":");
 		json_add_string(out, d->message);
+		if (!utf8_valid(d->message)) { /* then the text above is not all of it */
+			buf_add_str(out, ",\"message_base64\":\"");
+			base64_encode(out, d->message);
+			buf_add_char(out, '"');
+		}
 	}
 	buf_add_char(out, '}');
 }
@@ -84,8 +91,8 @@ enum rc admin_dead_list(struct request *r, struct err *err)
 static enum rc get_job(struct request *r, struct err *err)
 {
 	struct op_dead dead;
-	enum rc rc = op_dead_get(r->service->op, &r->arena,
-		arena_strdup(&r->arena, admin_path_id(r)), &dead, err);
+	enum rc rc = op_dead_get(
+		r->service->op, &r->arena, arena_strdup(&r->arena, admin_path_id(r)), &dead, err);
 
 	if (rc)
 		return rc;

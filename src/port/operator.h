@@ -3,8 +3,9 @@
  *
  * [OP-1] status is one moment's view; its numbers are read, not estimated, and cost no scan that grows with the objects, messages,
  *        dead letters or bundles there are: it is asked every few seconds.
- * [OP-2] dead_list gives dead letters in ascending order of id, at most max a page; going on behind the last id of a page loses and
- *        repeats nothing that was there all along. dead_get gives one with its original bytes.
+ * [OP-2] dead_list gives dead letters in ascending order of id, at most max a page, and none beyond the one that brings their messages to
+ *        OP_PAGE_BYTES; going on behind the last id of a page loses and repeats nothing that was there all along. dead_get gives one
+ *        with its original bytes.
  * [OP-3] redrive puts the original bytes of a dead letter back into the queue as a new message, takes the dead letter away and makes
  *        each rejected object that it names claimable again, all in one transaction, with a row in the audit for each change.
  * [OP-4] redrive and drop are safe to repeat: what an earlier one has done is OP_ALREADY and changes nothing.
@@ -24,6 +25,7 @@
 
 #define OP_ID_BYTES 17    /* with the terminator */
 #define OP_PAGE_MAX 1000  /* dead letters in one page */
+#define OP_PAGE_BYTES (2u << 20) /* of their messages */
 #define OP_BATCH_MAX 500  /* ids in one redrive or drop */
 #define OP_WHO_MAX 128    /* bytes of who asks: an access key's name */
 #define OP_RATE_MS 60000u /* the time that rates are counted over */

@@ -26,14 +26,18 @@ class Baler:
             aws_access_key_id=self.server.access_key, aws_secret_access_key=self.server.secret_key,
             config=Config(retries={"max_attempts": 1, "mode": "standard"}))
 
-    def run(self, *words, **variables):
+    def environment(self, **variables):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         environment.update(
             AWS_ENDPOINT_URL=self.server.endpoint, AWS_ACCESS_KEY_ID=self.server.access_key,
             AWS_SECRET_ACCESS_KEY=self.server.secret_key, AWS_REGION="us-east-1",
             AWS_CONFIG_FILE="/nonexistent", AWS_SHARED_CREDENTIALS_FILE="/nonexistent")
         environment.update(variables)
-        return subprocess.run([BINARY, *words], env=environment, capture_output=True, text=True, timeout=30, check=False)
+        return environment
+
+    def run(self, *words, text=True, **variables):
+        return subprocess.run([BINARY, *words], env=self.environment(**variables), capture_output=True, text=text,
+                              timeout=60, check=False)
 
     def json(self, *words, code=0):
         answer = self.run(*words, "--json")

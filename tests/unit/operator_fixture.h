@@ -153,6 +153,19 @@ static inline void make_dead(struct local_fixture *f, const struct object_id *ob
 	arena_release(&a);
 }
 
+/* One statement, past the adapter. */
+static inline void change_folder(struct local_fixture *f, const char *sql)
+{
+	char path[128];
+	sqlite3 *handle = NULL;
+
+	snprintf(path, sizeof(path), "%s/baler.db", f->folder);
+	if (sqlite3_open(path, &handle) != SQLITE_OK ||
+		sqlite3_exec(handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+		die("%s: %s", sql, sqlite3_errmsg(handle));
+	sqlite3_close(handle);
+}
+
 /* What one SELECT of a number gives. */
 static inline uint64_t number_of(struct local_fixture *f, const char *sql)
 {

@@ -263,6 +263,33 @@ static void op_2_pages_lose_and_repeat_nothing(void **state)
 	assert_int_equal(op_dead_list(w->op, &w->a, "", (size_t)0, &page, &err), RC_REFUSED);
 }
 
+/* Long messages make short pages: an answer of a page must fit into memory and into a reply. */
+static void op_2_a_page_of_long_messages_is_short(void **state)
+{
+	enum { N = 9, BYTES = 900000 };
+	struct world *w = *state;
+	char after[OP_ID_BYTES] = "";
+	struct op_dead_page page;
+	size_t n = 0, n_pages = 0;
+	char *sql;
+
+	sql = arena_printf(&w->a,
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+		"INSERT INTO dead_letter SELECT i, 1, 1, 2, 'c', 'r', zeroblob(%d) FROM n",
+		N, BYTES);
+	change_folder(&w->f, sql);
+	do {
+		assert_int_equal(
+			op_dead_list(w->op, &w->a, after, (size_t)1000, &page, NULL), RC_OK);
+		assert_in_range(page.n, 1, OP_PAGE_BYTES / BYTES + 1);
+		memcpy(after, page.dead[page.n - 1].id, OP_ID_BYTES);
+		n += page.n;
+		n_pages++;
+	} while (page.truncated);
+	assert_int_equal(n, N);
+	assert_int_equal(n_pages, 3);
+}
+
 /* A rejected object, excluded from its plan's bundle, and its dead letter. */
 static void make_rejected(struct world *w, const uint32_t *excluded, size_t n_excluded,
 	struct object_id *ret_object, char id[OP_ID_BYTES])
@@ -497,6 +524,7 @@ int main(void)
 		TEST(op_1_totals_are_those_of_a_recount_also_after_a_crash),
 		TEST(op_1_a_folder_without_totals_gets_them),
 		TEST(op_2_pages_lose_and_repeat_nothing),
+		TEST(op_2_a_page_of_long_messages_is_short),
 		TEST(op_3_redrive_puts_the_message_back_and_opens_the_object_again),
 		TEST(op_4_a_second_redrive_or_drop_does_nothing_and_says_so),
 		TEST(op_4_the_same_id_twice_in_one_call_is_redriven_once),

@@ -55,6 +55,7 @@ static enum rc read_page(struct db_conn *conn, struct arena *a, uint64_t after, 
 {
 	sqlite3_stmt *st = db_stmt(
 		conn, "SELECT " DEAD_COLUMNS " FROM dead_letter WHERE id > ? ORDER BY id LIMIT ?");
+	size_t bytes = 0;
 	bool row = true;
 	enum rc rc;
 
@@ -62,11 +63,12 @@ static enum rc read_page(struct db_conn *conn, struct arena *a, uint64_t after, 
 	db_bind_u64(st, 1, after);
 	db_bind_u64(st, 2, max + 1);
 	while ((rc = db_step(st, &row, err)) == RC_OK && row) {
-		if (page->n == max) {
+		if (page->n == max || bytes >= OP_PAGE_BYTES) {
 			page->truncated = true;
 			break;
 		}
-		read_dead(st, a, &page->dead[page->n++]);
+		read_dead(st, a, &page->dead[page->n]);
+		bytes += page->dead[page->n++].message.n;
 	}
 	db_done(st);
 	return rc;
