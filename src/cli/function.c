@@ -32,21 +32,63 @@ static struct function *self(struct invoker *iv)
 	return (struct function *)iv;
 }
 
-static struct slice without_suffix(struct slice s, const char *suffix)
+/* Takes what stands in front of the first ':' off *rest; false when there is none. */
+static bool next_part(struct slice *rest, struct slice *ret_part)
 {
-	size_t n = strlen(suffix);
+	const unsigned char *colon = rest->n ? memchr(rest->p, ':', rest->n) : NULL;
 
-	return s.n > n && memcmp(s.p + s.n - n, suffix, n) == 0 ? slice_of(s.p, s.n - n) : s;
+	if (!colon)
+		return false;
+	*ret_part = slice_of(rest->p, (size_t)(colon - rest->p));
+	*rest = slice_of(colon + 1, rest->n - ret_part->n - 1);
+	return true;
 }
 
-static bool is_named(struct invoker *iv, struct slice name)
+static bool is_account(struct slice s)
 {
-	static const char mark[] = "function:";
-	const unsigned char *at = name.n ? memmem(name.p, name.n, mark, strlen(mark)) : NULL;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n == 12;
+}
 
-	if (at)
-		name = slice_of(at + strlen(mark), (size_t)(name.p + name.n - at) - strlen(mark));
-	return slice_eq_str(without_suffix(name, ":$LATEST"), self(iv)->config.name);
+/* arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME, ACCOUNT:function:NAME, function:NAME or NAME: what is left is "NAME[:VERSION]".
+ * Partition, region and account are not ours to judge: this is the one function of the one endpoint. */
+static bool strip_arn(struct slice *name)
+{
+	struct slice rest = *name, part, service, skipped;
+
+	if (!next_part(&rest, &part))
+		return true;
+	if (slice_eq_str(part, "arn")) {
+		if (!next_part(&rest, &skipped) || !next_part(&rest, &service) ||
+			!slice_eq_str(service, "lambda") || !next_part(&rest, &skipped) ||
+			!next_part(&rest, &part) || !is_account(part))
+			return false;
+	}
+	if (is_account(part) && !next_part(&rest, &part))
+		return true;
+	if (slice_eq_str(part, "function"))
+		*name = rest;
+	return true;
+}
+
+static bool is_latest(struct slice version)
+{
+	return slice_eq_str(version, "$LATEST");
+}
+
+static bool is_named(struct invoker *iv, struct slice name, struct slice qualifier)
+{
+	struct slice plain;
+
+	if (!strip_arn(&name) || (qualifier.n && !is_latest(qualifier)))
+		return false;
+	if (!next_part(&name, &plain))
+		plain = name;
+	else if (!is_latest(name))
+		return false;
+	return slice_eq_str(plain, self(iv)->config.name);
 }
 
 static void add_str(struct buf *out, const char *name, const char *value)
@@ -74,8 +116,11 @@ static void describe(struct invoker *iv, struct buf *out)
 	add_str(out, "ENVIRONMENT", c->environment);
 	buf_add_char(out, ',');
 	add_str(out, "DISTRIBUTION_BUCKET_NAME", c->pipeline.distribution_bucket);
-	buf_addf(out, ",\"MAX_BUNDLE_ON_DISK_MB\":\"%llu\"}}}",
-		(unsigned long long)(c->pipeline.batch_max_bytes >> 20));
+	buf_addf(out,
+		",\"MAX_BUNDLE_ON_DISK_MB\":\"%llu\",\"TIMEOUT_GUARD_THRESHOLD_SECONDS\":\"%llu\"}}"
+		"}",
+		(unsigned long long)(c->pipeline.batch_max_bytes >> 20),
+		(unsigned long long)(c->guard_ms / 1000));
 	arena_release(&a);
 }
 
@@ -264,6 +309,9 @@ static void invoke(struct invoker *iv, struct slice payload, struct invoke_answe
 		run_messages(&c, json_object_get(root, "Records"));
 	else
 		fail(&c, "InvalidEvent", "neither an SQS event nor a direct invocation");
+	if (ret_answer->payload.overflow)
+		fail(&c, "Function.ResponseSizeTooLarge",
+			"the answer is longer than an answer may be");
 	log_tail_end();
 	ret_answer->tail_n = tail.n;
 	memcpy(ret_answer->tail, tail.bytes, tail.n);

@@ -109,19 +109,20 @@ static enum rc check_late(struct request *r, struct err *err)
 static enum rc check_name(struct request *r, const char *rest, struct err *err)
 {
 	struct invoker *iv = r->service->invoker;
-	struct slice raw;
+	struct slice raw, qualifier;
 	struct buf name;
-	bool is_named;
 	enum rc rc;
 
 	if (!split_path(r, &raw, rest))
 		return err_code(err, RC_REFUSED, "InvalidParameterValueException", "no name");
 	buf_init(&name, raw.n + 1);
 	rc = uri_decode_path(&name, raw, err);
-	is_named = rc == RC_OK && iv->ops->is_named(iv, buf_slice(&name));
-	if (rc == RC_OK && !is_named)
+	if (rc == RC_OK)
+		rc = request_param(r, "Qualifier", &qualifier, err);
+	if (rc == RC_OK && !iv->ops->is_named(iv, buf_slice(&name), qualifier))
 		rc = err_code(err, RC_ABSENT, "ResourceNotFoundException",
-			"Function not found: " SLICE_FMT, SLICE_ARG(buf_slice(&name)));
+			"Function not found: " SLICE_FMT "%s" SLICE_FMT,
+			SLICE_ARG(buf_slice(&name)), qualifier.n ? ":" : "", SLICE_ARG(qualifier));
 	buf_release(&name);
 	return rc;
 }
@@ -211,10 +212,14 @@ static void event_run(struct work *w)
 }
 
 /* Answered at once; the slot goes to the run. */
-static enum rc run_later(struct request *r)
+static enum rc run_later(struct request *r, struct err *err)
 {
-	struct run *run = xcalloc(1, sizeof(*run));
+	struct run *run;
 
+	if (r->body.document.n > INVOKE_EVENT_MAX_BYTES)
+		return err_code(err, RC_REFUSED, "MaxMessageLengthExceeded",
+			"an event may have at most %u bytes", INVOKE_EVENT_MAX_BYTES);
+	run = xcalloc(1, sizeof(*run));
 	run->invoker = r->service->invoker;
 	run->service = r->service;
 	run->payload = slice_dup(buf_slice(&r->body.document));
@@ -251,7 +256,7 @@ static enum rc end_invoke(struct request *r, struct err *err)
 	if (!type.n || slice_eq_str(type, "RequestResponse"))
 		return run_now(r);
 	if (slice_eq_str(type, "Event"))
-		return run_later(r);
+		return run_later(r, err);
 	if (slice_eq_str(type, "DryRun")) {
 		invoke_release(r);
 		return reply_empty(r, 204);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 
 #define INVOKE_PAYLOAD_MAX_BYTES (6u << 20) /* Lambda's quota for synchronous invocations */
+#define INVOKE_EVENT_MAX_BYTES (1u << 20)   /* and for those that nobody waits for */
 #define INVOKE_TAIL_BYTES 4096
 
 struct invoke_answer {
@@ -26,8 +27,9 @@ struct invoke_answer {
 struct invoker;
 
 struct invoker_ops {
-	/* Whether this is its name, plain or in an ARN; decoded. */
-	bool (*is_named)(struct invoker *iv, struct slice name);
+	/* Whether this is its name, plain, in an ARN or in a part of one, with the only version there is ($LATEST) or none behind it and
+	 * as the qualifier; decoded. */
+	bool (*is_named)(struct invoker *iv, struct slice name, struct slice qualifier);
 	/* Appends the configuration document of GetFunctionConfiguration. */
 	void (*describe)(struct invoker *iv, struct buf *out);
 	/* payload: one JSON document. ret_answer->payload is the callee's to init and the caller's to release. */

@@ -93,12 +93,13 @@ def here():
     running.close()
 
 
-def javascript(here, *command):
+def javascript(here, *commands):
+    """The answers of the JavaScript SDK to [("invoke" | "configuration", input) …]."""
     environment = dict(os.environ, ENDPOINT=here.server.endpoint, ACCESS_KEY=here.server.access_key,
                        SECRET_KEY=here.server.secret_key)
-    out = subprocess.run(["node", str(HERE / "js/invoke.mjs"), json.dumps(command)], env=environment, check=True,
+    out = subprocess.run(["node", str(HERE / "js/invoke.mjs")], env=environment, check=True, input=json.dumps(commands),
                          capture_output=True, text=True, timeout=60).stdout
-    return json.loads(out)
+    return [json.loads(line) for line in out.splitlines()]
 
 
 def test_the_limit_closes_the_bundle_and_the_log_says_so(here):
@@ -138,13 +139,13 @@ def test_what_cannot_be_bundled_is_counted_and_nothing_is_published_of_nothing(h
 
 
 def test_javascript_invokes_and_reads_the_configuration(here):
-    answer = javascript(here, "invoke", {"FunctionName": FUNCTION, "LogType": "Tail",
-                                         "Payload": direct(here.put("js", b"javascript"))})
+    answer, configuration, unknown = javascript(
+        here, ("invoke", {"FunctionName": FUNCTION, "LogType": "Tail", "Payload": direct(here.put("js", b"javascript"))}),
+        ("configuration", {"FunctionName": FUNCTION}), ("invoke", {"FunctionName": "no-such-function", "Payload": {}}))
     assert (answer["status"], answer["version"], answer["payload"]["processed_records"]) == (200, "$LATEST", 1)
     assert '"processed_records":1' in answer["log"]
-    assert javascript(here, "configuration", {"FunctionName": FUNCTION})["FunctionName"] == FUNCTION
-    answer = javascript(here, "invoke", {"FunctionName": "no-such-function", "Payload": {}})
-    assert (answer["exception"], answer["status"]) == ("ResourceNotFoundException", 404)
+    assert configuration["FunctionName"] == FUNCTION
+    assert (unknown["exception"], unknown["status"]) == ("ResourceNotFoundException", 404)
 
 
 def test_configuration(here):
@@ -296,6 +297,8 @@ def test_production_refuses_records_but_not_messages():
         answer = prod.invoke(direct(body))
         assert answer["FunctionError"] == "Unhandled"
         assert json.load(answer["Payload"])["errorType"] == "DirectInvocationRefused"
+        answer = javascript(prod, ("invoke", {"FunctionName": FUNCTION, "Payload": direct(body)}))[0]
+        assert (answer["status"], answer["error"], answer["payload"]["errorType"]) == (200, "Unhandled", "DirectInvocationRefused")
         assert not prod.bundle_keys()
         assert not failures(prod.invoke(sqs({"Records": [body]})))
         assert len(prod.bundle_keys()) == 1

@@ -1,4 +1,4 @@
-// The AWS SDK for JavaScript v3's Lambda client: one command as JSON in argv, one JSON line out.
+// The AWS SDK for JavaScript v3's Lambda client: commands as a JSON list on stdin, a JSON line out for each.
 import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
 const lambda = new LambdaClient({
@@ -7,7 +7,7 @@ const lambda = new LambdaClient({
 });
 const commands = {
   invoke: async ({ Payload, ...input }) => {
-    const answer = await lambda.send(new InvokeCommand({ ...input, Payload: JSON.stringify(Payload) }));
+    const answer = await lambda.send(new InvokeCommand({ ...input, Payload: typeof Payload === "string" ? Payload : JSON.stringify(Payload) }));
     return {
       status: answer.StatusCode, error: answer.FunctionError, version: answer.ExecutedVersion,
       log: answer.LogResult && Buffer.from(answer.LogResult, "base64").toString(),
@@ -17,9 +17,12 @@ const commands = {
   configuration: (input) => lambda.send(new GetFunctionConfigurationCommand(input)),
 };
 
-const [name, input] = JSON.parse(process.argv[2]);
-try {
-  console.log(JSON.stringify(await commands[name](input)));
-} catch (e) {
-  console.log(JSON.stringify({ exception: e.name, message: e.message, status: e.$metadata?.httpStatusCode }));
+let text = "";
+for await (const piece of process.stdin) text += piece;
+for (const [name, input] of JSON.parse(text)) {
+  try {
+    console.log(JSON.stringify(await commands[name](input)));
+  } catch (e) {
+    console.log(JSON.stringify({ exception: e.name, message: e.message, status: e.$metadata?.httpStatusCode }));
+  }
 }
