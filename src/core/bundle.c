@@ -135,12 +135,32 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 	return rc;
 }
 
-static enum unit_fetch fetch_of(enum rc outcome)
+/* The store does not know who asks: keys that expired or were changed, a clock that is wrong. No object is to blame, and all
+ * would be, at once. */
+static bool is_about_us(const struct err *why)
 {
-	return outcome == RC_ABSENT    ? FETCH_MISSING
-	       : outcome == RC_REFUSED ? FETCH_DENIED
-	       : outcome == RC_CORRUPT ? FETCH_MISMATCH
-				       : FETCH_TRANSIENT;
+	static const char *const codes[] = {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken",
+		"RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+		"TokenRefreshRequired"};
+
+	for (size_t i = 0; why && i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (err_is(why, codes[i]))
+			return true;
+	return false;
+}
+
+static enum unit_fetch fetch_of(enum rc outcome, const struct err *why)
+{
+	switch (outcome) {
+	case RC_ABSENT:
+		return FETCH_MISSING;
+	case RC_REFUSED:
+		return is_about_us(why) ? FETCH_TRANSIENT : FETCH_DENIED;
+	case RC_CORRUPT:
+		return FETCH_MISMATCH;
+	default:
+		return FETCH_TRANSIENT;
+	}
 }
 
 static enum rc member_end(
@@ -164,7 +184,7 @@ static enum rc member_end(
 			return break_off(m, u,
 				outcome == RC_CORRUPT ? FETCH_MISMATCH : FETCH_TRANSIENT,
 				why ? why->text : "", err);
-		u->fetch = fetch_of(outcome);
+		u->fetch = fetch_of(outcome, why);
 		unit_refuse(u, "", why ? why->text : "");
 		return m->job->tick(m->job->tick_arg, err);
 	}

@@ -77,13 +77,25 @@ static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms)
 	send_back(r, u, &v);
 }
 
+/* What is denied is often a policy that is being rolled out, by people: all chances together must last minutes. With the defaults, 12 s
+ * and then four times as long each time: about a quarter of an hour. */
+static uint64_t denied_delay_ms(const struct pipeline_config *cfg, uint32_t n)
+{
+	uint64_t delay_ms = cfg->visibility_ms / 16;
+
+	for (uint32_t i = 1; i < n && delay_ms < 4 * cfg->visibility_ms; i++)
+		delay_ms *= 4;
+	return delay_ms / 2 + prng_below(cfg->ports.prng, delay_ms / 2 + 1);
+}
+
 /* The object's own fault: held against the message, which becomes a dead letter with it in the end. */
 static void decide_fault(struct round *r, struct unit *u)
 {
 	const struct verdict v = {.kind = VERDICT_RETRY,
 		.code = unit_failure(u),
 		.reason = u->why,
-		.delay_ms = retry_delay_ms(r->c->cfg, u->receive_count),
+		.delay_ms = u->fetch == FETCH_DENIED ? denied_delay_ms(r->c->cfg, u->receive_count)
+						     : retry_delay_ms(r->c->cfg, u->receive_count),
 		.counted = true};
 
 	send_back(r, u, &v);

@@ -22,7 +22,9 @@
 #define ARCHIVE "archive"
 #define MAX_RECEIVES 5
 #define STEPS_MAX 4000
-#define SHOWN_MAX 8
+#ifndef SHOWN_MAX
+#define SHOWN_MAX 8 /* bundles */
+#endif
 
 struct fixture {
 	struct local_fixture local;
@@ -165,18 +167,26 @@ static inline struct eq_stat queue(struct fixture *f)
 	return st;
 }
 
-/* Until the queue is empty; time is moved on when there is nothing to do. */
+/* One step; then time is moved on, farther when there was nothing to do. */
+static inline enum pipeline_status step_on(struct fixture *f)
+{
+	struct err err = {0};
+	enum pipeline_status status = pipeline_step(f->p, &err);
+
+	fixture_pass(&f->local.clock, status == PIPELINE_IDLE ? 10000 : 1000);
+	return status;
+}
+
+/* Until the queue is empty. */
 static inline void run(struct fixture *f)
 {
 	for (int i = 0; i < STEPS_MAX; i++) {
 		struct eq_stat st = queue(f);
-		struct err err = {0};
 
 		if (!st.visible && !st.in_flight)
 			return;
-		if (pipeline_step(f->p, &err) == PIPELINE_FATAL)
-			fail_msg("%s", err.text);
-		fixture_pass(&f->local.clock, 1000);
+		if (step_on(f) == PIPELINE_FATAL)
+			fail_msg("the pipeline has died");
 	}
 	fail_msg("the queue does not become empty");
 }
