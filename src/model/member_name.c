@@ -153,6 +153,23 @@ static enum rc join_components(struct slice s, struct buf *out, struct err *err)
 	return RC_OK;
 }
 
+/* A drive letter may stand behind what was dropped ("/C:/x", "C:D:x"): joined to a folder of Windows it would be another drive. Each
+ * round drops two bytes. */
+static enum rc drop_drive_letters(struct buf *out, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && has_drive_letter(buf_slice(out))) {
+		struct slice name = buf_slice(out);
+		char *rest = slice_dup(slice_of(name.p + 2, name.n - 2));
+
+		buf_reset(out);
+		rc = join_components(slice_of(rest, name.n - 2), out, err);
+		free(rest);
+	}
+	return rc;
+}
+
 static enum rc canonicalise(struct slice decoded, struct buf *out, struct err *err)
 {
 	utf8proc_uint8_t *nfkc = NULL;
@@ -173,6 +190,8 @@ static enum rc canonicalise(struct slice decoded, struct buf *out, struct err *e
 	rc = check_characters(s, err);
 	if (rc == RC_OK)
 		rc = join_components(s, out, err);
+	if (rc == RC_OK)
+		rc = drop_drive_letters(out, err);
 	free(nfkc);
 	return rc;
 }

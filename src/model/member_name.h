@@ -2,7 +2,7 @@
  * member_name: the canonical, safe name an object has inside a bundle.
  *
  * In this order: percent-decode until nothing changes (at most 5 rounds; a malformed escape stays), Unicode NFKC,
- * '\' to '/', drop a leading drive letter, drop empty and "." components. Then reject what could hurt whoever extracts.
+ * '\' to '/', drop leading drive letters, drop empty and "." components. Then reject what could hurt whoever extracts.
  */
 #ifndef BALER_MODEL_MEMBER_NAME_H
 #define BALER_MODEL_MEMBER_NAME_H

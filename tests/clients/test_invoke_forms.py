@@ -100,6 +100,14 @@ def test_a_run_an_error_and_the_log_of_each(ask, here):
     assert (no_payload["status"], no_payload["error"]) == (200, "Unhandled")
 
 
+def test_the_tail_is_the_end_of_a_long_log(ask):
+    missing = [record(f"direct-invoke-tests/never/{i:03}", 1, "no-such-version", "0" * 32) for i in range(60)]
+    answer = ask(("invoke", {"FunctionName": FUNCTION, "LogType": "Tail", "Payload": direct(*missing)}))[0]
+    assert 4000 < len(answer["log"]) <= 4096
+    *_, before, last = answer["log"].splitlines()
+    assert json.loads(before)["key"].endswith("/059") and '"processed_records":0,"failed_records":60,' in last
+
+
 def test_limits_and_refusals(ask):
     just_fits, asynchronous = ('{"x":"' + "x" * ((n << 20) - 8) + '"}' for n in (6, 1))
     invoke = {"FunctionName": FUNCTION}

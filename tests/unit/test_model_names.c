@@ -49,6 +49,9 @@ static void keys_are_canonicalised(void **state)
 {
 	(void)state;
 	NAME("C:\\Users\\test.csv", "Users/test.csv");
+	NAME("/C:/Users/test.csv", "Users/test.csv"); /* what is in front is dropped first */
+	NAME("./c:\\D:x/y", "x/y");
+	NAME("data/C:/x", "data/C:/x");
 	NAME("/etc/passwd", "etc/passwd");
 	NAME("folder/sub/", "folder/sub");
 	NAME("a//b/./c", "a/b/c");
@@ -123,6 +126,9 @@ static void paths_are_rejected(void **state)
 	CODE("..%5c..%5cx", "UNSAFE_S3_KEY_PATH");
 	CODE("a/\xef\xbc\x8e\xef\xbc\x8e/b", "UNSAFE_S3_KEY_PATH"); /* full-width dots */
 	CODE("C:\\..\\x", "UNSAFE_S3_KEY_PATH");
+	CODE("/C:../x", "UNSAFE_S3_KEY_PATH");
+	CODE("/C:/", "UNSAFE_S3_KEY_PATH");
+	CODE("/C:con", "UNSAFE_S3_KEY_PATH");
 	CODE("data/con", "UNSAFE_S3_KEY_PATH");
 	CODE("Aux.txt", "UNSAFE_S3_KEY_PATH");
 	CODE("x/COM9.log", "UNSAFE_S3_KEY_PATH");
