@@ -38,6 +38,7 @@ struct fixture {
 	enum fault_action action;
 	int n;            /* so many of the verb's calls meet the action; -1: all */
 	uint64_t slow_ms; /* of each call of the verb */
+	bool all_faulty;  /* fault_all_ports */
 };
 
 static inline enum fault_action decide(void *arg, const char *verb)
@@ -98,12 +99,34 @@ static inline int teardown(void **state)
 
 	pipeline_free(f->p);
 	fault_release(&f->fault);
+	if (f->all_faulty) {
+		eq_close(f->cfg.ports.queue);
+		lg_close(f->cfg.ports.ledger);
+	}
 	os_close(f->cfg.ports.landing);
 	op_close(f->op);
 	fixture_release(&f->local);
 	arena_release(&f->arena);
 	free(f);
 	return 0;
+}
+
+static inline void restart(struct fixture *f)
+{
+	pipeline_free(f->p);
+	fault_release(&f->fault);
+	f->fault.dead = false;
+	f->p = pipeline_new(&f->cfg);
+}
+
+/* Not only the landing bucket's. */
+static inline void fault_all_ports(struct fixture *f)
+{
+	f->cfg.ports.distribution = f->cfg.ports.landing;
+	f->cfg.ports.queue = fault_event_queue_new(local_event_queue(f->local.local), &f->fault);
+	f->cfg.ports.ledger = fault_ledger_new(local_ledger(f->local.local), &f->fault);
+	f->all_faulty = true;
+	restart(f);
 }
 
 static inline enum rc read_text(void *arg, void *out, size_t max, size_t *ret_n, struct err *err)

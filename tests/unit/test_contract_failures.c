@@ -35,6 +35,62 @@ static void row_a_test_event_is_acknowledged_and_dropped(void **state)
 	assert_shown(f, 0, 0, NULL, 0);
 }
 
+static void row_another_bucket_is_a_dead_letter_and_never_read(void **state)
+{
+	struct fixture *f = *state;
+	struct s3_event_record rec = put(f, "data/k", "bytes");
+	struct slice message;
+
+	rec.object.bucket = slice_str(ARCHIVE);
+	message = announce(f, &rec);
+	run(f);
+	assert_dead(f, message, "wrong-bucket", "not the landing bucket", 1);
+	assert_shown(f, 0, 0, NULL, 0);
+}
+
+static void row_an_event_that_created_nothing_is_acknowledged(void **state)
+{
+	struct fixture *f = *state;
+	struct s3_event_record rec = put(f, "data/k", "bytes");
+
+	rec.event_name = slice_str("ObjectRemoved:Delete");
+	announce(f, &rec);
+	run(f);
+	assert_none_dead(f);
+	assert_shown(f, 0, 0, NULL, 0);
+}
+
+/* The worker dies right before or right after it sends the dead letter: there is one, with the reason. */
+static void row_a_death_around_the_dead_letter_makes_exactly_one(void **state)
+{
+	static const enum fault_action actions[] = {FAULT_CRASH_BEFORE, FAULT_CRASH_AFTER};
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct s3_event_record rec;
+		struct slice message;
+		struct fixture *f;
+
+		setup(state);
+		f = *state;
+		fault_all_ports(f);
+		rec = put(f, "data/k", "gone");
+		rec.object.key = slice_str("data/never");
+		message = announce(f, &rec);
+		f->verb = "dead_letter";
+		f->action = actions[i];
+		f->n = 1;
+		while (step_on(f) != PIPELINE_FATAL)
+			;
+		restart(f);
+		run(f);
+		/* sent before it died, or at the second delivery */
+		assert_dead(
+			f, message, "object-missing", "the object or its version is gone", 2 - i);
+		assert_shown(f, 0, 0, NULL, 0);
+		teardown(state);
+	}
+}
+
 /* By key, by version, by delete marker: the bundle ships without it. */
 static void row_what_is_gone_is_left_out_and_a_dead_letter(void **state)
 {
@@ -271,6 +327,9 @@ int main(void)
 		TEST(row_not_json_is_a_dead_letter_at_once),
 		TEST(row_no_records_is_a_dead_letter_at_once),
 		TEST(row_a_test_event_is_acknowledged_and_dropped),
+		TEST(row_another_bucket_is_a_dead_letter_and_never_read),
+		TEST(row_an_event_that_created_nothing_is_acknowledged),
+		cmocka_unit_test(row_a_death_around_the_dead_letter_makes_exactly_one),
 		cmocka_unit_test(row_what_is_gone_is_left_out_and_a_dead_letter),
 		TEST(row_overwritten_before_processing_each_event_ships_its_version),
 		TEST(row_another_size_is_never_bundled_retried_then_dead),

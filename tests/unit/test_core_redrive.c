@@ -66,14 +66,6 @@ static struct op_dead dies_too_old(struct fixture *f, struct s3_event_record *re
 	return the_dead(f);
 }
 
-static void restart(struct fixture *f)
-{
-	pipeline_free(f->p);
-	fault_release(&f->fault);
-	f->fault.dead = false;
-	f->p = pipeline_new(&f->cfg);
-}
-
 /* As kill -9 leaves it. */
 static void crash(struct fixture *f)
 {
@@ -284,14 +276,6 @@ static bool dies_after(struct fixture *f, const char *id, uint64_t n)
 	return n_left == 0;
 }
 
-static void fault_all_ports(struct fixture *f)
-{
-	f->cfg.ports.distribution = f->cfg.ports.landing;
-	f->cfg.ports.queue = fault_event_queue_new(local_event_queue(f->local.local), &f->fault);
-	f->cfg.ports.ledger = fault_ledger_new(local_ledger(f->local.local), &f->fault);
-	restart(f);
-}
-
 static void whatever_call_its_worker_dies_at_it_ships_once(void **state)
 {
 	struct fixture *f = *state;
@@ -310,8 +294,6 @@ static void whatever_call_its_worker_dies_at_it_ships_once(void **state)
 	}
 	assert_in_range(n, 10, SHOWN_MAX);
 	assert_sound(f);
-	eq_close(f->cfg.ports.queue);
-	lg_close(f->cfg.ports.ledger);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
