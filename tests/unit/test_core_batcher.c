@@ -244,6 +244,26 @@ static void the_last_failure_of_its_own_is_a_dead_letter_with_the_reason(void **
 	end(&h);
 }
 
+static void of_two_delays_the_shorter_holds(void **state)
+{
+	static const struct verdict first = {.kind = VERDICT_RETRY, .delay_ms = 900},
+				    second = {.kind = VERDICT_RETRY, .delay_ms = 300};
+	struct hands h;
+
+	(void)state;
+	take_messages(&h, 2, 2);
+	for (size_t i = 0; i < 2; i++) {
+		delivery_decide(&h.hand, h.d[i], i ? &first : &second);
+		delivery_decide(&h.hand, h.d[i], i ? &second : &first);
+	}
+	assert_int_equal(hand_settle(&h.hand, h.w.queue, NULL), RC_OK);
+	h.w.clock.boot_ms += 299;
+	assert_int_equal(world_queue(&h.w).visible, 0);
+	h.w.clock.boot_ms += 1;
+	assert_int_equal(world_queue(&h.w).visible, 2);
+	end(&h);
+}
+
 static void what_is_in_hand_stays_invisible(void **state)
 {
 	struct hands h;
@@ -288,6 +308,7 @@ int main(void)
 		cmocka_unit_test(suspects_go_first_and_in_shrinking_company),
 		cmocka_unit_test(the_graver_verdict_wins_when_all_are_in),
 		cmocka_unit_test(the_last_failure_of_its_own_is_a_dead_letter_with_the_reason),
+		cmocka_unit_test(of_two_delays_the_shorter_holds),
 		cmocka_unit_test(what_is_in_hand_stays_invisible),
 		cmocka_unit_test(handing_back_is_at_once_and_uncounted),
 	};

@@ -22,7 +22,7 @@ struct fixture {
 	atomic_bool stopping;
 	const char *verb;
 	enum fault_action action;
-	int n;
+	int skip, n; /* calls of verb: so many pass, then so many meet the action */
 	bool stop_at_verb;
 };
 
@@ -31,6 +31,8 @@ static enum fault_action decide(void *arg, const char *verb)
 	struct fixture *f = arg;
 
 	if (!f->verb || strcmp(verb, f->verb) != 0 || f->n == 0)
+		return FAULT_PASS;
+	if (f->skip-- > 0)
 		return FAULT_PASS;
 	f->n--;
 	if (f->stop_at_verb)
@@ -133,6 +135,22 @@ static void a_name_that_is_taken_is_left(void **state)
 	assert_int_equal(res.n_left, 1);
 }
 
+/* What an event may make us read is the landing bucket, not whatever the processor can read. */
+static void another_bucket_is_never_read(void **state)
+{
+	struct fixture *f = *state;
+	struct direct_result res;
+
+	assert_int_equal(direct(f, 1, &res), RC_OK);
+	world_harvest(&f->w);
+	f->records[1].object =
+		(struct object_id){slice_str(WORLD_DISTRIBUTION), f->w.bundles[0].key, {0}};
+	f->records[1].has_size = false;
+	assert_int_equal(direct(f, 2, &res), RC_OK);
+	assert_int_equal(res.n_processed, 1);
+	assert_int_equal(res.n_failed, 1);
+}
+
 static void every_step_that_fails_leaves_nothing_behind(void **state)
 {
 	static const char *const verbs[] = {
@@ -225,6 +243,41 @@ static void all_messages_come_back_of_a_worker_that_dies(void **state)
 		assert_true(f->messages[i].must_come_back);
 }
 
+/* Some were shipped and acknowledged before it died: whoever sent them hears nothing of it, and the ledger knows them. */
+static void also_those_come_back_that_were_done_before_it_died(void **state)
+{
+	struct fixture *f = *state;
+
+	f->cfg.batch_max_objects = 4;
+	f->verb = "publish";
+	f->action = FAULT_CRASH_BEFORE;
+	f->skip = 3; /* of the first bundle: itself, its copy, its manifest */
+	f->n = 1;
+	assert_int_equal(messages(f), RC_FATAL);
+	world_harvest(&f->w);
+	assert_int_equal(f->w.n_bundles, 1);
+	for (size_t i = 0; i < N; i++)
+		assert_true(f->messages[i].must_come_back);
+}
+
+static void all_messages_come_back_when_there_is_no_time_or_an_end(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = {0};
+
+	assert_int_equal(
+		messages_run(&f->cfg, f->messages, N, f->w.clock.boot_ms, &f->stopping, &err),
+		RC_OK);
+	for (size_t i = 0; i < N; i++)
+		assert_true(f->messages[i].must_come_back);
+	f->stopping = true;
+	assert_int_equal(messages(f), RC_OK);
+	for (size_t i = 0; i < N; i++)
+		assert_true(f->messages[i].must_come_back);
+	world_harvest(&f->w);
+	assert_int_equal(f->w.n_bundles, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -233,11 +286,14 @@ int main(void)
 		TEST(the_limit_takes_the_first_that_fit),
 		TEST(the_order_decides_and_a_large_one_ships_alone),
 		TEST(a_name_that_is_taken_is_left),
+		TEST(another_bucket_is_never_read),
 		cmocka_unit_test(every_step_that_fails_leaves_nothing_behind),
 		TEST(a_stop_gives_it_up),
 		TEST(messages_are_shipped_once_and_answered),
 		TEST(messages_come_back_when_a_port_fails_and_ship_when_it_does_not),
 		TEST(all_messages_come_back_of_a_worker_that_dies),
+		TEST(also_those_come_back_that_were_done_before_it_died),
+		TEST(all_messages_come_back_when_there_is_no_time_or_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,11 +169,15 @@ static void a_member_by_now_is_not_shipped_again(void **state)
 	struct fixture *f = *state;
 	struct s3_event_record rec = put(f, "data/k", "secret");
 	struct op_dead dead = dies_denied(f, &rec);
+	struct lg_object before, after;
 
 	announce(f, &rec);
 	run(f);
 	assert_shown(f, 1, 1, &rec, 1);
+	lg_object_get(f->cfg.ports.ledger, &f->arena, &rec.object, &before, NULL);
 	assert_int_equal(redrive(f, dead.id).outcome, OP_DONE);
+	lg_object_get(f->cfg.ports.ledger, &f->arena, &rec.object, &after, NULL);
+	assert_int_equal(after.attempts, before.attempts); /* a member's record is final */
 	run(f);
 	assert_shown(f, 1, 1, &rec, 1);
 	assert_none_dead(f);
