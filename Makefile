@@ -24,7 +24,7 @@ tsan: # and under ThreadSanitizer
 	script/build build-tsan -Db_sanitize=thread -Db_lundef=false
 	meson test -C build-tsan --no-rebuild --print-errorlogs
 fuzz: # each parser under libFuzzer for a minute
-	script/install build test
+	script/install build test fuzz
 	CC=clang script/build build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 	set -e; for target in build-fuzz/tests/fuzz/fuzz_*; do case $$target in *.p) ;; *) \
 		mkdir -p build-fuzz/corpus/$${target##*/fuzz_}; \

@@ -36,7 +36,7 @@ enum rc gateway_start(
 		return rc;
 	}
 	gw->port = listener_port(listener);
-	listener_start(listener, server_take, gw->server);
+	listener_start(listener, server_take, server_sweep, gw->server);
 	*ret_gateway = gw;
 	return RC_OK;
 }

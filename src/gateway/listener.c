@@ -15,6 +15,8 @@
 
 #define LISTEN_BACKLOG 1024
 #define NO_ROOM_PAUSE_MS 50
+#define TICK_MS 1000
+#define ACCEPTS_MAX 64
 
 struct listener {
 	int fd, stop; /* stop: an eventfd */
@@ -22,6 +24,7 @@ struct listener {
 	bool has_thread;
 	pthread_t thread;
 	void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t n);
+	void (*tick)(void *arg);
 	void *arg;
 };
 
@@ -134,10 +137,10 @@ uint16_t listener_port(const struct listener *l)
 	return l->port;
 }
 
-/* Everything that waits. No room for another descriptor passes when one is closed. */
+/* Nearly everything that waits: there is the stop to look for, too. No room for another descriptor passes when one is closed. */
 static void accept_all(struct listener *l)
 {
-	for (;;) {
+	for (int i = 0; i < ACCEPTS_MAX; i++) {
 		struct sockaddr_storage address;
 		socklen_t n = sizeof(address);
 		int fd = accept4(
@@ -159,10 +162,15 @@ static void *run(void *arg)
 {
 	struct listener *l = arg;
 	struct pollfd fds[2] = {{l->fd, POLLIN, 0}, {l->stop, POLLIN, 0}};
+	uint64_t next = clock_boot_ms(clock_system()) + TICK_MS;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
 			die("poll on the listening socket");
+		if (clock_boot_ms(clock_system()) >= next) {
+			l->tick(l->arg);
+			next = clock_boot_ms(clock_system()) + TICK_MS;
+		}
 		if (fds[1].revents)
 			return NULL;
 		if (fds[0].revents)
@@ -172,9 +180,11 @@ static void *run(void *arg)
 }
 
 void listener_start(struct listener *l,
-	void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t n), void *arg)
+	void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t n),
+	void (*tick)(void *arg), void *arg)
 {
 	l->take = take;
+	l->tick = tick;
 	l->arg = arg;
 	if (pthread_create(&l->thread, NULL, run, l) != 0)
 		die("cannot start the thread that accepts connections");

@@ -19,9 +19,10 @@ struct listener;
 enum rc listener_open(const char *host, uint16_t port, bool loopback_only,
 	struct listener **ret_listener, struct err *err);
 uint16_t listener_port(const struct listener *l);
-/* From now on each connection is given to take, which owns fd, on the listener's thread. */
+/* From now on each connection is given to take, which owns fd, and every second tick is called, both on the listener's thread. */
 void listener_start(struct listener *l,
-	void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t n), void *arg);
+	void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t n),
+	void (*tick)(void *arg), void *arg);
 /* Ends the thread and closes the socket: who connects now is refused. Frees l; NULL is fine. */
 void listener_close(struct listener *l);
 

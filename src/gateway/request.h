@@ -26,10 +26,12 @@ enum request_phase {
 };
 
 struct route;
+struct connection;
 
 struct request {
 	struct service *service;
 	void *connection; /* the server's */
+	struct connection *peer; /* the server's: its socket, connections.h */
 	bool has_begun;   /* the server's: request_begin was called */
 	uint64_t taken;   /* the server's: bytes of the body as they came */
 	enum request_phase phase;

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "gateway/connections.h"
 #include "gateway/request.h"
 #include "gateway/tls.h"
 
@@ -21,11 +23,15 @@
  * keep its connection. */
 #define DRAIN_MAX_BYTES (16u << 20)
 #define STOP_POLL_MS 2
+/* How long a new connection waits for those that are ended for it to be gone. */
+#define ROOM_POLL_MS 5
+#define ROOM_POLLS_MAX 20
 
 struct server {
 	struct MHD_Daemon *daemon;
 	struct service *service;
 	struct tls *tls; /* NULL: plain HTTP */
+	struct connections *connections;
 	_Atomic uint64_t in_hand;
 	_Atomic uint64_t waiting; /* for the store, or about to */
 	atomic_bool closing;      /* nothing may go to the store any more */
@@ -43,6 +49,8 @@ static void *on_target(void *arg, const char *uri, struct MHD_Connection *connec
 
 	atomic_fetch_add(&s->in_hand, 1);
 	r->connection = connection;
+	r->peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			  ->socket_context;
 	return r;
 }
 
@@ -55,6 +63,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **re
 	(void)code;
 	if (!*request_slot)
 		return;
+	connection_rests(((struct request *)*request_slot)->peer);
 	request_free(*request_slot);
 	*request_slot = NULL;
 	atomic_fetch_sub(&s->in_hand, 1);
@@ -84,6 +93,7 @@ static void begin(struct request *r, const char *method)
 	int n = MHD_get_connection_values(r->connection, MHD_HEADER_KIND, NULL, NULL);
 
 	r->has_begun = true;
+	connection_sends(r->peer);
 	r->headers = arena_array(&r->arena, n > 0 ? (size_t)n : 1, sizeof(*r->headers));
 	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, take_header, r);
 	r->method_text = slice_str(method);
@@ -126,6 +136,7 @@ static enum MHD_Result send_reply(struct request *r)
 	struct MHD_Response *response = make_response(r);
 	enum MHD_Result result;
 
+	connection_is_served(r->peer);
 	if (!response)
 		return MHD_NO;
 	for (const struct reply_header *h = r->reply.headers; h; h = h->next)
@@ -170,6 +181,7 @@ static void notice_end_of_input(const struct request *r)
 static enum MHD_Result take_body(struct request *r, const char *data, size_t *n)
 {
 	r->taken += *n;
+	connection_sent(r->peer, r->taken);
 	if (r->phase == PHASE_REPLY) {
 		if (!r->is_authenticated && r->taken > DRAIN_MAX_BYTES)
 			return MHD_NO; /* closes the connection */
@@ -188,6 +200,7 @@ static enum MHD_Result end(struct request *r)
 {
 	struct server *s = server_of(r);
 
+	connection_is_served(r->peer);
 	atomic_fetch_add(&s->waiting, 1);
 	if (atomic_load(&s->closing)) {
 		atomic_fetch_sub(&s->waiting, 1);
@@ -255,15 +268,20 @@ static void drop_message(void *arg, const char *format, va_list ap)
 /* GnuTLS's own choice but for what is older than TLS 1.2 (RFC 8996). */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
-/* Before the handshake. */
+/* Before the handshake, and before the socket is closed. */
 static void on_connection(void *arg, struct MHD_Connection *connection, void **slot,
 	enum MHD_ConnectionNotificationCode code)
 {
 	struct server *s = arg;
 	const union MHD_ConnectionInfo *info;
 
-	(void)slot;
-	if (!s->tls || code != MHD_CONNECTION_NOTIFY_STARTED)
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		connections_drop(s->connections, *slot);
+		return;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*slot = connections_find(s->connections, info->connect_fd);
+	if (!s->tls)
 		return;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	tls_attach(s->tls, info->tls_session);
@@ -286,6 +304,7 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 	struct server **ret_server, struct err *err)
 {
 	unsigned cpus = cpu_count();
+	unsigned threads = or_default(config->threads, cpus < THREADS_MAX ? cpus : THREADS_MAX);
 	struct MHD_OptionItem tls[TLS_OPTIONS_MAX];
 	struct server *s = xcalloc(1, sizeof(*s));
 
@@ -298,6 +317,8 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 		}
 	}
 	set_tls(s, tls);
+	s->connections = connections_new(or_default(config->connections_max, CONNECTIONS_MAX),
+		1000ull * or_default(config->idle_timeout_s, IDLE_TIMEOUT_S), clock_system());
 	s->service = service;
 	service->server = s;
 	service->suspend = suspend;
@@ -305,12 +326,11 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 					     MHD_USE_NO_LISTEN_SOCKET | (s->tls ? MHD_USE_TLS : 0),
 		0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,
-		MHD_OPTION_THREAD_POOL_SIZE,
-		or_default(config->threads, cpus < THREADS_MAX ? cpus : THREADS_MAX),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		config->connection_memory_bytes ? config->connection_memory_bytes
 						: (size_t)CONNECTION_MEMORY_BYTES,
-		MHD_OPTION_CONNECTION_LIMIT, or_default(config->connections_max, CONNECTIONS_MAX),
+		/* each thread has its share, and must never see the end of it: connections.h */
+		MHD_OPTION_CONNECTION_LIMIT, threads * connections_limit(s->connections),
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, config->connections_per_ip_max,
 		MHD_OPTION_CONNECTION_TIMEOUT, or_default(config->idle_timeout_s, IDLE_TIMEOUT_S),
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
@@ -318,6 +338,7 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 		on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_ARRAY,
 		tls, MHD_OPTION_END);
 	if (!s->daemon) {
+		connections_free(s->connections);
 		tls_free(s->tls);
 		free(s);
 		return err_set(err, RC_FATAL, "the HTTP%s server cannot be started",
@@ -330,8 +351,24 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n)
 {
 	struct server *s = arg;
+	bool taken = connections_take(s->connections, fd);
 
-	MHD_add_connection(s->daemon, fd, address, n);
+	for (int i = 0; !taken && i < ROOM_POLLS_MAX && connections_are_ending(s->connections);
+		i++) {
+		clock_sleep_ms(clock_system(), ROOM_POLL_MS);
+		taken = connections_take(s->connections, fd);
+	}
+	if (!taken)
+		close(fd);
+	else if (MHD_add_connection(s->daemon, fd, address, n) != MHD_YES) /* it closed fd */
+		connections_drop(s->connections, connections_find(s->connections, fd));
+}
+
+void server_sweep(void *arg)
+{
+	struct server *s = arg;
+
+	connections_sweep(s->connections);
 }
 
 enum rc server_renew_tls(struct server *server, const char *cert, const char *key, struct err *err)
@@ -360,6 +397,7 @@ void server_stop(struct server *server)
 	while (atomic_load(&server->waiting))
 		clock_sleep_ms(clock, STOP_POLL_MS);
 	MHD_stop_daemon(server->daemon);
+	connections_free(server->connections);
 	tls_free(server->tls);
 	free(server);
 }

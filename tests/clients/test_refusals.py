@@ -1,5 +1,7 @@
 """Requests that no client library sends: lengths that lie, broken framing, bodies nobody may read, names nobody may use."""
 import hashlib
+import pathlib
+import resource
 import socket
 import threading
 import time
@@ -7,7 +9,8 @@ import time
 import pytest
 
 from helpers import body_of
-from rawhttp import read_answer
+from rawhttp import Http, read_answer
+from server import Server
 
 BODY = b"0123456789" * 100
 
@@ -238,6 +241,41 @@ def test_a_hundred_idle_connections_are_no_hindrance(http, s3, bucket):
     finally:
         for connection in idle:
             connection.close()
+
+
+@pytest.fixture
+def many_files():
+    """Room for 2,000 sockets on our side."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 3000:
+        pytest.skip(f"only {hard} open files are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_security_25_two_thousand_connections_that_do_nothing(many_files, tmp_path):
+    """Twice as many as are served at a time: silent, with half a head, with half a body. Others get through, and memory has a ceiling."""
+    server = Server(data=str(tmp_path / "s"))
+    http = Http("127.0.0.1", int(server.endpoint.rsplit(":", 1)[1]), server.access_key, server.secret_key)
+    body = http.request("PUT", "/data-aggregator-landing-dev/slow", b"x" * 100_000).sign(secret_key="wrong").head() + b"x" * 1000
+    try:
+        for first in (b"", b"PUT /bucket/key HTTP/1.1\r\nHost: ", body):
+            waiting = []
+            for number in range(2000):
+                waiting.append(http.connect())
+                try:
+                    waiting[-1].sendall(first if first is not body or number % 4 == 0 else b"")
+                except OSError:
+                    pass  # had to make room already
+            for _ in range(10):
+                assert http.call("GET", "/").status == 200
+            for connection in waiting:
+                connection.close()
+        peak = next(line for line in pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+        assert int(peak.split()[1]) < 256 << 10, peak
+    finally:
+        assert server.stop() == 0, server.log_tail()
 
 
 def test_two_writers_of_one_key(http, s3, bucket):
