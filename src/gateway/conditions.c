@@ -55,8 +55,11 @@ enum rc conditions_of_write(
 		return err_code(
 			err, RC_REFUSED, "NotImplemented", "a write's If-None-Match can only be *");
 	ret_condition->if_none_match_any = c->if_none_match.p != NULL;
-	if (c->if_match.p)
-		ret_condition->if_match = etag_unquote(c->if_match);
+	if (!c->if_match.p)
+		return RC_OK;
+	ret_condition->if_match = etag_unquote(c->if_match);
+	if (ret_condition->if_match.n == 0) /* no condition, to whoever asks the store */
+		return err_code(err, RC_REFUSED, "InvalidArgument", "If-Match names no ETag");
 	return RC_OK;
 }
 

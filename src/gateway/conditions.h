@@ -21,7 +21,8 @@ enum condition_verdict { CONDITION_MET, CONDITION_NOT_MODIFIED, CONDITION_FAILED
 enum condition_verdict conditions_judge(const struct conditions *c, const char *etag,
 	uint64_t modified_wall_ms, uint64_t now_wall_ms);
 
-/* For writing. RC_REFUSED NotImplemented: If-None-Match other than "*", or both. The slices of
+/* For writing. RC_REFUSED NotImplemented: If-None-Match other than "*", or both;
+ * InvalidArgument: an empty ETag. The slices of
  * *ret borrow from c. */
 enum rc conditions_of_write(
 	const struct conditions *c, struct bs_condition *ret_condition, struct err *err);

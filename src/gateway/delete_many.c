@@ -48,8 +48,7 @@ static enum rc reply_outcomes(struct request *r, struct err *err)
 	for (size_t i = 0; i < op->n_deletions; i++) {
 		const struct bs_deletion *d = &op->deletions[i];
 
-		/* what is not there any more is what was asked for */
-		if (d->rc && !(d->rc == RC_ABSENT && !err_is(&d->err, "NoSuchBucket")))
+		if (!bs_deletion_is_done(d))
 			write_error(out, d);
 		else if (!op->request.quiet)
 			write_deleted(out, d);
@@ -62,11 +61,10 @@ static enum rc reply_outcomes(struct request *r, struct err *err)
 
 static void sort_out(struct delete_many *op, const struct s3xml_delete_object *o)
 {
-	struct bs_deletion d = {.key = o->key, .version = o->version_id};
+	struct bs_deletion d = {.key = o->key, .version = o->version_id, .if_match = o->etag};
 
-	if (o->etag.p)
-		d.rc = err_code(&d.err, RC_REFUSED, "NotImplemented",
-			"a conditional delete is not implemented here");
+	if (o->etag.p && !o->etag.n)
+		d.rc = err_code(&d.err, RC_REFUSED, "InvalidArgument", "the ETag is empty");
 	else if (o->key.n > URI_KEY_MAX_BYTES)
 		d.rc = err_code(&d.err, RC_REFUSED, "KeyTooLongError", "the key is too long");
 	else if (o->version_id.p && (!o->version_id.n || o->version_id.n >= BS_VERSION_MAX))

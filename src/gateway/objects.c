@@ -86,8 +86,7 @@ static enum rc object_deleted(struct request *r, struct err *err)
 {
 	const struct bs_deletion *d = r->op;
 
-	/* what is not there any more is what was asked for */
-	if (d->rc && !(d->rc == RC_ABSENT && !err_is(&d->err, "NoSuchBucket"))) {
+	if (!bs_deletion_is_done(d)) {
 		*err = d->err;
 		return d->rc;
 	}
@@ -103,13 +102,17 @@ static enum rc object_deleted(struct request *r, struct err *err)
 enum rc op_delete_object(struct request *r, struct err *err)
 {
 	struct bs_deletion *d = arena_alloc(&r->arena, sizeof(*d));
+	struct bs_condition condition;
 	enum rc rc = request_version(r, &d->version, err);
 
+	if (!rc)
+		rc = write_condition(r, &condition, err);
+	if (!rc && condition.if_none_match_any)
+		rc = err_code(err, RC_REFUSED, "NotImplemented",
+			"a delete's condition can only be If-Match");
 	if (rc)
 		return rc;
-	if (request_header(r, "if-match").p)
-		return err_code(err, RC_REFUSED, "NotImplemented",
-			"a conditional delete is not implemented here");
+	d->if_match = condition.if_match;
 	d->key = r->key;
 	r->op = d;
 	bs_call(r->service->store, delete_many, r->bucket, d, 1, request_wait(r, object_deleted));

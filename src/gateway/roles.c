@@ -83,7 +83,8 @@ enum rc roles_check_route(const struct request *r, struct err *err)
 
 	if (!rc && r->route->header) /* a copy */
 		rc = check_source(r, err);
-	if (!rc && action == ACTION_PUT && request_header(r, "if-match").p)
+	if (!rc && (action == ACTION_PUT || action == ACTION_DELETE) &&
+		request_header(r, "if-match").p)
 		rc = roles_check(r, ACTION_GET, r->bucket, err);
 	return rc;
 }

@@ -60,7 +60,7 @@ enum bucket_kind roles_bucket_kind(const struct role_buckets *buckets, struct sl
 enum rc roles_check(
 	const struct request *r, enum action action, struct slice bucket, struct err *err);
 /* What r->route asks for. A copy needs GET on its source, before anything is looked for in either bucket (RC_REFUSED also for
- * a source that is none). A write with If-Match tells whether an object is there, so it needs GET as well. */
+ * a source that is none). A write or delete with If-Match tells whether an object is there, so it needs GET as well. */
 enum rc roles_check_route(const struct request *r, struct err *err);
 
 #endif

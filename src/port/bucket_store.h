@@ -15,7 +15,7 @@
  *        upload that was aborted is NoSuchUpload.
  * [BS-7] No room on disk is RC_AGAIN with the code "ENOSPC": nothing of the write is visible, later writes may succeed.
  * [BS-8] Listing is in byte order of keys; newest version first; pages of at most max entries; resumes without loss or repeat.
- * [BS-9] Conditions (If-Match, If-None-Match: *) are decided in the transaction that writes.
+ * [BS-9] Conditions (If-Match, If-None-Match: *) are decided in the transaction that writes or deletes.
  *
  * err->code carries S3's own code: NoSuchBucket, NoSuchKey, NoSuchVersion, NoSuchUpload, BucketAlreadyOwnedByYou, BucketNotEmpty,
  * InvalidPart, InvalidPartOrder, EntityTooSmall, PreconditionFailed, MethodNotAllowed (a delete marker read by its version).
@@ -85,12 +85,22 @@ struct bs_commit {
 struct bs_deletion {
 	struct slice key;
 	struct slice version; /* empty: the latest */
+	/* Only if the latest, whatever the version, has this ETag (PreconditionFailed), "*": only if there is one (NoSuchKey). Empty:
+	 * no condition. */
+	struct slice if_match;
 	/* results, written before done is called */
 	enum rc rc;
 	struct err err;
 	char marker_version[BS_VERSION_MAX]; /* of the delete marker made or removed, else empty */
 	bool is_delete_marker;               /* what was made or removed is a delete marker */
 };
+
+/* What is not there any more is what was asked for, unless it had to be there. */
+static inline bool bs_deletion_is_done(const struct bs_deletion *d)
+{
+	return d->rc == RC_OK ||
+	       (d->rc == RC_ABSENT && d->if_match.n == 0 && !err_is(&d->err, "NoSuchBucket"));
+}
 
 struct bs_list_query {
 	struct slice bucket, prefix, delimiter;

@@ -76,6 +76,29 @@ def test_copy_from_what_is_not_there(s3, http, bucket):
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
+def test_conditional_delete(s3, http, bucket):
+    with refused(404, "NoSuchKey"):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatch="*")
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"stays")["ETag"]
+    with refused(412, "PreconditionFailed"):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatch='"0"')
+    for header, value, status in (("If-None-Match", "*", 501), ("If-Match", "", 400), ("If-Match", '""', 400)):
+        assert http.call("DELETE", f"/{bucket}/k", headers={header: value}).status == status  # never an unconditional one
+    assert body_of(s3.get_object(Bucket=bucket, Key="k")) == b"stays"
+    assert s3.delete_object(Bucket=bucket, Key="k", IfMatch=etag)["DeleteMarker"]
+    with refused(404, "NoSuchKey"):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatch=etag)
+
+
+def test_conditional_delete_of_many(s3, bucket):
+    etags = {key: s3.put_object(Bucket=bucket, Key=key, Body=key.encode())["ETag"] for key in ("a", "b", "c")}
+    objects = [{"Key": "a", "ETag": etags["a"]}, {"Key": "b", "ETag": etags["a"]}, {"Key": "c", "ETag": "*"}, {"Key": "d", "ETag": "*"}, {"Key": "e"}]
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+    assert {d["Key"] for d in answer["Deleted"]} == {"a", "c", "e"}
+    assert {e["Key"]: e["Code"] for e in answer["Errors"]} == {"b": "PreconditionFailed", "d": "NoSuchKey"}
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["b"]
+
+
 def test_delete_a_thousand_at_once(s3, bucket):
     keys = [f"n{i:04d}" for i in range(1000)]
     put_many(s3, bucket, keys)

@@ -380,6 +380,45 @@ static void bs_9_conditions_decide(void **state)
 		RC_OK); /* behind a marker there is no object */
 }
 
+static enum rc delete_if(struct bucket_world *w, const char *key, const char *version,
+	const char *if_match, struct bs_deletion *ret_deletion)
+{
+	struct pending *p = pending_new();
+
+	*ret_deletion = (struct bs_deletion){.key = slice_str(key),
+		.version = slice_str(version),
+		.if_match = slice_str(if_match)};
+	bs_call(w->bs, delete_many, slice_str(LANDING), ret_deletion, 1, pending_done(p));
+	assert_rc(pending_wait(p), RC_OK); /* each entry has its own result */
+	return ret_deletion->rc;
+}
+
+static void bs_9_conditions_hold_for_deleting_too(void **state)
+{
+	struct bucket_world *w = *state;
+	static const char hello[] = "5d41402abc4b2a76b9719d911017c592";
+	struct bs_condition none = {0};
+	struct written *old;
+	struct bs_deletion d;
+
+	assert_int_equal(delete_if(w, "k", "", "*", &d), RC_ABSENT);
+	assert_string_equal(d.err.code, "NoSuchKey");
+	old = put_if(w, LANDING, "k", slice_str("hello"), none);
+	assert_rc(old, RC_OK);
+	assert_rc(put_if(w, LANDING, "k", slice_str("x"), none), RC_OK);
+	assert_int_equal(delete_if(w, "k", "", hello, &d), RC_CONFLICT);
+	assert_string_equal(d.err.code, "PreconditionFailed");
+	/* the latest decides also about another version */
+	assert_int_equal(delete_if(w, "k", old->object.version, hello, &d), RC_CONFLICT);
+	assert_rc(put_if(w, LANDING, "k", slice_str("hello"), none), RC_OK);
+	assert_int_equal(delete_if(w, "k", old->object.version, hello, &d), RC_OK);
+	assert_int_equal(delete_if(w, "k", "", hello, &d), RC_OK);
+	assert_true(d.is_delete_marker);
+	assert_int_equal(
+		delete_if(w, "k", "", "*", &d), RC_ABSENT); /* behind a marker there is none */
+	assert_false(d.is_delete_marker);
+}
+
 static void bs_9_of_many_at_once_one_wins(void **state)
 {
 	struct bucket_world *w = *state;
@@ -445,6 +484,7 @@ int contract_buckets(const struct bucket_factory *f)
 		BUCKETS_TEST(bs_5_an_open_version_is_read_whole_though_it_is_deleted),
 		BUCKETS_TEST(bs_5_inline_bytes_are_given_at_once_and_offsets_honoured),
 		BUCKETS_TEST(bs_9_conditions_decide),
+		BUCKETS_TEST(bs_9_conditions_hold_for_deleting_too),
 		BUCKETS_TEST(bs_9_of_many_at_once_one_wins),
 		BUCKETS_TEST(keys_are_any_bytes_up_to_the_limit),
 	};

@@ -70,6 +70,11 @@ static void test_write_conditions(void **state)
 	assert_true(err_is(&err, "NotImplemented"));
 	c = (struct conditions){.if_match = slice_str("a"), .if_none_match = slice_str("*")};
 	assert_int_equal(conditions_of_write(&c, &w, &err), RC_REFUSED);
+	c = (struct conditions){.if_match = slice_str("\"\"")}; /* would be no condition at all */
+	assert_int_equal(conditions_of_write(&c, &w, &err), RC_REFUSED);
+	assert_true(err_is(&err, "InvalidArgument"));
+	c.if_match = slice_str("");
+	assert_int_equal(conditions_of_write(&c, &w, &err), RC_REFUSED);
 }
 
 static void test_ranges(void **state)

@@ -53,6 +53,18 @@ static enum rc delete_latest(struct delete_op *op, struct db_conn *conn, uint64_
 	return rc;
 }
 
+/* What is not met is the entry's own result. */
+static enum rc check_condition(struct db_conn *conn, uint64_t bucket, struct bs_deletion *d)
+{
+	struct bs_condition condition = {.if_match = d->if_match};
+	enum rc rc = version_check(conn, bucket, d->key, &condition, &d->err);
+
+	if (rc != RC_ABSENT && rc != RC_CONFLICT)
+		return rc;
+	d->rc = rc;
+	return RC_OK;
+}
+
 static void reset(struct bs_deletion *d)
 {
 	d->rc = RC_OK;
@@ -76,6 +88,9 @@ static enum rc delete_apply(struct bs_op *base, struct db_conn *conn, struct err
 		if (d->rc != RC_OK)
 			continue;
 		base->object.in_versioned = versioning != BS_UNVERSIONED;
+		rc = check_condition(conn, bucket, d);
+		if (rc != RC_OK || d->rc != RC_OK)
+			continue;
 		if (d->version.n)
 			rc = delete_version(base, conn, bucket, d, err);
 		else
