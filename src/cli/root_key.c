@@ -68,6 +68,8 @@ static enum rc from_file(const char *path, struct root_key *key, struct err *err
 
 	if (stat(path, &st) != 0)
 		return RC_ABSENT;
+	if (!S_ISREG(st.st_mode)) /* a pipe would be waited for */
+		return err_set(err, RC_REFUSED, "'%s' is not a plain file", path);
 	if (st.st_mode & 077)
 		return err_set(err, RC_REFUSED, "'%s' may be read by others; chmod 600 it", path);
 	buf_init(&text, FILE_MAX_BYTES);

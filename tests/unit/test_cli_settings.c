@@ -251,6 +251,10 @@ static void a_root_key_is_made_once_and_kept_private(void **state)
 	assert_int_equal(root_key_load(folder, &second, &err), RC_REFUSED);
 	assert_says(err, "may be read by others");
 	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0); /* not waited for */
+	assert_int_equal(root_key_load(folder, &second, &err), RC_REFUSED);
+	assert_says(err, "is not a plain file");
+	unlink(path);
 }
 
 static void a_root_key_from_the_environment_leaves_it(void **state)
@@ -262,6 +266,9 @@ static void a_root_key_from_the_environment_leaves_it(void **state)
 	setenv("BALER_ROOT_ACCESS_KEY", "root", 1);
 	assert_int_equal(root_key_load(folder, &key, &err), RC_REFUSED);
 	assert_says(err, "'BALER_ROOT_SECRET_KEY' is not");
+	setenv("BALER_ROOT_SECRET_KEY", "s3cr3t\ns3cr3t", 1); /* it goes into a file of lines */
+	assert_int_equal(root_key_load(folder, &key, &err), RC_REFUSED);
+	setenv("BALER_ROOT_ACCESS_KEY", "root", 1);
 	setenv("BALER_ROOT_SECRET_KEY", "s3cr3t-s3cr3t", 1);
 	assert_int_equal(root_key_load(folder, &key, &err), RC_OK);
 	assert_string_equal(key.secret, "s3cr3t-s3cr3t");

@@ -231,6 +231,9 @@ static void ks5_the_master_key_is_ours_alone_and_needed(void **state)
 	assert_int_equal(after(w, "", &err), RC_CORRUPT);
 	assert_non_null(strstr(err.text, "master-key' is missing"));
 	assert_int_equal(chmod(moved, 0600), 0);
+	assert_int_equal(mkfifo(path, 0600), 0); /* not waited for */
+	assert_int_equal(after(w, "", &err), RC_REFUSED);
+	assert_non_null(strstr(err.text, "not a plain file"));
 	assert_int_equal(rename(moved, path), 0);
 	assert_int_equal(after(w, "", &err), RC_OK);
 }

@@ -44,6 +44,8 @@ enum rc keys_master_read(
 	*ret_found = rc == RC_OK && stat(path, &st) == 0;
 	if (!*ret_found)
 		return rc;
+	if (!S_ISREG(st.st_mode)) /* a pipe would be waited for */
+		return err_set(err, RC_REFUSED, "'%s' is not a plain file", path);
 	if (st.st_mode & 077)
 		return err_set(err, RC_REFUSED, "'%s' may be read by others; chmod 600 it", path);
 	return parse(path, key, err);
