@@ -63,6 +63,12 @@ static bool add_escaped(struct buf *out, unsigned char c)
 	}
 }
 
+/* U+0080 to U+009F: terminals that take 8-bit controls obey them (U+009B begins what ESC [ does), and nobody reads them. */
+static bool is_c1(const unsigned char *p, size_t n)
+{
+	return n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+}
+
 bool json_add_string(struct buf *out, struct slice text)
 {
 	size_t i = 0, plain = 0;
@@ -72,7 +78,8 @@ bool json_add_string(struct buf *out, struct slice text)
 		unsigned char c = text.p[i];
 		size_t n = c < 0x80 ? 1 : utf8_sequence(slice_of(text.p + i, text.n - i));
 
-		if (n && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+		if (n && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f &&
+			!is_c1(text.p + i, n)) {
 			i += n;
 			continue;
 		}
@@ -80,8 +87,8 @@ bool json_add_string(struct buf *out, struct slice text)
 		if (n == 0)
 			buf_add_str(out, "\xef\xbf\xbd");
 		else
-			add_escaped(out, c);
-		i++;
+			add_escaped(out, n == 2 ? text.p[i + 1] : c);
+		i += n ? n : 1;
 		plain = i;
 	}
 	buf_add(out, text.p ? text.p + plain : NULL, i - plain);

@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 
 import pytest
+import requests
 
-from operator_kit import BINARY, Server
+from operator_kit import BINARY, LANDING, Baler, Server
 
 SECRETS = {"BALER_EVENTS_TOKEN": "the-token-of-the-other-store", "BALER_LANDING_ACCESS_KEY_ID": "foreign",
            "BALER_LANDING_SECRET_ACCESS_KEY": "the-secret-of-the-other-store", "BALER_LANDING_SESSION_TOKEN": "the-session-of-the-other-store"}
@@ -111,3 +112,28 @@ def test_other_processes_of_the_user_cannot_look_into_it(folder):
 def test_nothing_it_keeps_is_readable_by_others(server):
     kept = [path for path in pathlib.Path(server.folder, "data").rglob("*")]
     assert kept and all(path.stat().st_mode & 0o077 == 0 for path in kept)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_security_42_keys_in_the_log_do_nothing_to_a_terminal(tmp_path, form):
+    """A key that is refused is named in the log: no control character of it gets there, nor a second line of its making."""
+    running = Baler(tmp_path / "s", "--log-format", form)
+    running.put("data/\x1b[2Jclear\r\nfake \x9b line\x07")
+    running.wait(lambda: b"object-rejected" in pathlib.Path(running.server.log_path).read_bytes())
+    running.stop()
+    text = pathlib.Path(running.server.log_path).read_bytes()
+    assert not set(text) & (set(range(32)) - {10} | {127}), text
+    assert b"\xc2\x9b" not in text
+    assert not any(line.startswith(b"fake") for line in text.splitlines())
+
+
+def test_security_42_signatures_and_secrets_are_not_logged(tmp_path):
+    running = Baler(tmp_path / "s", "--log-level", "DEBUG")
+    running.put("k")
+    url = running.s3.generate_presigned_url("get_object", Params={"Bucket": LANDING, "Key": "k"}, ExpiresIn=60)
+    requests.get(url, timeout=20)
+    requests.get(running.server.endpoint + "/x?X-Amz-Signature=0123456789abcdef", headers={"Authorization": "Bearer a-secret-token-of-somebody"}, timeout=20)
+    running.stop()
+    text = pathlib.Path(running.server.log_path).read_text(encoding="utf-8")
+    for secret in (running.server.secret_key, "0123456789abcdef", "a-secret-token-of-somebody", url.partition("Signature=")[2][:20]):
+        assert secret not in text, secret

@@ -251,3 +251,12 @@ def test_a_presigned_put_with_a_checksum_is_checked(http, s3, bucket):
     made = ByHand(http, "PUT", f"/{bucket}/k", signed=("host", "x-amz-checksum-crc32"), headers=headers)
     assert told(fetch(made.url(), "PUT", b"not empty", headers)) == (400, "BadDigest")
     assert "Versions" not in s3.list_object_versions(Bucket=bucket)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\r\n\r\n<script>", "a\x00b"], ids=ascii)
+@pytest.mark.parametrize("name", ["response-content-disposition", "response-content-type", "response-cache-control"])
+def test_a_url_makes_no_headers_of_its_own(http, guarded, name, value):
+    """Who may sign a URL may choose some values of headers, not their number."""
+    answer = fetch(ByHand(http, "GET", f"/{guarded}/k", **{name: value}).url())
+    assert answer.headers["X-Evil"] is None and b"<script>" not in answer.body
+    assert answer.status == 400 or answer.body == b"guarded"

@@ -88,6 +88,7 @@ static void strings_are_escaped(void **state)
 	written_is(slice_str("plain"), "\"plain\"");
 	written_is(slice_str("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
 	written_is(slice_str("\n\r\t\x1b"), "\"\\n\\r\\t\\u001b\"");
+	written_is(slice_str("a\xc2\x9b" "2J\xc2\xa0"), "\"a\\u009b2J\xc2\xa0\"");
 	written_is(slice_of("\0", 1), "\"\\u0000\"");
 	written_is(slice_str("\xc3\xbc\xf0\x9f\x9a\x80"), "\"\xc3\xbc\xf0\x9f\x9a\x80\"");
 }
