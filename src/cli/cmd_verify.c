@@ -73,7 +73,7 @@ static void show_text(const struct session *s, const struct untar_member *m)
 	char hash[2 * SHA256_BYTES + 1], name[UNTAR_NAME_MAX + 1];
 
 	hex_encode(m->sha256, SHA256_BYTES, hash);
-	path_printable(m->name, name, sizeof(name));
+	slice_printable(m->name, name, sizeof(name));
 	if (s->lists)
 		printf("%12llu  %s\n", (unsigned long long)m->size, name);
 	else if (s->o->members)

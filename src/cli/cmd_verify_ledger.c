@@ -57,7 +57,7 @@ static void show_text(const struct finding *f)
 
 	printf("%s %s", finding_kind_name(f->kind), f->invariant);
 	if (f->object) {
-		path_printable(f->object->key, key, sizeof(key));
+		slice_printable(f->object->key, key, sizeof(key));
 		printf(" s3://" SLICE_FMT "/%s", SLICE_ARG(f->object->bucket), key);
 		if (f->object->version.n)
 			printf("?versionId=" SLICE_FMT, SLICE_ARG(f->object->version));
@@ -66,7 +66,7 @@ static void show_text(const struct finding *f)
 		hex_encode(f->plan->bytes, PLAN_ID_BYTES, plan);
 		printf(" plan %s", plan);
 	}
-	path_printable(slice_str(f->text), text, sizeof(text));
+	slice_printable(slice_str(f->text), text, sizeof(text));
 	printf(": %s\n", text);
 }
 

@@ -41,7 +41,7 @@ static enum rc check_member(void *arg, const struct untar_member *m, struct err 
 		return err_set(err, RC_CORRUPT, "more than %u members", EXTRACT_MEMBERS_MAX);
 	if (key_set_add(&r->names, m->name))
 		return RC_OK;
-	path_printable(m->name, shown, sizeof(shown));
+	slice_printable(m->name, shown, sizeof(shown));
 	return err_set(err, RC_CORRUPT, "member '%s' is there twice", shown);
 }
 

@@ -28,7 +28,7 @@ enum rc path_check(struct slice name, struct err *err)
 	struct slice rest = name, first = next_component(&rest), part = first;
 	char shown[200];
 
-	path_printable(name, shown, sizeof(shown));
+	slice_printable(name, shown, sizeof(shown));
 	if (name.n == 0 || name.n >= PATH_NAME_MAX || name.p[name.n - 1] == '/')
 		return err_set(err, RC_CORRUPT, "member '%s' has an unsafe name", shown);
 	while (is_usable(part) && rest.n)
@@ -45,7 +45,7 @@ static enum rc step_error(struct slice part, struct err *err)
 	int why = errno;
 	char shown[200];
 
-	path_printable(part, shown, sizeof(shown));
+	slice_printable(part, shown, sizeof(shown));
 	if (why == ENOTDIR || why == ELOOP)
 		return err_set(err, RC_CONFLICT, "'%s' is there and is not a folder", shown);
 	if (why == ENAMETOOLONG)
@@ -112,13 +112,4 @@ enum rc path_open_folder(int root_fd, struct slice name, int *ret_fd, struct err
 	if (rc == RC_OK)
 		*ret_fd = fd;
 	return rc;
-}
-
-void path_printable(struct slice name, char *out, size_t max)
-{
-	size_t n = name.n < max - 1 ? name.n : max - 1;
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = (char)(name.p[i] < 0x20 || name.p[i] == 0x7f ? '?' : name.p[i]);
-	out[n] = '\0';
 }

@@ -22,7 +22,4 @@ enum rc path_open_parent(int root_fd, struct slice name, bool create, int *ret_f
 /* The folder of that name itself, which is there; an empty name is the root. */
 enum rc path_open_folder(int root_fd, struct slice name, int *ret_fd, struct err *err);
 
-/* For people: control characters as '?'. */
-void path_printable(struct slice name, char *out, size_t max);
-
 #endif

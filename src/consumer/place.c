@@ -201,6 +201,6 @@ enum rc place(struct destination *d, const char *work_name, struct slice name,
 		return rc;
 	if (err)
 		*err = why;
-	path_printable(name, shown, sizeof(shown));
+	slice_printable(name, shown, sizeof(shown));
 	return err_ctx(err, rc, "'%.300s/%.300s'", d->path, shown);
 }

@@ -6,17 +6,17 @@
 #include <zlib.h>
 
 #define PIECE_BYTES 65536
+#define GZIP_FIRST_BYTE 0x1f
 #define GZIP_ONLY (15 + 16) /* inflateInit2: the largest window, and a gzip header, no zlib's */
 
 struct gunzip {
 	int fd;
 	z_stream z;
-	bool at_member_end; /* nothing of the next member has been read */
-	bool has_member;
+	bool has_begun;
+	bool has_ended; /* the member; what may follow is the end of the file */
 	bool is_over;
 	enum rc rc; /* once broken, for ever */
 	struct err err;
-	uint64_t zero_tail;
 	unsigned char in[PIECE_BYTES], out[PIECE_BYTES];
 };
 
@@ -25,7 +25,6 @@ struct gunzip *gunzip_new(int fd)
 	struct gunzip *g = xcalloc(1, sizeof(*g));
 
 	g->fd = fd;
-	g->at_member_end = true;
 	if (inflateInit2(&g->z, GZIP_ONLY) != Z_OK)
 		die("no memory to inflate");
 	return g;
@@ -39,18 +38,13 @@ void gunzip_free(struct gunzip *g)
 	free(g);
 }
 
-uint64_t gunzip_zero_tail(const struct gunzip *g)
-{
-	return g->zero_tail;
-}
-
 static enum rc broken(struct gunzip *g, const char *why)
 {
 	g->rc = err_set(&g->err, RC_CORRUPT, "not a whole gzip file: %s", why);
 	return g->rc;
 }
 
-/* More input; at the end of the file that is only right between two members. */
+/* More input; the end of the file is only right behind the member. */
 static enum rc fill(struct gunzip *g)
 {
 	ssize_t n;
@@ -63,31 +57,23 @@ static enum rc fill(struct gunzip *g)
 		return g->rc;
 	}
 	if (n == 0) {
-		g->is_over = g->at_member_end && g->has_member;
-		return g->is_over ? RC_OK : broken(g, g->has_member ? "cut off" : "empty");
+		g->is_over = g->has_ended;
+		return g->is_over ? RC_OK : broken(g, g->has_begun ? "cut off" : "empty");
 	}
 	g->z.next_in = g->in;
 	g->z.avail_in = (unsigned)n;
 	return RC_OK;
 }
 
-static void count_zero_tail(struct gunzip *g, size_t n)
-{
-	size_t zeros = 0;
-
-	while (zeros < n && g->out[n - 1 - zeros] == 0)
-		zeros++;
-	g->zero_tail = zeros == n ? g->zero_tail + n : zeros;
-}
-
 static enum rc inflate_some(struct gunzip *g, size_t *ret_n)
 {
 	int r;
 
-	if (g->at_member_end && g->has_member)
-		inflateReset(&g->z);
-	g->at_member_end = false;
-	g->has_member = true;
+	if (g->has_ended)
+		return broken(g, g->z.next_in[0] == GZIP_FIRST_BYTE
+					 ? "a second gzip member behind the first"
+					 : "something behind it");
+	g->has_begun = true;
 	g->z.next_out = g->out;
 	g->z.avail_out = sizeof(g->out);
 	r = inflate(&g->z, Z_NO_FLUSH);
@@ -95,7 +81,7 @@ static enum rc inflate_some(struct gunzip *g, size_t *ret_n)
 		die("no memory to inflate");
 	if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
 		return broken(g, g->z.msg ? g->z.msg : "unreadable");
-	g->at_member_end = r == Z_STREAM_END;
+	g->has_ended = r == Z_STREAM_END;
 	*ret_n = sizeof(g->out) - g->z.avail_out;
 	return RC_OK;
 }
@@ -115,7 +101,6 @@ enum rc gunzip_read(struct gunzip *g, struct slice *ret_bytes, struct err *err)
 			*err = g->err;
 		return g->rc;
 	}
-	count_zero_tail(g, n);
 	*ret_bytes = slice_of(g->out, n);
 	return RC_OK;
 }

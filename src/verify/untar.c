@@ -7,13 +7,15 @@
 #include <unistd.h>
 
 #include "verify/gunzip.h"
+#include "verify/tar_walk.h"
 
 #define BLOCK_BYTES 65536
-#define END_MARK_BYTES 1024 /* two blocks of zeros, POSIX pax, "ustar Interchange Format" */
 
 /* What libarchive reads from, and why it ended. */
 struct source {
 	struct gunzip *gunzip;
+	struct tar_walk walk;
+	uint64_t members, member_bytes; /* that libarchive has found */
 	enum rc rc;
 	struct err err;
 };
@@ -38,6 +40,14 @@ static enum rc broken(struct archive *archive, struct err *err)
 	return err_set(err, RC_CORRUPT, "not a whole tar.gz: %s", why ? why : "unreadable");
 }
 
+static enum rc unfit(struct slice name, const char *why, struct err *err)
+{
+	char shown[200];
+
+	slice_printable(name, shown, sizeof(shown));
+	return err_set(err, RC_CORRUPT, "member '%s' %s", shown, why);
+}
+
 static enum rc check_entry(struct archive_entry *entry, struct slice *ret_name, struct err *err)
 {
 	const char *name = archive_entry_pathname(entry);
@@ -46,16 +56,17 @@ static enum rc check_entry(struct archive_entry *entry, struct slice *ret_name, 
 		name = archive_entry_pathname_utf8(entry);
 	*ret_name = slice_str(name);
 	if (!name || !is_safe_name(*ret_name))
-		return err_set(
-			err, RC_CORRUPT, "member '%.200s' has an unsafe name", name ? name : "");
+		return unfit(*ret_name, "has an unsafe name", err);
 	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) ||
 		archive_entry_symlink(entry))
-		return err_set(err, RC_CORRUPT, "member '%.200s' is not a regular file", name);
+		return unfit(*ret_name, "is not a regular file", err);
+	if (archive_entry_sparse_count(entry) > 0)
+		return unfit(*ret_name, "is a sparse file", err);
 	return RC_OK;
 }
 
 static enum rc read_member(struct archive *archive, struct archive_entry *entry,
-	const struct untar_sink *sink, struct err *err)
+	const struct untar_sink *sink, struct source *source, struct err *err)
 {
 	struct digest *d = digest_new(DIGEST_SHA256);
 	struct untar_member member = {0};
@@ -75,10 +86,13 @@ static enum rc read_member(struct archive *archive, struct archive_entry *entry,
 		rc = broken(archive, err);
 	digest_final(d, DIGEST_SHA256, member.sha256);
 	digest_free(d);
+	source->members++;
+	source->member_bytes += member.size;
 	return rc == RC_OK ? sink->member(sink->arg, &member, err) : rc;
 }
 
-static enum rc read_all(struct archive *archive, const struct untar_sink *sink, struct err *err)
+static enum rc read_all(struct archive *archive, const struct untar_sink *sink,
+	struct source *source, struct err *err)
 {
 	struct archive_entry *entry;
 	enum rc rc = RC_OK;
@@ -90,7 +104,7 @@ static enum rc read_all(struct archive *archive, const struct untar_sink *sink, 
 			return RC_OK;
 		if (r != ARCHIVE_OK)
 			return broken(archive, err);
-		rc = read_member(archive, entry, sink, err);
+		rc = read_member(archive, entry, sink, source, err);
 	}
 	return rc;
 }
@@ -105,12 +119,19 @@ static void drain(int fd)
 	while (n > 0 || (n < 0 && errno == EINTR));
 }
 
+static enum rc read_piece(struct source *s, struct slice *ret_bytes, struct err *err)
+{
+	enum rc rc = gunzip_read(s->gunzip, ret_bytes, err);
+
+	return rc == RC_OK ? tar_walk_take(&s->walk, *ret_bytes, err) : rc;
+}
+
 static la_ssize_t read_source(struct archive *archive, void *arg, const void **ret_bytes)
 {
 	struct source *s = arg;
 	struct slice bytes = {0};
 
-	s->rc = gunzip_read(s->gunzip, &bytes, &s->err);
+	s->rc = read_piece(s, &bytes, &s->err);
 	if (s->rc != RC_OK) {
 		archive_set_error(archive, EIO, "%s", s->err.text);
 		return -1;
@@ -126,10 +147,15 @@ static enum rc finish(struct source *s, struct err *err)
 	enum rc rc;
 
 	do
-		rc = gunzip_read(s->gunzip, &bytes, err);
+		rc = read_piece(s, &bytes, err);
 	while (rc == RC_OK && bytes.n);
-	if (rc == RC_OK && gunzip_zero_tail(s->gunzip) < END_MARK_BYTES)
-		rc = err_set(err, RC_CORRUPT, "not a whole tar.gz: no end mark");
+	if (rc == RC_OK)
+		rc = tar_walk_end(&s->walk, err);
+	if (rc == RC_OK && (s->walk.is_judged || s->walk.members != s->members ||
+				   s->walk.member_bytes != s->member_bytes))
+		rc = err_set(err, RC_CORRUPT,
+			"not a whole tar: two readers of it see %llu and %llu members",
+			(unsigned long long)s->members, (unsigned long long)s->walk.members);
 	return rc;
 }
 
@@ -144,21 +170,23 @@ enum rc untar_fd(int fd, const struct untar_sink *sink, struct err *err)
 
 	if (!archive)
 		die("no memory for an archive");
+	tar_walk_init(&source.walk);
 	archive_read_support_format_tar(archive);
 	if (archive_read_open(archive, &source, NULL, read_source, NULL) != ARCHIVE_OK)
 		rc = broken(archive, err);
 	else
-		rc = read_all(archive, sink, err);
+		rc = read_all(archive, sink, &source, err);
 	if (rc == RC_OK)
 		rc = finish(&source, err);
 	archive_read_free(archive);
 	if (source.rc != RC_OK) {
-		/* What gunzip says comes first, and says it better. */
+		/* What is in front of libarchive says it first, and better. */
 		rc = source.rc;
 		if (err)
 			*err = source.err;
 	}
 	gunzip_free(source.gunzip);
+	tar_walk_release(&source.walk);
 	if (utf8) {
 		uselocale(before);
 		freelocale(utf8);

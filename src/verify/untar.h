@@ -1,6 +1,7 @@
 /*
  * untar: what is inside a bundle, read as it streams by; nothing is written to disk. The one door to
- * libarchive, which is not what wrote the bundle: a judge of its own. gunzip (zlib) is in front of it.
+ * libarchive, which is not what wrote the bundle: a judge of its own. gunzip (zlib) and tar_walk, which refuses what readers
+ * of tar are known to differ about, are in front of it.
  */
 #ifndef BALER_VERIFY_UNTAR_H
 #define BALER_VERIFY_UNTAR_H
@@ -27,8 +28,8 @@ struct untar_sink {
 };
 
 /* Reads a tar.gz from fd to its end, always to the end, also after a failure. RC_CORRUPT: not a
- * tar.gz, broken, cut off, without its end mark, gzip's checksums wrong, something behind it; a member
- * that is not a regular file, or whose name is empty, absolute or has "..". */
+ * tar.gz, broken, cut off, without its end mark, gzip's checksums wrong, something behind it, what tar_walk.h refuses;
+ * a member that is not a plain regular file, or whose name is empty, absolute or has "..". */
 enum rc untar_fd(int fd, const struct untar_sink *sink, struct err *err);
 
 #endif

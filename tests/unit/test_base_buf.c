@@ -143,6 +143,17 @@ static void a_copy_is_terminated(void **state)
 	free(empty);
 }
 
+static void control_characters_do_not_reach_a_terminal(void **state)
+{
+	char out[8], wide[16];
+
+	(void)state;
+	slice_printable(slice_str("a\x1b[1m\x7f\n-long"), out, sizeof(out));
+	assert_string_equal(out, "a?[1m??");
+	slice_printable(slice_str("\xc3\xa9\xc2\x9b\xc4\x80"), wide, sizeof(wide)); /* U+009B: CSI in one */
+	assert_string_equal(wide, "\xc3\xa9??\xc4\x80");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +166,7 @@ int main(void)
 		cmocka_unit_test(slices_compare_as_they_say),
 		cmocka_unit_test(hex_goes_both_ways_and_is_strict),
 		cmocka_unit_test(a_copy_is_terminated),
+		cmocka_unit_test(control_characters_do_not_reach_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

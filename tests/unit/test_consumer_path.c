@@ -89,15 +89,6 @@ static void links_and_files_on_the_way_are_not_followed(void **state)
 	folder_remove(&f);
 }
 
-static void control_characters_do_not_reach_a_terminal(void **state)
-{
-	char out[8];
-
-	(void)state;
-	path_printable(slice_str("a\x1b[1m\x7f\n-long"), out, sizeof(out));
-	assert_string_equal(out, "a?[1m??");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,7 +96,6 @@ int main(void)
 		cmocka_unit_test(unsafe_names_are_refused),
 		cmocka_unit_test(folders_are_made_on_the_way),
 		cmocka_unit_test(links_and_files_on_the_way_are_not_followed),
-		cmocka_unit_test(control_characters_do_not_reach_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
