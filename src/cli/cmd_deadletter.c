@@ -286,7 +286,7 @@ static int redrive_all(struct walk *w)
 	w->begin_ms = clock_boot_ms(clock_system());
 	meter_init(&w->meter, stderr, isatty(STDERR_FILENO), "dead letters");
 	status = walk_pages(w);
-	meter_clear(&w->meter);
+	meter_end(&w->meter);
 	return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/human.h"
 #include "cli/meter.h"
 #include "cli/s3_client.h"
 #include "consumer/pull.h"
@@ -114,16 +115,19 @@ static void progress(void *arg, const struct pull_progress *p)
 {
 	struct session *s = arg;
 
-	if (p)
+	if (!p)
+		meter_end(&s->meter);
+	else if (p->n_listed)
+		meter_show(&s->meter, &(struct meter_reading){
+					      .n_done = p->n_listed, .elapsed_ms = p->elapsed_ms});
+	else
 		meter_show(&s->meter, &(struct meter_reading){p->n_bundles, p->n_done,
 					      p->total_bytes, p->done_bytes, p->elapsed_ms});
-	else
-		meter_end(&s->meter);
 }
 
 static void print_sum(const struct session *s, const struct pull_totals *t)
 {
-	char bytes[32];
+	char bytes[HUMAN_MAX];
 	struct buf out;
 
 	if (s->o->json) {
@@ -136,7 +140,7 @@ static void print_sum(const struct session *s, const struct pull_totals *t)
 		print(&out);
 		return;
 	}
-	bytes_show(t->counts.bytes, bytes, sizeof(bytes));
+	human_bytes(t->counts.bytes, bytes);
 	fprintf(stderr, "%llu bundles, %llu files (%s)", (unsigned long long)t->n_bundles,
 		(unsigned long long)t->counts.members, bytes);
 	if (t->n_failed)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/human.h"
 #include "cli/meter.h"
 #include "cli/s3_client.h"
 #include "cli/time_point.h"
@@ -79,17 +80,25 @@ static void tell(void *arg, const struct replay_result *r)
 	else if (r->rc == RC_OK)
 		printf(SLICE_FMT "\n", SLICE_ARG(r->bundle->key));
 	fflush(stdout);
-	meter_show(
-		&s->meter, &(struct meter_reading){.n = r->n,
-				   .n_done = r->number,
-				   .elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms});
+}
+
+static void progress(void *arg, const struct replay_progress *p)
+{
+	struct session *s = arg;
+	struct meter_reading now = {.n = p->n,
+		.n_done = p->n_listed ? p->n_listed : p->n_done,
+		.bytes = p->total_bytes,
+		.done_bytes = p->done_bytes,
+		.elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms};
+
+	meter_show(&s->meter, &now);
 }
 
 static void print_sum(const struct options *o, const struct replay_totals *t)
 {
-	char bytes[32];
+	char bytes[HUMAN_MAX];
 
-	bytes_show(t->bytes, bytes, sizeof(bytes));
+	human_bytes(t->bytes, bytes);
 	if (o->json)
 		printf("{\"bundles\":%zu,\"failed\":%zu,\"bytes\":%llu,\"dry_run\":%s}\n",
 			t->n_copied, t->n_failed, (unsigned long long)t->bytes,
@@ -109,6 +118,7 @@ static int run(struct replay *r, const struct options *o)
 
 	meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "bundles");
 	r->tell = tell;
+	r->progress = progress;
 	r->arg = &s;
 	if (rc == RC_OK)
 		rc = s3_client_open(

@@ -1,10 +1,13 @@
 /* baler verify and baler list: what is in a bundle, and whether it is sound. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "adapter/local/local_audit.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/cmd_verify_ledger.h"
 #include "cli/commands.h"
+#include "cli/meter.h"
 #include "cli/s3_client.h"
 #include "consumer/inspect.h"
 #include "consumer/path.h"
@@ -66,7 +69,19 @@ struct session {
 	const char *command;
 	bool lists; /* list, not verify */
 	uint64_t n_shown;
+	struct meter meter;
+	uint64_t start_boot_ms; /* of the bundle at hand */
 };
+
+static void on_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
+{
+	struct session *s = arg;
+
+	meter_show(&s->meter,
+		&(struct meter_reading){.bytes = all_bytes,
+			.done_bytes = done_bytes,
+			.elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms});
+}
 
 static void show_text(const struct session *s, const struct untar_member *m)
 {
@@ -98,6 +113,8 @@ static void on_member(void *arg, const struct untar_member *m)
 {
 	struct session *s = arg;
 
+	if (s->o->json || s->lists || s->o->members)
+		meter_clear(&s->meter);
 	if (s->o->json)
 		show_json(s, m);
 	else
@@ -142,7 +159,10 @@ static enum rc inspect(
 	struct session *s, const char *name, struct inspected *found, struct err *err)
 {
 	struct inspection what = {
-		.sha256 = s->lists ? NULL : s->o->sha256, .member = on_member, .arg = s};
+		.sha256 = s->lists ? NULL : s->o->sha256,
+		.member = on_member,
+		.progress = on_progress,
+		.arg = s};
 	struct arena a = ARENA_INIT;
 	enum rc rc = RC_OK;
 	char *bucket = NULL;
@@ -155,8 +175,10 @@ static enum rc inspect(
 		what.object.bucket = slice_str(bucket);
 		rc = s3_client_open(s->o->endpoint_url, bucket, &what.store, err);
 	}
+	s->start_boot_ms = clock_boot_ms(clock_system());
 	if (rc == RC_OK)
 		rc = inspect_bundle(&what, found, err);
+	meter_end(&s->meter);
 	os_close(what.store);
 	arena_release(&a);
 	return rc;
@@ -234,6 +256,8 @@ static int run(
 	if (status < 0)
 		status = check_operands(&line, &o, lists);
 	if (status < 0) {
+		meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "");
+		end_on_signals();
 		status = EXIT_OK;
 		for (size_t i = 0; i < line.n_operands; i++) {
 			int one_status = one(&s, line.operands[i]);

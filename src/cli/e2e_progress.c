@@ -7,7 +7,7 @@
 
 #define LINE_MAX_CHARS 512
 #define COLUMNS_UNKNOWN 80
-#define BAR_MIN_CHARS 4
+#define PLAIN_MS 5000 /* between two lines in a pipe */
 
 void e2e_progress_init(struct e2e_progress *p, FILE *out, bool is_verbose, const char *name)
 {
@@ -65,52 +65,56 @@ static const char *read_phase(const struct run_progress *run, struct meter_readi
 	return "done";
 }
 
-/* Everything but the bar: "waiting: 45 of 100 files, 2 bundles" at first, then with rate and time left. */
-static void describe(const struct e2e_progress *p, const struct run_progress *run,
-	const struct meter_reading *now, char *text, size_t max)
+/* Behind the meter's part. */
+static void count_bundles(const struct run_progress *run, char *text, size_t max)
 {
-	const char *what = run->phase == RUN_WAITING ? "files verified" : "files";
-	size_t n;
-
-	if (now->n == 0) {
-		text[0] = '\0';
-		return;
-	}
-	if (now->elapsed_ms < METER_AFTER_MS)
-		snprintf(text, max, ": %llu of %llu %s", (unsigned long long)now->n_done,
-			(unsigned long long)now->n, what);
-	else {
-		text[0] = p->columns ? ' ' : ':';
-		meter_describe(now, what, text + 1, max - 1);
-	}
-	n = strlen(text);
+	text[0] = '\0';
 	if (run->phase == RUN_WAITING)
-		snprintf(text + n, max - n, ", %llu bundle%s", (unsigned long long)run->n_bundles,
+		snprintf(text, max, ", %llu bundle%s", (unsigned long long)run->n_bundles,
 			run->n_bundles == 1 ? "" : "s");
 }
 
-/* Cut to the terminal: a line that wraps could not be written over. \033[K: erase the rest of the old one. */
-static void write_live(struct e2e_progress *p, const char *doing, const struct meter_reading *now,
-	const char *text)
+/* "45 of 100 files" at first, then with bar, rate and time left; as wide as room allows, 0: no terminal and no bar. */
+static void describe(const struct run_progress *run, const struct meter_reading *now, size_t room,
+	char *text, size_t max)
 {
-	char line[LINE_MAX_CHARS], bar[METER_BAR_CHARS + 1] = "";
-	size_t used = strlen(p->name) + 2 + strlen(doing) + strlen(text) + 4;
-	size_t chars = used < p->columns ? p->columns - used : 0;
+	const char *what = run->phase == RUN_WAITING ? "files verified" : "files";
 
-	if (chars > METER_BAR_CHARS)
-		chars = METER_BAR_CHARS;
-	if (now->n == 0 || now->elapsed_ms < METER_AFTER_MS || chars < BAR_MIN_CHARS)
-		chars = 0;
+	text[0] = '\0';
+	if (now->n == 0)
+		return;
+	if (now->elapsed_ms < METER_AFTER_MS)
+		snprintf(text, max, "%llu of %llu %s", (unsigned long long)now->n_done,
+			(unsigned long long)now->n, what);
+	else if (room)
+		meter_line(what, now, (unsigned)room, text, max);
 	else
-		meter_bar(now, chars, bar);
-	snprintf(line, sizeof(line), chars ? "%s: %s [%s]%s" : "%s: %s%s%s", p->name, doing, bar,
-		text);
-	fprintf(p->out, "\r%.*s\033[K", (int)p->columns - 1, line);
+		meter_text(what, now, text, max);
+}
+
+static void write_line(struct e2e_progress *p, const struct run_progress *run, const char *doing,
+	const struct meter_reading *now)
+{
+	char text[LINE_MAX_CHARS], bundles[48], line[2 * LINE_MAX_CHARS];
+	size_t used, room = 0;
+
+	count_bundles(run, bundles, sizeof(bundles));
+	used = strlen(p->name) + strlen(doing) + 4 + strlen(bundles);
+	if (p->columns)
+		room = used < p->columns ? p->columns - used : 1;
+	describe(run, now, room, text, sizeof(text));
+	snprintf(line, sizeof(line), "%s: %s%s%s%s", p->name, doing, text[0] ? ": " : "", text,
+		bundles);
+	/* Cut to the terminal: a line that wraps could not be written over. \033[K: erase the rest of the old one. */
+	if (p->columns)
+		fprintf(p->out, "\r%.*s\033[K", (int)p->columns - 1, line);
+	else
+		fprintf(p->out, "%s (%.1f s)\n", line, (double)run->elapsed_ms / 1000.0);
 }
 
 static bool is_due(struct e2e_progress *p, const struct run_progress *run)
 {
-	uint64_t every = p->columns ? METER_LIVE_MS : METER_PLAIN_MS;
+	uint64_t every = p->columns ? METER_LIVE_MS : PLAIN_MS;
 
 	if (p->has_phase && run->phase == p->phase && run->round == p->round &&
 		run->elapsed_ms >= p->last_ms)
@@ -127,7 +131,6 @@ void e2e_progress_tell(void *arg, const struct run_progress *run)
 	struct e2e_progress *p = arg;
 	struct meter_reading now;
 	const char *doing = read_phase(run, &now);
-	char text[LINE_MAX_CHARS];
 
 	if (p->is_verbose && run->bundle.n)
 		tell_bundle(p, run);
@@ -135,12 +138,7 @@ void e2e_progress_tell(void *arg, const struct run_progress *run)
 		return;
 	p->last_ms = run->elapsed_ms;
 	now.elapsed_ms = run->elapsed_ms - p->phase_ms;
-	describe(p, run, &now, text, sizeof(text));
-	if (p->columns)
-		write_live(p, doing, &now, text);
-	else
-		fprintf(p->out, "%s: %s%s (%.1f s)\n", p->name, doing, text,
-			(double)run->elapsed_ms / 1000.0);
+	write_line(p, run, doing, &now);
 	p->has_line = p->columns > 0;
 	fflush(p->out);
 }

@@ -1,6 +1,9 @@
 /*
- * meter: how far a long job is, for whoever waits: on a terminal one line with a bar, the rate and the time left, written over;
- * in a pipe a plain line now and then. Nothing before METER_AFTER_MS: short jobs need none.
+ * meter: how far a long job is, for whoever waits: on a terminal one line with a bar, the rate and the time left, written over
+ * and no wider than the terminal. Nothing elsewhere, and nothing before METER_AFTER_MS: short jobs need none.
+ *
+ * Between two readings a thread of its own goes on drawing the last one, so that a job that is silent for long still counts its
+ * seconds. One job at a time in the process; any thread may call, one after the other.
  */
 #ifndef BALER_CLI_METER_H
 #define BALER_CLI_METER_H
@@ -9,24 +12,31 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/sync.h"
+
 #define METER_AFTER_MS 2000
 #define METER_LIVE_MS 100
-#define METER_PLAIN_MS 5000
-#define METER_BAR_CHARS 24
+
+struct meter_reading {
+	uint64_t n, n_done;         /* things; n 0: nobody knows yet how many there are */
+	uint64_t bytes, done_bytes; /* 0 bytes: progress is counted in things */
+	uint64_t elapsed_ms;
+};
 
 struct meter {
+	struct work work; /* its own, first */
 	FILE *out;
 	bool is_live;
 	const char *what; /* "bundles" */
 	/* Its own. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct work_pool *ticker;
+	bool is_ending; /* under lock, like the rest */
 	bool has_line;
-	uint64_t next_ms;
-};
-
-struct meter_reading {
-	uint64_t n, n_done;         /* things */
-	uint64_t bytes, done_bytes; /* 0 bytes: progress is counted in things */
-	uint64_t elapsed_ms;
+	bool is_held;   /* the line is away; until the next reading */
+	struct meter_reading last;
+	uint64_t last_boot_ms, next_ms;
 };
 
 /* is_live: out is a terminal. */
@@ -36,11 +46,13 @@ void meter_show(struct meter *m, const struct meter_reading *now);
 void meter_clear(struct meter *m);
 /* A new job. */
 void meter_end(struct meter *m);
-/* For whoever composes a line of his own: " 45 %, 9 of 20 WHAT, 1.5 MiB/s, 0:12 left", and the bar, of that many characters. elapsed_ms
- * must not be 0. */
-void meter_describe(const struct meter_reading *now, const char *what, char *line, size_t max);
-void meter_bar(const struct meter_reading *now, size_t chars, char *bar);
-/* "1.5 MiB"; max at least 16. */
-void bytes_show(uint64_t bytes, char *out, size_t max);
+/* Takes the line away for good. For signal handlers. */
+void meter_wipe(void);
+
+/* "45 %, 9 of 20 WHAT, 1.5 MiB/s, 0:12 left", for whoever composes a line of his own; elapsed_ms must not be 0, max at least 256. */
+void meter_text(const char *what, const struct meter_reading *now, char *out, size_t max);
+/* The line for a terminal of so many columns, at most columns - 1 characters; max at least 256. */
+void meter_line(
+	const char *what, const struct meter_reading *now, unsigned columns, char *out, size_t max);
 
 #endif

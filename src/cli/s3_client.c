@@ -5,6 +5,7 @@
 #include "adapter/aws/s3.h"
 #include "adapter/wrap/retry.h"
 #include "base/prng.h"
+#include "cli/meter.h"
 
 static enum rc open_retrying(
 	const struct aws_settings *settings, struct object_store **ret_store, struct err *err)
@@ -79,18 +80,34 @@ bool s3_address_parse(const char *text, struct arena *a, char **ret_bucket, stru
 
 static atomic_bool stopping;
 
-static void on_signal(int number)
+static void end_on_signal(int number)
 {
-	(void)number;
-	atomic_store(&stopping, true);
+	meter_wipe();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void stop_on_signal(int number)
+{
+	if (atomic_exchange(&stopping, true))
+		end_on_signal(number);
+}
+
+static void handle(void (*handler)(int))
+{
+	struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESTART};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
 }
 
 const atomic_bool *stop_on_signals(void)
 {
-	struct sigaction action = {
-		.sa_handler = on_signal, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
-
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	handle(stop_on_signal);
 	return &stopping;
+}
+
+void end_on_signals(void)
+{
+	handle(end_on_signal);
 }

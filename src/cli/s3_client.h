@@ -20,5 +20,7 @@ bool s3_address_is(const char *text);
 
 /* From now on SIGTERM and SIGINT set the flag; a second one ends the process. */
 const atomic_bool *stop_on_signals(void);
+/* From now on they end the process at once, but leave no meter's line behind. */
+void end_on_signals(void);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "consumer/fetch.h"
@@ -17,7 +19,33 @@ struct look {
 	const struct inspection *what;
 	struct inspected *found;
 	struct key_set names;
+	int fd;                        /* of the file */
+	uint64_t before_bytes;         /* read of it in the first pass */
+	struct bundle_progress object; /* of the object; of a file only all_bytes */
 };
+
+static void tell_progress(struct look *l)
+{
+	uint64_t done_bytes = atomic_load(&l->object.done_bytes);
+	uint64_t all_bytes = atomic_load(&l->object.all_bytes);
+	off_t at;
+
+	if (!l->what->progress)
+		return;
+	if (l->fd >= 0) {
+		at = lseek(l->fd, 0, SEEK_CUR);
+		done_bytes = l->before_bytes + (at > 0 ? (uint64_t)at : 0);
+	}
+	l->what->progress(l->what->arg, done_bytes, all_bytes);
+}
+
+static enum rc on_data(void *arg, struct slice bytes, struct err *err)
+{
+	(void)bytes;
+	(void)err;
+	tell_progress(arg);
+	return RC_OK;
+}
 
 static enum rc on_member(void *arg, const struct untar_member *m, struct err *err)
 {
@@ -37,11 +65,13 @@ static enum rc on_member(void *arg, const struct untar_member *m, struct err *er
 	l->found->member_bytes += m->size;
 	if (l->what->member)
 		l->what->member(l->what->arg, m);
+	tell_progress(l);
 	return RC_OK;
 }
 
-static enum rc hash_file(int fd, struct inspected *ret, struct err *err)
+static enum rc hash_file(struct look *l, struct inspected *ret, struct err *err)
 {
+	int fd = l->fd;
 	unsigned char *block = xmalloc(READ_BYTES), hash[SHA256_BYTES];
 	struct digest *d = digest_new(DIGEST_SHA256);
 	enum rc rc = RC_OK;
@@ -52,6 +82,7 @@ static enum rc hash_file(int fd, struct inspected *ret, struct err *err)
 		if (n > 0) {
 			digest_update(d, slice_of(block, (size_t)n));
 			ret->bytes += (size_t)n;
+			tell_progress(l);
 		} else if (n < 0 && errno != EINTR) {
 			rc = err_errno(err, errno, "read");
 		}
@@ -79,11 +110,16 @@ static enum rc inspect_file(struct look *l, const struct untar_sink *sink, struc
 {
 	const char *path = l->what->path;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
 	enum rc rc;
 
 	if (fd < 0)
 		return err_errno(err, errno, "open");
-	rc = hash_file(fd, l->found, err);
+	l->fd = fd;
+	if (fstat(fd, &st) == 0 && st.st_size > 0)
+		l->object.all_bytes = 2 * (uint64_t)st.st_size;
+	rc = hash_file(l, l->found, err);
+	l->before_bytes = l->found->bytes;
 	if (rc == RC_OK && l->what->sha256)
 		rc = check_hash(l->what->sha256, l->found, err);
 	if (rc == RC_OK)
@@ -98,7 +134,8 @@ static enum rc inspect_object(struct look *l, const struct untar_sink *sink, str
 	struct bundle_facts facts = {0};
 	const char *expected;
 	enum rc rc =
-		bundle_read(what->store, what->object.bucket, what->object.key, sink, &facts, err);
+		bundle_read_watched(what->store, what->object.bucket, what->object.key, sink,
+			&l->object, &facts, err);
 
 	l->found->bytes = facts.bytes;
 	if (rc != RC_OK)
@@ -110,8 +147,8 @@ static enum rc inspect_object(struct look *l, const struct untar_sink *sink, str
 
 enum rc inspect_bundle(const struct inspection *what, struct inspected *ret, struct err *err)
 {
-	struct look l = {.what = what, .found = ret};
-	struct untar_sink sink = {.member = on_member, .arg = &l};
+	struct look l = {.what = what, .found = ret, .fd = -1};
+	struct untar_sink sink = {.member = on_member, .data = on_data, .arg = &l};
 	enum rc rc;
 
 	*ret = (struct inspected){0};

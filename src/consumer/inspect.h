@@ -17,6 +17,8 @@ struct inspection {
 	const char *sha256;
 	/* Each member, in the order of the archive. */
 	void (*member)(void *arg, const struct untar_member *member);
+	/* NULL, or: how far it is, as often as there is news. A file is read twice. all_bytes 0: not known. */
+	void (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
 	void *arg;
 };
 

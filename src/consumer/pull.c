@@ -24,6 +24,7 @@ struct round {
 	struct pull_item **items;
 	size_t n, cap;
 	uint64_t now_boot_ms;
+	uint64_t n_listed;
 	uint64_t n_waiting; /* for their backoff */
 	uint64_t total_bytes;
 };
@@ -33,6 +34,36 @@ static bool is_stopping(const struct pull *p)
 	return atomic_load(p->o->stopping);
 }
 
+static void tell_progress(struct pull *p, const struct pull_progress *now)
+{
+	if (!p->o->progress)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->o->progress(p->o->arg, now);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static uint64_t elapsed_ms(const struct round *r)
+{
+	return clock_boot_ms(r->pull->o->clock) - r->now_boot_ms;
+}
+
+static void tell_listed(struct round *r)
+{
+	tell_progress(r->pull,
+		&(struct pull_progress){.n_listed = r->n_listed, .elapsed_ms = elapsed_ms(r)});
+}
+
+static void tell_done(struct round *r, uint64_t n_done)
+{
+	tell_progress(r->pull,
+		&(struct pull_progress){.n_bundles = r->n,
+			.n_done = n_done,
+			.total_bytes = r->total_bytes,
+			.done_bytes = atomic_load(&r->pull->done_bytes),
+			.elapsed_ms = elapsed_ms(r)});
+}
+
 static enum rc add_item(void *arg, const struct os_object *bundle, struct err *err)
 {
 	struct round *r = arg;
@@ -40,6 +71,8 @@ static enum rc add_item(void *arg, const struct os_object *bundle, struct err *e
 	const struct backoff *b = table_get(&p->failed, bundle->key);
 	struct pull_item *item;
 
+	r->n_listed++;
+	tell_listed(r);
 	if (r->n == PULL_ROUND_MAX)
 		return err_code(err, RC_CONFLICT, "full", "the rest is for the next round");
 	if (is_stopping(p))
@@ -91,19 +124,6 @@ static enum rc list_round(struct round *r, struct err *err)
 	return rc == RC_OK ? rc : err_ctx(err, rc, "list bucket '%s'", r->pull->o->bucket);
 }
 
-static void tell_progress(struct round *r, uint64_t n_done)
-{
-	struct pull *p = r->pull;
-	struct pull_progress now = {.n_bundles = r->n,
-		.n_done = n_done,
-		.total_bytes = r->total_bytes,
-		.done_bytes = atomic_load(&p->done_bytes),
-		.elapsed_ms = clock_boot_ms(p->o->clock) - r->now_boot_ms};
-
-	if (p->o->progress)
-		p->o->progress(p->o->arg, &now);
-}
-
 static void work(struct round *r)
 {
 	struct pull *p = r->pull;
@@ -119,11 +139,9 @@ static void work(struct round *r)
 		pthread_mutex_lock(&p->lock);
 		n_done = p->n_done;
 		pthread_mutex_unlock(&p->lock);
-		tell_progress(r, n_done);
+		tell_done(r, n_done);
 	}
 	work_pool_free(pool);
-	if (p->o->progress)
-		p->o->progress(p->o->arg, NULL);
 }
 
 static void forget_failure(struct pull *p, struct slice key)
@@ -182,6 +200,7 @@ static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 		rc == RC_OK && r.n == PULL_ROUND_MAX; /* with watch it is looked at again anyway */
 	if (rc == RC_OK && r.n)
 		work(&r);
+	tell_progress(p, NULL);
 	if (rc == RC_OK)
 		settle(&r);
 	if (atomic_load(&p->no_room))

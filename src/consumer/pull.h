@@ -31,6 +31,7 @@ struct pull_result {
 };
 
 struct pull_progress {
+	uint64_t n_listed;                /* while the bucket is listed: so far; else 0 */
 	uint64_t n_bundles, n_done;       /* of this round */
 	uint64_t total_bytes, done_bytes; /* as they are in the bucket */
 	uint64_t elapsed_ms;              /* of this round */
@@ -46,9 +47,9 @@ struct pull_options {
 	uint64_t watch_ms; /* look again that often, until stopped; 0: end when nothing is left */
 	const atomic_bool *stopping;
 	struct clock *clock;
-	/* One call at a time, from any thread. */
+	/* One call at a time of these two, from any thread. */
 	void (*tell)(void *arg, const struct pull_result *result);
-	/* From the caller's thread, about ten times a second; NULL at the end of a round. */
+	/* Many times a second; NULL at the end of a round. */
 	void (*progress)(void *arg, const struct pull_progress *progress);
 	void *arg;
 };

@@ -9,7 +9,7 @@ struct run {
 	const struct replay *o;
 	struct arena arena;
 	struct os_object *bundles;
-	size_t n, cap;
+	size_t n, cap, n_listed;
 	struct replay_totals totals;
 };
 
@@ -33,11 +33,19 @@ static bool is_bundle(struct slice key)
 	       key.n > n && memcmp(key.p + key.n - n, suffix, n) == 0;
 }
 
+static void tell_progress(const struct run *r, const struct replay_progress *now)
+{
+	if (r->o->progress)
+		r->o->progress(r->o->arg, now);
+}
+
 static enum rc add_listed(void *arg, const struct os_object *bundle, struct err *err)
 {
 	struct run *r = arg;
 
-	(void)err;
+	if (atomic_load(r->o->stopping))
+		return err_code(err, RC_AGAIN, "ECANCELED", "stopped");
+	tell_progress(r, &(struct replay_progress){.n_listed = ++r->n_listed});
 	if (is_bundle(bundle->key) && bundle->modified_wall_ms >= r->o->since_wall_ms &&
 		bundle->modified_wall_ms <= r->o->until_wall_ms)
 		add(r, bundle);
@@ -99,6 +107,24 @@ static enum rc copy_one(struct run *r, const struct os_object *bundle, struct er
 	return rc;
 }
 
+static void copy_all(struct run *r)
+{
+	struct replay_progress now = {.n = r->n};
+
+	for (size_t i = 0; i < r->n; i++)
+		now.total_bytes += r->bundles[i].size;
+	for (; now.n_done < r->n && !atomic_load(r->o->stopping); now.n_done++) {
+		const struct os_object *bundle = &r->bundles[now.n_done];
+		struct err why = {0};
+		enum rc copied;
+
+		tell_progress(r, &now);
+		copied = copy_one(r, bundle, &why);
+		tell(r, bundle, now.n_done + 1, copied, &why);
+		now.done_bytes += bundle->size;
+	}
+}
+
 enum rc replay_run(const struct replay *replay, struct replay_totals *ret_totals, struct err *err)
 {
 	struct run r = {.o = replay};
@@ -109,16 +135,14 @@ enum rc replay_run(const struct replay *replay, struct replay_totals *ret_totals
 	else
 		rc = bundles_each(
 			replay->archive, slice_str(replay->archive_bucket), add_listed, &r, err);
-	if (rc == RC_OK && r.n)
+	if (r.n)
 		qsort(r.bundles, r.n, sizeof(*r.bundles), by_age);
-	for (size_t i = 0; i < r.n && rc == RC_OK && !atomic_load(replay->stopping); i++) {
-		struct err why = {0};
-		enum rc copied = copy_one(&r, &r.bundles[i], &why);
-
-		tell(&r, &r.bundles[i], i + 1, copied, &why);
-	}
+	if (rc == RC_OK)
+		copy_all(&r);
 	*ret_totals = r.totals;
 	free(r.bundles);
 	arena_release(&r.arena);
+	if (rc == RC_AGAIN && atomic_load(replay->stopping))
+		return RC_OK;
 	return rc == RC_OK ? rc : err_ctx(err, rc, "list bucket '%s'", replay->archive_bucket);
 }

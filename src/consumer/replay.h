@@ -16,6 +16,12 @@ struct replay_result {
 	size_t number, n; /* 1 … n */
 };
 
+struct replay_progress {
+	size_t n_listed; /* while the archive is listed: so far; else 0 */
+	size_t n, n_done;
+	uint64_t total_bytes, done_bytes;
+};
+
 struct replay {
 	struct object_store *archive;      /* lists and heads */
 	struct object_store *distribution; /* copies: the target's region */
@@ -27,6 +33,8 @@ struct replay {
 	bool dry_run;
 	const atomic_bool *stopping;
 	void (*tell)(void *arg, const struct replay_result *result);
+	/* NULL, or: before the first copy, behind each, and during the listing. */
+	void (*progress)(void *arg, const struct replay_progress *progress);
 	void *arg;
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ struct download {
 	int pipe_fd;
 	struct digest *digest;
 	struct bundle_facts facts;
+	struct bundle_progress *progress;
 	enum rc rc;
 	struct err err;
 };
@@ -49,6 +51,7 @@ static enum rc on_begin(void *arg, size_t i, const struct os_object *info, struc
 	snprintf(d->facts.declared, sizeof(d->facts.declared), SLICE_FMT, SLICE_ARG(declared));
 	snprintf(d->facts.content_type, sizeof(d->facts.content_type), SLICE_FMT, SLICE_ARG(type));
 	snprintf(d->facts.version, sizeof(d->facts.version), SLICE_FMT, SLICE_ARG(info->version));
+	atomic_store(&d->progress->all_bytes, info->size);
 	d->facts.has_content_encoding = header_value(info->headers, "content-encoding").n > 0;
 	return RC_OK;
 }
@@ -60,6 +63,7 @@ static enum rc on_data(void *arg, size_t i, struct slice bytes, struct err *err)
 	(void)i;
 	digest_update(d->digest, bytes);
 	d->facts.bytes += bytes.n;
+	atomic_store(&d->progress->done_bytes, d->facts.bytes);
 	return file_write_all(d->pipe_fd, bytes.p, bytes.n, err);
 }
 
@@ -89,9 +93,19 @@ static void run_download(struct work *w)
 enum rc bundle_read(struct object_store *store, struct slice bucket, struct slice key,
 	const struct untar_sink *sink, struct bundle_facts *ret_facts, struct err *err)
 {
+	struct bundle_progress unwatched = {0};
+
+	return bundle_read_watched(store, bucket, key, sink, &unwatched, ret_facts, err);
+}
+
+enum rc bundle_read_watched(struct object_store *store, struct slice bucket, struct slice key,
+	const struct untar_sink *sink, struct bundle_progress *progress,
+	struct bundle_facts *ret_facts, struct err *err)
+{
 	struct download d = {.work.run = run_download,
 		.store = store,
 		.object = {bucket, key, {0}},
+		.progress = progress,
 		.rc = RC_AGAIN};
 	struct work_pool *pool;
 	struct err untar_err = {0};

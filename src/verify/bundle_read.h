@@ -19,10 +19,19 @@ struct bundle_facts {
 	bool has_content_encoding;
 };
 
+/* How far it is, while it goes on. */
+struct bundle_progress {
+	_Atomic uint64_t done_bytes, all_bytes; /* all: 0 until it is known */
+};
+
 /* Calls sink for each member. RC_ABSENT: gone. RC_AGAIN: the download broke off; nothing is known.
  * RC_CORRUPT: the bytes are not a whole tar.gz of regular files. Facts are whole with RC_OK, and as
  * far as it came with RC_CORRUPT. */
 enum rc bundle_read(struct object_store *store, struct slice bucket, struct slice key,
 	const struct untar_sink *sink, struct bundle_facts *ret_facts, struct err *err);
+/* The same, and tells how far it is; progress begins at zero. */
+enum rc bundle_read_watched(struct object_store *store, struct slice bucket, struct slice key,
+	const struct untar_sink *sink, struct bundle_progress *progress,
+	struct bundle_facts *ret_facts, struct err *err);
 
 #endif

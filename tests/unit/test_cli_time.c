@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/human.h"
 #include "cli/meter.h"
 #include "cli/time_point.h"
 
@@ -44,41 +45,74 @@ static void show(bool is_live, uint64_t elapsed_ms, char *ret, size_t max)
 	memset(ret, 0, max);
 	meter_init(&m, out, is_live, "bundles");
 	meter_show(&m, &(struct meter_reading){10, 5, 2048, 1024, elapsed_ms});
+	meter_end(&m);
 	fclose(out);
 }
 
-static void the_meter_tells_rate_and_time_left_of_long_jobs(void **state)
+static void the_meter_is_silent_in_pipes_and_for_short_jobs(void **state)
 {
 	char text[400];
 
 	(void)state;
-	show(false, METER_AFTER_MS - 1, text, sizeof(text));
+	show(false, 60000, text, sizeof(text));
 	assert_string_equal(text, "");
-	show(false, 4000, text, sizeof(text));
-	assert_string_equal(text, " 50 %, 5 of 10 bundles, 256 B/s, 0:04 left\n");
+	show(true, METER_AFTER_MS - 500, text, sizeof(text));
+	assert_string_equal(text, "");
 	show(true, 4000, text, sizeof(text));
-	assert_string_equal(text, "\r[############------------]  50 %, 5 of 10 bundles, 256 B/s, "
-				  "0:04 left\033[K");
+	assert_string_equal(text, "\r[############------------] 50 %, 5 of 10 bundles, 256 B/s, "
+				  "0:04 left\033[K\r\033[K");
+}
+
+static void the_line_is_as_wide_as_the_terminal(void **state)
+{
+	static const struct {
+		struct meter_reading now;
+		unsigned columns;
+		const char *line;
+	} lines[] = {
+		{{10, 5, 2048, 1024, 4000}, 80,
+			"[############------------] 50 %, 5 of 10 bundles, 256 B/s, 0:04 left"},
+		{{10, 5, 2048, 1024, 4000}, 60,
+			"[#######--------] 50 %, 5 of 10 bundles, 256 B/s, 0:04 left"},
+		{{10, 5, 2048, 1024, 4000}, 50, "50 %, 5 of 10 bundles, 256 B/s, 0:04 left"},
+		{{10, 5, 2048, 1024, 4000}, 40, "[######------] 50 %, 256 B/s, 0:04 left"},
+		{{10, 5, 2048, 1024, 4000}, 20, "50 %, 0:04 left"},
+		{{10, 5, 2048, 1024, 4000}, 6, "50 %,"},
+		{{0, 0, 2048, 512, 2000}, 80,
+			"[######------------------] 25 %, 512 B of 2.0 KiB, 256 B/s, 0:06 left"},
+		{{0, 0, 0, 4096, 2000}, 80, "4.0 KiB, 2.0 KiB/s"},
+		{{0, 3000, 0, 0, 2000}, 80, "3000 bundles, 1500.0/s"},
+		{{4, 1, 0, 0, 1800000}, 80,
+			"[######------------------] 25 %, 1 of 4 bundles, 0.0/s, 1:30:00 left"},
+		{{1000, 1, 0, 0, 1800000}, 60,
+			"[-------------] 0 %, 1 of 1000 bundles, 0.0/s, 20 days left"},
+	};
+	char line[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		meter_line("bundles", &lines[i].now, lines[i].columns, line, sizeof(line));
+		assert_string_equal(line, lines[i].line);
+		assert_true(strlen(line) < lines[i].columns);
+	}
 }
 
 static void sizes_are_readable(void **state)
 {
-	char text[32];
+	char text[HUMAN_MAX];
 
 	(void)state;
-	bytes_show(1023, text, sizeof(text));
-	assert_string_equal(text, "1023 B");
-	bytes_show(1536, text, sizeof(text));
-	assert_string_equal(text, "1.5 KiB");
-	bytes_show(UINT64_MAX, text, sizeof(text));
-	assert_string_equal(text, "16384.0 PiB");
+	assert_string_equal(human_bytes(1023, text), "1023 B");
+	assert_string_equal(human_bytes(1536, text), "1.5 KiB");
+	assert_string_equal(human_bytes(UINT64_MAX, text), "16384.0 PiB");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_as_users_write_them),
-		cmocka_unit_test(the_meter_tells_rate_and_time_left_of_long_jobs),
+		cmocka_unit_test(the_meter_is_silent_in_pipes_and_for_short_jobs),
+		cmocka_unit_test(the_line_is_as_wide_as_the_terminal),
 		cmocka_unit_test(sizes_are_readable),
 	};
 
