@@ -28,6 +28,7 @@ struct bundle_job {
 	/* Called often while bytes flow; anything but RC_OK stops the bundle with that code. */
 	enum rc (*tick)(void *arg, struct err *err);
 	void *tick_arg;
+	bool is_direct; /* in no ledger: the bundle says so (stages.h) */
 };
 
 struct bundle {

@@ -134,6 +134,7 @@ static enum rc make(struct run *r, struct err *err)
 		.distribution = ports->distribution,
 		.plan = &plan,
 		.archive_bucket = slice_str(cfg->archive_bucket),
+		.is_direct = true,
 		.compression = cfg->compression,
 		.pool = ports->pool,
 		.max_bytes = cfg->batch_max_bytes,

@@ -1,6 +1,8 @@
 /*
  * direct: one bundle of given records, at once, in their order, without queue or ledger: what a direct invocation asks for. It claims
  * nothing and leaves no record: the same object bundled twice is in two bundles. For tests and for development, never beside a consumer.
+ * The bundle, its copy in the archive and its manifest say that they are of a direct invocation (stages.h), so that an auditor knows why no
+ * ledger has them.
  *
  * A record whose rounded size does not fit any more closes the bundle, and so does time running out; what comes after is left. One
  * larger object alone ships alone. A record whose canonical name is taken is left too. Gone, denied, refused or not as announced: failed.

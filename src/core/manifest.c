@@ -17,7 +17,7 @@ static void add_field(struct buf *out, const char *name, struct slice value)
 	buf_add_char(out, ',');
 }
 
-void manifest_begin(struct buf *out, const struct lg_plan *plan)
+void manifest_begin(struct buf *out, const struct lg_plan *plan, bool is_direct)
 {
 	char id[2 * PLAN_ID_BYTES + 1], created[64];
 	time_t s = (time_t)(plan->opened_wall_ms / 1000);
@@ -33,6 +33,8 @@ void manifest_begin(struct buf *out, const struct lg_plan *plan)
 	add_field(out, "bucket", plan->bucket);
 	add_field(out, "bundle", plan->key);
 	add_field(out, "created", slice_str(created));
+	if (is_direct)
+		buf_add_str(out, "\"direct\":true,");
 	buf_add_str(out, "\"members\":[");
 }
 

@@ -5,9 +5,9 @@
  *	{"name":"…","bucket":"…","key":"…","versionId":"…","size":9,"sha256":"…","offset":512},
  *	…],"size":9,"sha256":"…"}
  *
- * One member a line. name: in the archive; bucket, key, versionId: of the source; sha256: of the member's bytes; offset: of the first
- * of them in the uncompressed tar; size and sha256 at the end: of the bundle. Without versions versionId is what the
- * ledger has ("null", "seq:…"). The bundle's own figures come last because it is written while the bundle is: a piece at a time,
+ * and "direct":true behind created when a direct invocation made it: no ledger has its plan. One member a line. name: in the archive;
+ * bucket, key, versionId: of the source; sha256: of the member's bytes; offset: of the first of them in the uncompressed tar; size and
+ * sha256 at the end: of the bundle. Without versions versionId is what the ledger has ("null", "seq:…"). The bundle's own figures come last because it is written while the bundle is: a piece at a time,
  * MANIFEST_PIECE_BYTES of memory for any number of members.
  */
 #ifndef BALER_CORE_MANIFEST_H
@@ -32,7 +32,7 @@ struct manifest_member {
 struct slice manifest_key(struct arena *a, struct slice bundle_key);
 
 /* Pieces of the document, appended to out. */
-void manifest_begin(struct buf *out, const struct lg_plan *plan);
+void manifest_begin(struct buf *out, const struct lg_plan *plan, bool is_direct);
 void manifest_add(struct buf *out, const struct manifest_member *m, bool is_first);
 void manifest_end(struct buf *out, uint64_t size_bytes, const unsigned char sha256[SHA256_BYTES]);
 

@@ -17,16 +17,19 @@ static enum rc begin_manifest(struct stages *s, struct err *err)
 		return err_ctx(err, rc, "stage a manifest");
 	s->sha256 = digest_new(DIGEST_SHA256);
 	buf_init(&s->piece, 2 * MANIFEST_PIECE_BYTES);
-	manifest_begin(&s->piece, s->plan);
+	manifest_begin(&s->piece, s->plan, s->is_direct);
 	return RC_OK;
 }
 
 enum rc stages_begin(struct stages *s, struct object_store *store, const struct lg_plan *plan,
-	struct slice archive_bucket, struct err *err)
+	struct slice archive_bucket, bool is_direct, struct err *err)
 {
 	enum rc rc;
 
-	*s = (struct stages){.store = store, .plan = plan, .archive_bucket = archive_bucket};
+	*s = (struct stages){.store = store,
+		.plan = plan,
+		.archive_bucket = archive_bucket,
+		.is_direct = is_direct};
 	rc = os_stage_begin(store, plan->bucket, plan->key, &s->bundle, err);
 	return rc == RC_OK && has_archive(s) ? begin_manifest(s, err) : rc;
 }
@@ -73,14 +76,34 @@ enum rc stages_member_end(struct stages *s, struct err *err)
 	return s->piece.n >= MANIFEST_PIECE_BYTES ? write_piece(s, err) : RC_OK;
 }
 
-static void bundle_headers(struct buf *out, const unsigned char sha256[SHA256_BYTES])
+static void begin_headers(const struct stages *s, struct buf *out, const char *type)
+{
+	buf_init(out, OBJECT_HEADERS_MAX);
+	object_headers_add(out, slice_str("content-type"), slice_str(type));
+	if (s->is_direct)
+		object_headers_add(
+			out, slice_str(STAGES_ORIGIN_HEADER), slice_str(STAGES_ORIGIN_DIRECT));
+}
+
+static void bundle_headers(
+	const struct stages *s, struct buf *out, const unsigned char sha256[SHA256_BYTES])
 {
 	char hex[2 * SHA256_BYTES + 1];
 
 	hex_encode(sha256, SHA256_BYTES, hex);
-	buf_init(out, OBJECT_HEADERS_MAX);
-	object_headers_add(out, slice_str("content-type"), slice_str("application/gzip"));
+	begin_headers(s, out, "application/gzip");
 	object_headers_add(out, slice_str("x-amz-meta-content-sha256"), slice_str(hex));
+}
+
+static enum rc finish_manifest(struct stages *s, struct buf *record, struct err *err)
+{
+	struct buf headers;
+	enum rc rc;
+
+	begin_headers(s, &headers, "application/json");
+	rc = os_stage_finish(s->manifest, buf_slice(&headers), record, err);
+	buf_release(&headers);
+	return rc;
 }
 
 /* The copy's and the manifest's stages; their records in record[0] and [1]. */
@@ -96,8 +119,7 @@ static enum rc finish_archive(struct stages *s, uint64_t size_bytes,
 	manifest_end(&s->piece, size_bytes, sha256);
 	rc = write_piece(s, err);
 	if (rc == RC_OK)
-		rc = os_stage_finish(
-			s->manifest, slice_str("content-type:application/json\n"), &record[1], err);
+		rc = finish_manifest(s, &record[1], err);
 	return rc == RC_OK ? rc : err_ctx(err, rc, "stage a manifest");
 }
 
@@ -124,7 +146,7 @@ enum rc stages_finish(struct stages *s, uint64_t size_bytes,
 	struct buf headers, record[3];
 	enum rc rc;
 
-	bundle_headers(&headers, sha256);
+	bundle_headers(s, &headers, sha256);
 	for (size_t i = 0; i < 3; i++)
 		buf_init(&record[i], LG_STAGED_MAX);
 	rc = os_stage_finish(s->bundle, buf_slice(&headers), &record[2], err);

@@ -9,10 +9,15 @@
 #include "core/manifest.h"
 #include "port/object_store.h"
 
+/* Metadata of all that a direct invocation stages; no plan in any ledger accounts for it. */
+#define STAGES_ORIGIN_HEADER "x-amz-meta-baler-origin"
+#define STAGES_ORIGIN_DIRECT "direct-invocation"
+
 struct stages {
 	struct object_store *store;
 	const struct lg_plan *plan;
 	struct slice archive_bucket; /* empty: no archive */
+	bool is_direct;
 	struct os_stage *bundle, *manifest;
 	struct digest *sha256; /* of the member that is coming; NULL without an archive */
 	struct manifest_member member;
@@ -23,7 +28,7 @@ struct stages {
 
 /* Begins the bundle's stage, and the manifest's. After any code stages_free. */
 enum rc stages_begin(struct stages *s, struct object_store *store, const struct lg_plan *plan,
-	struct slice archive_bucket, struct err *err);
+	struct slice archive_bucket, bool is_direct, struct err *err);
 enum rc stages_write(struct stages *s, struct slice bytes, struct err *err);
 
 /* For the manifest: a member, its bytes, and that it is whole. offset: of its data in the tar. */

@@ -7,9 +7,11 @@
 
 #include "adapter/wrap/fault.h"
 #include "base/json.h"
+#include "core/direct.h"
 #include "core/manifest.h"
 #include "core/publish.h"
 #include "core/staged.h"
+#include "model/object_headers.h"
 #include "obs/log.h"
 #include "world.h"
 
@@ -159,6 +161,53 @@ static void many_members_are_written_in_pieces(void **state)
 	assert_true(text.n > 4 * MANIFEST_PIECE_BYTES);
 	assert_int_equal(json_parse(text, text.n, &root, NULL), RC_OK);
 	assert_int_equal(json_array_size(json_object_get(root, "members")), 3000);
+	json_decref(root);
+}
+
+static bool says_direct(struct fixture *f, const char *bucket, struct slice key)
+{
+	struct object_id id = {slice_str(bucket), key, {0}};
+	struct os_object info;
+
+	assert_int_equal(os_head(f->w.store, &id, &f->w.arena, &info, NULL), RC_OK);
+	return slice_eq_str(
+		object_headers_get(info.headers, "x-amz-meta-baler-origin"), "direct-invocation");
+}
+
+/* The ledger has no plan of a direct invocation's bundle: it must say so itself, and no other may. */
+static void what_a_direct_invocation_made_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct s3_event_record record = {0};
+	atomic_bool stopping = false;
+	struct direct_job job = {.cfg = &f->cfg, .records = &record, .n = 1, .stopping = &stopping};
+	struct direct_result made;
+	size_t at = world_put(&f->w, "data/a", 10);
+	struct slice key, manifest;
+	json_t *root;
+
+	record.object = f->w.objects[at].id;
+	assert_int_equal(direct_run(&job, &made, NULL), RC_OK);
+	key = slice_str(made.key);
+	manifest = manifest_key(&f->w.arena, key);
+	assert_true(says_direct(f, WORLD_DISTRIBUTION, key));
+	assert_true(says_direct(f, WORLD_ARCHIVE, key));
+	assert_true(says_direct(f, WORLD_ARCHIVE, manifest));
+	assert_int_equal(
+		json_parse(read_object(f, WORLD_ARCHIVE, manifest), 1 << 20, &root, NULL), RC_OK);
+	assert_true(json_is_true(json_object_get(root, "direct")));
+	json_decref(root);
+
+	world_announce(&f->w, world_put(&f->w, "data/b", 10));
+	assert_true(world_run(&f->w, f->p, 500));
+	world_harvest(&f->w);
+	key = f->w.bundles[slice_eq_str(f->w.bundles[0].key, made.key)].key;
+	manifest = manifest_key(&f->w.arena, key);
+	assert_false(says_direct(f, WORLD_DISTRIBUTION, key));
+	assert_false(says_direct(f, WORLD_ARCHIVE, manifest));
+	assert_int_equal(
+		json_parse(read_object(f, WORLD_ARCHIVE, manifest), 1 << 20, &root, NULL), RC_OK);
+	assert_null(json_object_get(root, "direct"));
 	json_decref(root);
 }
 
@@ -312,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_offsets_lead_to_the_bytes),
 		TEST(many_members_are_written_in_pieces),
+		TEST(what_a_direct_invocation_made_says_so),
 		TEST(without_an_archive_bucket_there_is_none),
 		cmocka_unit_test(a_death_between_the_publishes_is_finished),
 		cmocka_unit_test(a_lost_stage_voids_the_plan_and_clears_the_archive),
