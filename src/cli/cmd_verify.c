@@ -18,6 +18,7 @@ struct options {
 	/* verify --ledger */
 	bool ledger;
 	char *data, *landing_bucket, *distribution_bucket, *archive_bucket, *event_prefix;
+	uint64_t ledger_retention_ms;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -53,6 +54,10 @@ const struct setting verify_settings[] = {
 		"data-aggregator-archive-dev", .help = "--ledger: as of the server"},
 	{"event-prefix", 0, "PREFIX", SETTING_TEXT, FIELD(event_prefix), "data/",
 		.help = "--ledger: as of the server"},
+	{"ledger-retention", 0, "TIME", SETTING_DURATION, FIELD(ledger_retention_ms), "45d", 0,
+		3650 * 24 * 3600 * 1000ull, .variable = "IDEMPOTENCY_TTL_DAYS",
+		.variable_unit = 24 * 3600 * 1000ull,
+		.help = "--ledger: as of the server; what is older may be gone and is not missed"},
 	{NULL},
 };
 
@@ -216,7 +221,7 @@ static int run_ledger(const struct command_line *line, const struct options *o)
 		.archive_bucket = o->archive_bucket};
 
 	if (line->n_operands == 0)
-		return verify_ledger(&cfg, o->json);
+		return verify_ledger(&cfg, o->ledger_retention_ms, o->json);
 	fprintf(stderr, "baler verify: '--ledger' checks '--data DIR' and takes no bundle\n");
 	return EXIT_USAGE;
 }

@@ -17,7 +17,8 @@
 struct session {
 	const struct audit_source *source;
 	struct meter meter;
-	uint64_t start_boot_ms;
+	enum ledger_audit_phase phase;
+	uint64_t start_boot_ms; /* of the phase */
 	bool json;
 	uint64_t n_shown;
 };
@@ -82,23 +83,46 @@ static void on_finding(void *arg, const struct finding *f)
 	show_text(f);
 }
 
+static const char *phase_name(enum ledger_audit_phase phase)
+{
+	static const char *const names[] = {
+		[AUDIT_VERSIONS] = "versions",
+		[AUDIT_PLANS] = "plans",
+		[AUDIT_RECORDS] = "records",
+		[AUDIT_BUNDLES] = "bundles and manifests",
+	};
+
+	return names[phase];
+}
+
+/* Each phase counts other things, so each has a rate of its own. */
 static void on_progress(
 	void *arg, enum ledger_audit_phase phase, const struct ledger_audit_summary *now)
 {
 	struct session *s = arg;
-	uint64_t elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms;
+	uint64_t boot_ms = clock_boot_ms(clock_system());
+	struct meter_reading reading = {0};
 
-	s->meter.what = phase == AUDIT_BUNDLES ? "bundles" : "versions";
-	if (phase == AUDIT_BUNDLES)
-		meter_show(&s->meter, &(struct meter_reading){.n = s->source->n_bundles,
-					      .n_done = now->bundles + now->bundles_gone,
-					      .bytes = s->source->bundle_bytes,
-					      .done_bytes = now->bundle_bytes,
-					      .elapsed_ms = elapsed_ms});
+	if (!s->meter.what || s->phase != phase) {
+		s->phase = phase;
+		s->start_boot_ms = boot_ms;
+		meter_clear(&s->meter);
+		meter_init(&s->meter, stderr, isatty(STDERR_FILENO), phase_name(phase));
+	}
+	reading.elapsed_ms = boot_ms - s->start_boot_ms;
+	if (phase == AUDIT_VERSIONS)
+		reading.n = s->source->n_versions, reading.n_done = now->versions;
+	else if (phase == AUDIT_PLANS)
+		reading.n = s->source->n_plans, reading.n_done = now->plans;
+	else if (phase == AUDIT_RECORDS)
+		reading.n = s->source->n_claims, reading.n_done = now->claims;
 	else
-		meter_show(&s->meter, &(struct meter_reading){.n = s->source->n_versions,
-					      .n_done = now->versions,
-					      .elapsed_ms = elapsed_ms});
+		reading = (struct meter_reading){.n = s->source->n_bundles,
+			.n_done = now->objects,
+			.bytes = s->source->bundle_bytes,
+			.done_bytes = now->object_bytes,
+			.elapsed_ms = reading.elapsed_ms};
+	meter_show(&s->meter, &reading);
 }
 
 #define U(name) (unsigned long long)sum->name
@@ -109,24 +133,31 @@ static void sum_json(const struct ledger_audit_summary *sum, bool complete)
 	for (int i = 0; i < FINDING_KINDS; i++)
 		printf(",\"%s\":%llu", finding_kind_name((enum finding_kind)i), U(findings[i]));
 	printf(",\"versions\":%llu,\"members\":%llu,\"rejected\":%llu,\"claimed\":%llu,"
-	       "\"waiting\":%llu,\"dead\":%llu,\"plans\":%llu,\"claims\":%llu,\"stages\":%llu,",
+	       "\"waiting\":%llu,\"dead\":%llu,\"plans\":%llu,\"open\":%llu,\"sealed\":%llu,"
+	       "\"claims\":%llu,\"stages\":%llu,",
 		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead), U(plans),
-		U(claims), U(stages));
+		U(open), U(sealed), U(claims), U(stages));
 	printf("\"bundles\":%llu,\"bundles_gone\":%llu,\"bundle_bytes\":%llu,"
-	       "\"bundle_members\":%llu,\"sources_compared\":%llu}\n",
+	       "\"bundle_members\":%llu,\"sources_compared\":%llu,\"manifests\":%llu,"
+	       "\"direct\":%llu}\n",
 		U(bundles), U(bundles_gone), U(bundle_bytes), U(bundle_members),
-		U(sources_compared));
+		U(sources_compared), U(manifests), U(direct));
 }
 
 static void sum_text(const struct ledger_audit_summary *sum)
 {
 	printf("%llu versions: %llu in bundles, %llu rejected, %llu claimed, %llu waiting, %llu "
-	       "dead letters; %llu plans, %llu records\n",
-		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead), U(plans),
+	       "dead letters\n",
+		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead));
+	printf("%llu plans (%llu open, %llu sealed), %llu records\n", U(plans), U(open), U(sealed),
 		U(claims));
 	printf("%llu bundles read (%llu taken meanwhile), %llu members, %llu compared with their "
-	       "sources\n",
-		U(bundles), U(bundles_gone), U(bundle_members), U(sources_compared));
+	       "sources, %llu manifests\n",
+		U(bundles), U(bundles_gone), U(bundle_members), U(sources_compared), U(manifests));
+	if (sum->direct)
+		printf("%llu bundles of direct invocations, which no ledger has: judged by their "
+		       "manifests\n",
+			U(direct));
 	printf("%llu findings", U(n_findings));
 	for (int i = 0; i < FINDING_KINDS; i++)
 		printf("%s%llu %s", i ? ", " : ": ", U(findings[i]),
@@ -134,26 +165,26 @@ static void sum_text(const struct ledger_audit_summary *sum)
 	printf("\n");
 }
 
-int verify_ledger(const struct local_audit_config *cfg, bool json)
+int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool json)
 {
-	struct session s = {.json = json, .start_boot_ms = clock_boot_ms(clock_system())};
+	struct session s = {.json = json};
 	struct ledger_audit_summary sum = {0};
 	struct audit_source *source = NULL;
 	struct err err = {0};
 	enum rc rc = local_audit_open(cfg, &source, &err);
 
-	meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "versions");
 	s.source = source;
 	if (rc == RC_OK && json)
 		printf("{\"findings\":[");
 	if (rc == RC_OK)
 		rc = ledger_audit(&(struct ledger_audit_options){.source = source,
 					  .now_wall_ms = clock_wall_ms(clock_system()),
+					  .kept_ms = kept_ms,
 					  .found = on_finding,
 					  .progress = on_progress,
 					  .arg = &s},
 			&sum, &err);
-	meter_end(&s.meter);
+	meter_clear(&s.meter);
 	if (source && json)
 		sum_json(&sum, rc == RC_OK);
 	else if (rc == RC_OK)

@@ -2,7 +2,7 @@
  * audit_source: store, ledger and queue as an auditor reads them: nothing is changed, and nobody who works is in the way.
  *
  * [AS-1] All that is told is of one moment, the opening's; only open reads what is there now.
- * [AS-2] versions, claim_find, stages and was_published may be asked until release; the rest until close.
+ * [AS-2] versions, claim_find, stages and traces may be asked until release; the rest until close.
  * [AS-3] Visits come one after the other, on the caller's thread; their slices live during the visit. A visit may ask anything else. A
  *        result other than RC_OK ends the walk with it.
  * [AS-4] A row that cannot be what it should be (an id of the wrong length) is told as it is, as far as that goes, not left out.
@@ -18,13 +18,19 @@ struct audit_version {
 	struct object_id id; /* version: as the ledger calls it, "seq:…" for one without versionId */
 	uint64_t size_bytes, modified_wall_ms;
 	bool is_marker;
+	/* The three below: of bundles only. */
+	bool is_archived; /* in the archive bucket, not in distribution */
+	bool is_current;  /* what a GET of the key gives */
+	bool is_direct;   /* its metadata says that a direct invocation made it; anybody can write that */
 };
 
 struct audit_plan {
 	struct plan_id id;
 	bool has_id;    /* 16 bytes */
 	uint64_t state; /* an enum plan_state, or whatever stands there */
+	bool is_live;   /* the scanner still looks after it: neither done nor given up and tidied */
 	struct slice bucket, key;
+	uint64_t opened_wall_ms;
 	bool has_seal; /* the four below are there */
 	uint64_t size_bytes;
 	unsigned char sha256[LG_SHA256_BYTES];
@@ -44,6 +50,8 @@ struct audit_claim {
 struct audit_stage {
 	struct slice bucket, key;
 	bool is_published;
+	bool is_direct; /* its metadata says so */
+	uint64_t staged_wall_ms;
 };
 
 /* Where an object's message is. */
@@ -64,7 +72,8 @@ struct audit_source_ops {
 	/* Of the landing bucket below the event prefix, delete markers too. */
 	enum rc (*versions)(
 		struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
-	/* Objects of the distribution and archive buckets, no delete markers. */
+	/* Objects of the distribution and archive buckets, and of any other that a plan's bundle went to; no delete markers. In order of
+	 * keys, of one key the archive's first. */
 	enum rc (*bundles)(
 		struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
 	enum rc (*plans)(struct audit_source *s, audit_plan_fn *visit, void *arg, struct err *err);
@@ -84,9 +93,13 @@ struct audit_source_ops {
 	/* *ret_traces: an OR of enum audit_trace. */
 	enum rc (*traces)(struct audit_source *s, const struct object_id *object,
 		unsigned *ret_traces, struct err *err);
-	/* Whether the store remembers any version or delete marker of it, or its publishing. */
+	/* Of the buckets that bundles walks, what a GET of the key gives. RC_ABSENT. Slices are in a. */
+	enum rc (*current)(struct audit_source *s, struct arena *a, struct slice bucket,
+		struct slice key, struct audit_version *ret_version, struct err *err);
+	/* Whether the store remembers any version or delete marker of it, or (*ret_by_stage) that it published a stage there,
+	 * which no client can make it say. */
 	enum rc (*was_published)(struct audit_source *s, struct slice bucket, struct slice key,
-		bool *ret_was, struct err *err);
+		bool *ret_was, bool *ret_by_stage, struct err *err);
 	/* The moment is let go: a live server can trim its log again. */
 	enum rc (*release)(struct audit_source *s, struct err *err);
 	/* The bytes, for reading from their start; the caller closes. RC_ABSENT: the version is gone by now; RC_CORRUPT: it is
@@ -98,7 +111,8 @@ struct audit_source_ops {
 
 struct audit_source {
 	const struct audit_source_ops *ops;
-	uint64_t n_versions, n_bundles; /* visits to come, for progress */
+	struct slice distribution_bucket, archive_bucket;
+	uint64_t n_versions, n_plans, n_claims, n_bundles; /* visits to come, for progress */
 	uint64_t bundle_bytes;
 };
 

@@ -7,13 +7,10 @@
 #include "model/bundle_key.h"
 #include "verify/ledger_audit_internal.h"
 
-#define MANIFEST_PREFIX                                                                            \
-	"manifests/" /* an archived bundle's list of members: this, its key, ".json" */
-#define MANIFEST_SUFFIX ".json"
 #define PROGRESS_EVERY 256
 
 static const char *const kind_names[FINDING_KINDS] = {
-	"lost", "duplicate", "orphan", "damaged", "illegal"};
+	"lost", "duplicate", "orphan", "missing", "damaged", "illegal"};
 
 const char *finding_kind_name(enum finding_kind kind)
 {
@@ -134,26 +131,58 @@ static bool is_plan_state(uint64_t state)
 	       state == PLAN_ABORTED;
 }
 
+static void judge_state(
+	struct auditor *a, const struct audit_plan *p, const struct object_id *bundle)
+{
+	bool is_done = p->state == PLAN_DONE;
+
+	if (!p->has_id || !is_plan_state(p->state))
+		auditor_note(a, FINDING_ILLEGAL, "I7", bundle, p->has_id ? &p->id : NULL,
+			"a plan in state %llu, which is none", (unsigned long long)p->state);
+	else if (plan_is_final(p) && !p->has_seal)
+		auditor_note(a, FINDING_ILLEGAL, "I7", bundle, &p->id, "a %s plan without a seal",
+			is_done ? "done" : "sealed");
+	else if (!p->is_live && (p->state == PLAN_OPEN || p->state == PLAN_SEALED))
+		auditor_note(a, FINDING_ILLEGAL, "I11", bundle, &p->id,
+			"a plan that is not finished, and that nobody looks after");
+}
+
+/* A done plan's bundle: was it published, has the archive got it? */
+static enum rc judge_done(struct auditor *a, const struct audit_plan *p,
+	const struct object_id *bundle, struct err *err)
+{
+	struct arena arena = ARENA_INIT;
+	struct audit_version copy;
+	bool was, by_stage;
+	enum rc rc = audit_call(a->source, was_published, p->bucket, p->key, &was, &by_stage, err);
+
+	/* of an old one all may be gone: the bundle, and what was remembered of it */
+	if (rc == RC_OK && !was && !auditor_may_be_gone(a, p->opened_wall_ms))
+		auditor_note(a, FINDING_ORPHAN, "I5", bundle, &p->id,
+			"done, and its bundle never was published");
+	if (rc == RC_OK)
+		rc = audit_call(
+			a->source, current, &arena, a->source->archive_bucket, p->key, &copy, err);
+	if (rc == RC_ABSENT) {
+		auditor_note(a, FINDING_MISSING, "I12", bundle, &p->id,
+			"published, and not in the archive");
+		rc = RC_OK;
+	}
+	arena_release(&arena);
+	return rc;
+}
+
 static enum rc judge_plan(void *arg, const struct audit_plan *p, struct err *err)
 {
 	struct auditor *a = arg;
 	struct object_id bundle = {.bucket = p->bucket, .key = p->key};
-	bool was = true;
-	enum rc rc = RC_OK;
 
-	a->sum.plans++;
-	if (!p->has_id || !is_plan_state(p->state))
-		auditor_note(a, FINDING_ILLEGAL, "I7", &bundle, p->has_id ? &p->id : NULL,
-			"a plan in state %llu, which is none", (unsigned long long)p->state);
-	else if (plan_is_final(p) && !p->has_seal)
-		auditor_note(a, FINDING_ILLEGAL, "I7", &bundle, &p->id, "a %s plan without a seal",
-			p->state == PLAN_DONE ? "done" : "sealed");
-	if (p->state == PLAN_DONE)
-		rc = audit_call(a->source, was_published, p->bucket, p->key, &was, err);
-	if (rc == RC_OK && !was)
-		auditor_note(a, FINDING_ORPHAN, "I5", &bundle, &p->id,
-			"done, and its bundle never was published");
-	return rc;
+	if (a->sum.plans++ % PROGRESS_EVERY == 0)
+		auditor_progress(a, AUDIT_PLANS);
+	judge_state(a, p, &bundle);
+	a->sum.open += p->state == PLAN_OPEN;
+	a->sum.sealed += p->state == PLAN_SEALED;
+	return p->state == PLAN_DONE ? judge_done(a, p, &bundle, err) : RC_OK;
 }
 
 /* The records of one plan pass by in order of slots. */
@@ -219,24 +248,24 @@ static enum rc judge_claim(void *arg, const struct audit_claim *c, struct err *e
 	return rc;
 }
 
-/* The key of the bundle that a manifest is about, or the key itself. */
-static struct slice bundle_of(struct slice key)
+/* Of a direct invocation, which has no plan: it publishes at once, or has died. */
+static void judge_direct_stage(
+	struct auditor *a, const struct audit_stage *st, const struct object_id *object)
 {
-	struct slice prefix = slice_str(MANIFEST_PREFIX), suffix = slice_str(MANIFEST_SUFFIX);
-
-	if (!slice_has_prefix(key, prefix) || key.n < prefix.n + suffix.n)
-		return key;
-	return slice_of(key.p + prefix.n, key.n - prefix.n - suffix.n);
+	if (!auditor_may_be_at_work(a, st->staged_wall_ms))
+		auditor_note(a, FINDING_ORPHAN, "I8", object, NULL,
+			"a stage of a direct invocation that never published it");
 }
 
 static enum rc judge_stage(void *arg, const struct audit_stage *st, struct err *err)
 {
 	struct auditor *a = arg;
 	struct object_id object = {.bucket = st->bucket, .key = st->key};
+	struct slice bundle = audit_bundle_of(st->key);
 	struct arena arena = ARENA_INIT;
 	struct audit_plan plan;
 	struct plan_id id = {0};
-	bool parsed = bundle_key_parse(bundle_of(st->key), &id);
+	bool parsed = bundle_key_parse(bundle.p ? bundle : st->key, &id);
 	enum rc rc = RC_ABSENT;
 
 	a->sum.stages++;
@@ -244,13 +273,13 @@ static enum rc judge_stage(void *arg, const struct audit_stage *st, struct err *
 		return RC_OK;
 	if (parsed)
 		rc = audit_call(a->source, plan_find, &arena, &id, &plan, err);
-	if (rc == RC_ABSENT) {
+	if (rc == RC_ABSENT && st->is_direct)
+		judge_direct_stage(a, st, &object);
+	else if (rc == RC_ABSENT)
 		auditor_note(a, FINDING_ORPHAN, "I8", &object, parsed ? &id : NULL,
 			"a stage whose plan does not exist");
-		rc = RC_OK;
-	}
 	arena_release(&arena);
-	return rc;
+	return rc == RC_ABSENT ? RC_OK : rc;
 }
 
 enum rc ledger_audit(const struct ledger_audit_options *options,

@@ -6,14 +6,22 @@
  * duplicate  an object that is twice in what is published: two records for one slot, a member that another plan has too, an
  *            object that is rejected and yet a member (I1)
  * orphan     a published bundle whose plan is unknown or was never sealed (I3), a done plan whose bundle never was published (I5), a
- *            record whose plan does not exist (I6), a stage of no plan (I8), a member that no record accounts for (I4)
- * damaged    a bundle, or a member of it, that has other bytes or other members than were sealed (I4)
- * illegal    a plan or record in a state that there is not (I7)
+ *            record whose plan does not exist (I6), a stage of no plan (I8), a member that no record accounts for (I4), a manifest of no
+ *            bundle, an archived bundle that never was published (I12)
+ * missing    a published bundle that is not in the archive, or an archived one without its manifest (I12)
+ * damaged    a bundle, or a member of it, that has other bytes or other members than were sealed (I4); a manifest that does not say what is
+ *            in its bundle, where, and of which objects (I12)
+ * illegal    a plan or record in a state that there is not (I7), a plan that is not finished and that nobody will finish (I11)
+ *
+ * Of I9 and I10 only the outcome is seen: a member without its record, a rejected member, an object that is lost or in two bundles.
  *
  * What cannot be told any more is not a finding: bundles and sources that were taken away by now are counted only; the record of a member
- * whose source is gone may have been removed by retention, and so may the plan of a bundle older than LEDGER_AUDIT_KEPT_MS.
+ * whose source is gone may have been removed by retention (kept_ms), and so may a plan, and what was remembered of its publishing. A bundle
+ * of a direct invocation has no plan by design: its metadata says so, and the store knows that it published it; it is held against its
+ * manifest and its sources, and counted. What is under way is no finding either: docs/protocol.md, steps 5 to 10.
  *
- * Memory: one plan's records (an object id for each of at most 100,000 slots). Not thread-safe; blocks.
+ * Memory: one plan's records and one manifest (an object id and about 300 bytes for each of at most 100,000 slots). Not thread-safe;
+ * blocks.
  */
 #ifndef BALER_VERIFY_LEDGER_AUDIT_H
 #define BALER_VERIFY_LEDGER_AUDIT_H
@@ -21,11 +29,13 @@
 #include "port/audit_source.h"
 
 #define LEDGER_AUDIT_KEPT_MS (45ull * 24 * 3600 * 1000) /* docs/protocol.md, section 4: at least 45 days */
+#define LEDGER_AUDIT_DIRECT_MS (3600ull * 1000)         /* a direct invocation has ended by then, alive or dead */
 
 enum finding_kind {
 	FINDING_LOST,
 	FINDING_DUPLICATE,
 	FINDING_ORPHAN,
+	FINDING_MISSING,
 	FINDING_DAMAGED,
 	FINDING_ILLEGAL,
 	FINDING_KINDS
@@ -41,18 +51,21 @@ struct finding {
 
 struct ledger_audit_summary {
 	uint64_t versions, members, rejected, claimed, waiting, dead; /* versions in landing, and where they are */
-	uint64_t plans, claims, stages;
+	uint64_t plans, open, sealed, claims, stages; /* open and sealed: of the plans, not finished yet */
 	uint64_t bundles, bundles_gone, bundle_bytes; /* read whole; gone before they could be */
 	uint64_t bundle_members, sources_compared;
+	uint64_t direct, manifests;     /* archived bundles of direct invocations; manifests read */
+	uint64_t objects, object_bytes; /* of distribution and archive, looked at: progress */
 	uint64_t findings[FINDING_KINDS];
 	uint64_t n_findings;
 };
 
-enum ledger_audit_phase { AUDIT_VERSIONS, AUDIT_RECORDS, AUDIT_BUNDLES };
+enum ledger_audit_phase { AUDIT_VERSIONS, AUDIT_PLANS, AUDIT_RECORDS, AUDIT_BUNDLES };
 
 struct ledger_audit_options {
 	struct audit_source *source;
 	uint64_t now_wall_ms;
+	uint64_t kept_ms; /* the server's retention of ledger records; 0: for ever */
 	void (*found)(void *arg, const struct finding *finding);
 	/* Often; may be NULL. */
 	void (*progress)(void *arg, enum ledger_audit_phase phase, const struct ledger_audit_summary *now);

@@ -1,28 +1,18 @@
 /*
- * Every bundle that is still there, against the plan that sealed it: its bytes, and each member against the record of its slot and against
- * the source. Members stand in a bundle in the order of their slots.
+ * Every bundle that is still there, against the plan that sealed it: its bytes, and each member against the record of its slot, its
+ * manifest and the source. Members stand in a bundle in the order of their slots. A direct invocation's has no plan: there the manifest alone
+ * says what should be in it.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/digest.h"
 #include "model/bundle_key.h"
 #include "model/member_name.h"
 #include "verify/ledger_audit_internal.h"
-#include "verify/untar.h"
 
 #define BLOCK_BYTES 65536
-
-struct bundle_reading {
-	struct auditor *a;
-	const struct audit_version *version;
-	struct arena arena;
-	struct audit_plan plan;
-	bool has_plan;
-	struct object_id *objects; /* by slot; key.p == NULL: no record */
-	uint64_t slot;             /* of the next member */
-	uint64_t n_members;
-};
 
 static enum rc hash_fd(
 	int fd, unsigned char out[SHA256_BYTES], uint64_t *ret_bytes, struct err *err)
@@ -61,7 +51,7 @@ static enum rc compare_source(struct bundle_reading *r, const struct object_id *
 	if (rc == RC_ABSENT)
 		return RC_OK;
 	if (rc == RC_CORRUPT) {
-		auditor_note(r->a, FINDING_DAMAGED, "I4", source, &r->plan.id,
+		auditor_note(r->a, FINDING_DAMAGED, "I4", source, &r->id,
 			"the source cannot be read: %s", err->text);
 		return RC_OK;
 	}
@@ -73,7 +63,7 @@ static enum rc compare_source(struct bundle_reading *r, const struct object_id *
 		return rc;
 	r->a->sum.sources_compared++;
 	if (size != m->size || memcmp(hash, m->sha256, SHA256_BYTES) != 0)
-		auditor_note(r->a, FINDING_DAMAGED, "I4", source, &r->plan.id,
+		auditor_note(r->a, FINDING_DAMAGED, "I4", source, &r->id,
 			"it has other bytes in the bundle '" SLICE_FMT "'",
 			SLICE_ARG(r->version->id.key));
 	return RC_OK;
@@ -81,7 +71,7 @@ static enum rc compare_source(struct bundle_reading *r, const struct object_id *
 
 struct elsewhere {
 	struct auditor *a;
-	const struct plan_id *not_this; /* may be NULL */
+	const struct plan_id *not_this;
 	bool is_found;
 	struct plan_id plan;
 };
@@ -94,7 +84,7 @@ static enum rc look_elsewhere(void *arg, const struct audit_claim *c, struct err
 	enum rc rc;
 
 	if (c->state != LG_CLAIMED || !c->has_plan_id ||
-		(e->not_this && memcmp(e->not_this, &c->plan, sizeof(c->plan)) == 0))
+		memcmp(e->not_this, &c->plan, sizeof(c->plan)) == 0)
 		return RC_OK;
 	rc = audit_call(e->a->source, plan_find, &arena, &c->plan, &plan, err);
 	if (rc == RC_OK && plan_is_final(&plan) && plan_has_member(&plan, c->slot)) {
@@ -108,7 +98,7 @@ static enum rc look_elsewhere(void *arg, const struct audit_claim *c, struct err
 /* A member that no record of this plan accounts for: is it another plan's? */
 static enum rc judge_stray(struct bundle_reading *r, struct slice name, struct err *err)
 {
-	struct elsewhere e = {.a = r->a, .not_this = r->has_plan ? &r->plan.id : NULL};
+	struct elsewhere e = {.a = r->a, .not_this = &r->id};
 	enum rc rc = audit_call(r->a->source, claims_of_key, name, look_elsewhere, &e, err);
 	char other[2 * PLAN_ID_BYTES + 1];
 
@@ -116,22 +106,15 @@ static enum rc judge_stray(struct bundle_reading *r, struct slice name, struct e
 		return rc;
 	if (e.is_found) {
 		hex_encode(e.plan.bytes, PLAN_ID_BYTES, other);
-		auditor_note(r->a, FINDING_DUPLICATE, "I1", &r->version->id,
-			r->has_plan ? &r->plan.id : NULL,
+		auditor_note(r->a, FINDING_DUPLICATE, "I1", &r->version->id, &r->id,
 			"its member '" SLICE_FMT "' is a member of plan %s too", SLICE_ARG(name),
 			other);
-	} else if (r->has_plan) {
-		auditor_note(r->a, FINDING_ORPHAN, "I4", &r->version->id, &r->plan.id,
+	} else if (r->origin == ORIGIN_PLAN) {
+		auditor_note(r->a, FINDING_ORPHAN, "I4", &r->version->id, &r->id,
 			"its member '" SLICE_FMT "' is not what its slot's record names",
 			SLICE_ARG(name));
 	}
 	return RC_OK;
-}
-
-/* The record of a member's slot: retention takes old ones away once their source is gone. */
-static bool may_lack_records(const struct bundle_reading *r)
-{
-	return r->version->modified_wall_ms + LEDGER_AUDIT_KEPT_MS <= r->a->o->now_wall_ms;
 }
 
 static bool is_named(const struct object_id *object, struct slice name)
@@ -145,25 +128,55 @@ static bool is_named(const struct object_id *object, struct slice name)
 	return is;
 }
 
+/* The record of the next member's slot; NULL: none is known, or there are more members than slots. */
+static const struct object_id *next_record(struct bundle_reading *r)
+{
+	const struct object_id *o;
+
+	if (r->origin != ORIGIN_PLAN)
+		return NULL;
+	while (r->slot < r->plan.n_slots && !plan_has_member(&r->plan, r->slot))
+		r->slot++;
+	o = r->slot < r->plan.n_slots ? &r->objects[r->slot] : NULL;
+	r->slot++;
+	return o && o->key.p ? o : NULL;
+}
+
+/* No plan says what should be there; what the manifest (e) names can be compared. */
+static enum rc judge_planless(struct bundle_reading *r, const struct audit_member *e,
+	const struct untar_member *m, struct err *err)
+{
+	if (r->origin == ORIGIN_NONE)
+		return judge_stray(r, m->name, err);
+	return e ? compare_source(r, &e->source, m, err) : RC_OK;
+}
+
 static enum rc on_member(void *arg, const struct untar_member *m, struct err *err)
 {
 	struct bundle_reading *r = arg;
-	const struct object_id *o;
+	const struct object_id *record = next_record(r);
+	bool is_its = record && is_named(record, m->name);
+	const struct audit_member *e = audit_manifest_member(r, m, is_its ? record : NULL);
 
 	r->n_members++;
 	r->a->sum.bundle_members++;
-	if (!r->has_plan)
-		return judge_stray(r, m->name, err);
-	while (r->slot < r->plan.n_slots && !plan_has_member(&r->plan, r->slot))
-		r->slot++;
-	if (r->slot >= r->plan.n_slots)
-		return judge_stray(r, m->name, err);
-	o = &r->objects[r->slot++];
-	if (!o->key.p && may_lack_records(r))
+	if (r->origin != ORIGIN_PLAN)
+		return judge_planless(r, e, m, err);
+	if (is_its)
+		return compare_source(r, record, m, err);
+	/* retention takes old records away once their source is gone */
+	if (!record && r->slot <= r->plan.n_slots &&
+		auditor_may_be_gone(r->a, r->plan.opened_wall_ms))
 		return RC_OK;
-	if (!o->key.p || !is_named(o, m->name))
-		return judge_stray(r, m->name, err);
-	return compare_source(r, o, m, err);
+	return judge_stray(r, m->name, err);
+}
+
+static void on_plain(void *arg, struct slice bytes)
+{
+	struct bundle_reading *r = arg;
+
+	if (r->has_manifest)
+		audit_manifest_plain(&r->manifest, bytes);
 }
 
 static enum rc keep_object(void *arg, const struct audit_claim *c, struct err *err)
@@ -189,115 +202,134 @@ static void judge_bytes(struct bundle_reading *r, uint64_t size, const unsigned 
 {
 	char is[2 * SHA256_BYTES + 1], sealed[2 * SHA256_BYTES + 1];
 
+	audit_manifest_bytes(r, size, hash);
+	if (r->origin != ORIGIN_PLAN)
+		return;
 	hex_encode(hash, SHA256_BYTES, is);
 	hex_encode(r->plan.sha256, SHA256_BYTES, sealed);
 	if (size != r->plan.size_bytes)
-		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->plan.id,
+		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->id,
 			"it has %llu bytes, sealed were %llu", (unsigned long long)size,
 			(unsigned long long)r->plan.size_bytes);
 	else if (memcmp(hash, r->plan.sha256, SHA256_BYTES) != 0)
-		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->plan.id,
+		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->id,
 			"its SHA-256 is %s, sealed was %s", is, sealed);
 }
 
 static enum rc read_members(struct bundle_reading *r, int fd, struct err *err)
 {
-	struct untar_sink sink = {.member = on_member, .arg = r};
+	struct untar_sink sink = {.member = on_member, .plain = on_plain, .arg = r};
+	bool has_plan = r->origin == ORIGIN_PLAN;
 	enum rc rc = RC_OK;
 
-	if (r->has_plan) {
+	if (has_plan) {
 		r->objects = arena_array(&r->arena, r->plan.n_slots, sizeof(*r->objects));
-		rc = audit_call(r->a->source, claims_of_plan, &r->plan.id, keep_object, r, err);
+		rc = audit_call(r->a->source, claims_of_plan, &r->id, keep_object, r, err);
 	}
 	if (rc == RC_OK)
 		rc = untar_fd(fd, &sink, err);
 	if (rc == RC_CORRUPT) {
-		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id,
-			r->has_plan ? &r->plan.id : NULL, "%s", err->text);
+		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->id, "%s", err->text);
 		return RC_OK;
 	}
-	if (rc == RC_OK && r->has_plan && r->n_members != n_members_sealed(&r->plan))
-		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->plan.id,
+	if (rc == RC_OK)
+		audit_manifest_end(r);
+	if (rc == RC_OK && has_plan && r->n_members != n_members_sealed(&r->plan))
+		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->id,
 			"it has %llu members, sealed were %llu", (unsigned long long)r->n_members,
 			(unsigned long long)n_members_sealed(&r->plan));
 	return rc;
 }
 
-static enum rc read_bundle(struct bundle_reading *r, struct err *err)
+static bool was_judged(const struct bundle_reading *r, uint64_t size, const unsigned char *hash)
 {
-	struct ledger_audit_summary *sum = &r->a->sum;
+	const struct auditor *a = r->a;
+
+	return r->origin == ORIGIN_PLAN && slice_eq_str(r->version->id.key, a->judged_key) &&
+	       size == a->judged_bytes && memcmp(hash, a->judged_sha256, SHA256_BYTES) == 0;
+}
+
+static void remember_judged(
+	const struct bundle_reading *r, uint64_t size, const unsigned char *hash)
+{
+	struct auditor *a = r->a;
+
+	snprintf(a->judged_key, sizeof(a->judged_key), SLICE_FMT, SLICE_ARG(r->version->id.key));
+	a->judged_bytes = size;
+	memcpy(a->judged_sha256, hash, SHA256_BYTES);
+}
+
+static enum rc read_bytes(struct bundle_reading *r, int fd, struct err *err)
+{
 	unsigned char hash[SHA256_BYTES];
 	uint64_t size = 0;
+	enum rc rc = hash_fd(fd, hash, &size, err);
+
+	r->a->sum.bundle_bytes += size;
+	if (rc == RC_OK)
+		judge_bytes(r, size, hash);
+	if (rc != RC_OK || was_judged(r, size, hash))
+		return rc;
+	if (lseek(fd, 0, SEEK_SET) != 0)
+		return err_errno(err, errno, "seek");
+	rc = read_members(r, fd, err);
+	if (rc == RC_OK && r->version->is_archived)
+		remember_judged(r, size, hash);
+	return rc;
+}
+
+static enum rc read_bundle(struct bundle_reading *r, struct err *err)
+{
 	int fd;
 	enum rc rc = audit_call(r->a->source, open, &r->version->id, &fd, err);
 
 	if (rc == RC_ABSENT) {
-		sum->bundles_gone++;
+		r->a->sum.bundles_gone++;
 		return RC_OK;
 	}
-	sum->bundles++;
+	r->a->sum.bundles++;
 	if (rc == RC_CORRUPT) {
-		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id,
-			r->has_plan ? &r->plan.id : NULL, "%s", err->text);
+		auditor_note(r->a, FINDING_DAMAGED, "I4", &r->version->id, &r->id, "%s", err->text);
 		return RC_OK;
 	}
 	if (rc != RC_OK)
 		return rc;
-	rc = hash_fd(fd, hash, &size, err);
-	sum->bundle_bytes += size;
-	if (rc == RC_OK && r->has_plan)
-		judge_bytes(r, size, hash);
-	if (rc == RC_OK && lseek(fd, 0, SEEK_SET) != 0)
-		rc = err_errno(err, errno, "seek");
-	if (rc == RC_OK)
-		rc = read_members(r, fd, err);
+	rc = read_bytes(r, fd, err);
 	close(fd);
 	return rc;
 }
 
-static enum rc find_plan(struct bundle_reading *r, const struct plan_id *id, struct err *err)
+static enum rc read_it(struct bundle_reading *r, struct err *err)
 {
-	const struct audit_version *v = r->version;
-	enum rc rc = audit_call(r->a->source, plan_find, &r->arena, id, &r->plan, err);
+	enum rc rc = audit_origin(r, err);
 
-	if (rc == RC_ABSENT) {
-		if (v->modified_wall_ms + LEDGER_AUDIT_KEPT_MS > r->a->o->now_wall_ms)
-			auditor_note(r->a, FINDING_ORPHAN, "I3", &v->id, id,
-				"published, and its plan does not exist");
-		return RC_OK;
-	}
-	if (rc != RC_OK)
+	if (rc != RC_OK || r->origin == ORIGIN_LEAVING)
 		return rc;
-	if (!plan_is_final(&r->plan) || !r->plan.has_seal)
-		auditor_note(r->a, FINDING_ORPHAN, "I3", &v->id, id,
-			"published, and its plan is not sealed");
-	else if (r->plan.n_slots > LG_BATCH_MAX)
-		auditor_note(r->a, FINDING_ILLEGAL, "I4", &v->id, id,
-			"its plan has %llu slots, more than any can",
-			(unsigned long long)r->plan.n_slots);
-	else if (!slice_eq(r->plan.key, v->id.key))
-		auditor_note(r->a, FINDING_ORPHAN, "I3", &v->id, id,
-			"published under another key than its plan's");
-	else
-		r->has_plan = true;
-	return RC_OK;
+	if (r->origin != ORIGIN_NONE)
+		rc = audit_archived(r, err);
+	return rc == RC_OK ? read_bundle(r, err) : rc;
 }
 
 static enum rc judge_bundle(void *arg, const struct audit_version *v, struct err *err)
 {
 	struct bundle_reading r = {.a = arg, .version = v};
-	struct plan_id id;
-	enum rc rc;
+	enum rc rc = RC_OK;
 
-	if (!bundle_key_parse(v->id.key, &id))
-		return RC_OK; /* somebody else's object, a manifest */
-	rc = find_plan(&r, &id, err);
-	if (rc == RC_OK)
-		rc = read_bundle(&r, err);
+	if (v->is_archived && slice_has_prefix(v->id.key, slice_str(AUDIT_MANIFESTS))) {
+		rc = audit_manifest_object(r.a, v, err);
+	} else if (bundle_key_parse(v->id.key, &r.id)) {
+		rc = read_it(&r, err);
+		audit_manifest_close(&r);
+	} else if (v->is_current && bundle_key_is_bundle(v->id.key)) {
+		auditor_note(r.a, FINDING_ORPHAN, "I3", &v->id, NULL,
+			"it looks like a bundle, and nobody sealed it");
+	}
 	if (rc != RC_OK)
 		err_ctx(err, rc, "'" SLICE_FMT "/" SLICE_FMT "'", SLICE_ARG(v->id.bucket),
 			SLICE_ARG(v->id.key));
 	arena_release(&r.arena);
+	r.a->sum.objects++;
+	r.a->sum.object_bytes += v->size_bytes;
 	auditor_progress(r.a, AUDIT_BUNDLES);
 	return rc;
 }

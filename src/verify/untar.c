@@ -16,6 +16,7 @@ struct source {
 	struct gunzip *gunzip;
 	struct tar_walk walk;
 	uint64_t members, member_bytes; /* that libarchive has found */
+	const struct untar_sink *sink;
 	enum rc rc;
 	struct err err;
 };
@@ -123,6 +124,8 @@ static enum rc read_piece(struct source *s, struct slice *ret_bytes, struct err 
 {
 	enum rc rc = gunzip_read(s->gunzip, ret_bytes, err);
 
+	if (rc == RC_OK && ret_bytes->n && s->sink->plain)
+		s->sink->plain(s->sink->arg, *ret_bytes);
 	return rc == RC_OK ? tar_walk_take(&s->walk, *ret_bytes, err) : rc;
 }
 
@@ -165,7 +168,7 @@ enum rc untar_fd(int fd, const struct untar_sink *sink, struct err *err)
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
 	struct archive *archive = archive_read_new();
-	struct source source = {.gunzip = gunzip_new(fd)};
+	struct source source = {.gunzip = gunzip_new(fd), .sink = sink};
 	enum rc rc;
 
 	if (!archive)

@@ -25,6 +25,8 @@ struct untar_sink {
 	/* Both may be NULL: before a member's bytes, with its size as the archive claims it; and the bytes. */
 	enum rc (*begin)(void *arg, struct slice name, uint64_t claimed_bytes, struct err *err);
 	enum rc (*data)(void *arg, struct slice bytes, struct err *err);
+	/* May be NULL: every byte of the tar in order, from its first to its last, some way ahead of the members. */
+	void (*plain)(void *arg, struct slice bytes);
 };
 
 /* Reads a tar.gz from fd to its end, always to the end, also after a failure. RC_CORRUPT: not a

@@ -25,12 +25,27 @@
 	"CREATE INDEX temp.at_claim_plan ON at_claim(plan, slot);"                                 \
 	"CREATE INDEX temp.at_claim_key ON at_claim(key);"                                         \
 	"CREATE TEMP TABLE at_plan(id BLOB PRIMARY KEY, state, bucket, key, size, n_slots, "       \
-	"sha256, excluded) WITHOUT ROWID;"                                                         \
-	"INSERT INTO at_plan SELECT id, state, bucket, key, size, n_slots, sha256, excluded"       \
-	" FROM main.plan;"                                                                         \
+	"sha256, excluded, live, opened) WITHOUT ROWID;"                                           \
+	"INSERT INTO at_plan SELECT id, state, bucket, key, size, n_slots, sha256, excluded,"      \
+	" live, opened FROM main.plan;"                                                            \
+	"CREATE TEMP TABLE at_stage(bucket BLOB, key BLOB);"                                       \
+	"INSERT INTO at_stage SELECT bucket, key FROM main.stage WHERE published;"                 \
+	"CREATE INDEX temp.at_stage_key ON at_stage(key, bucket);"                                 \
 	"CREATE TEMP TABLE at_trace(version BLOB, bucket BLOB, key BLOB, trace INTEGER,"           \
 	" PRIMARY KEY(version, bucket, key, trace)) WITHOUT ROWID;"                                \
-	"CREATE TEMP TABLE at_bundle(bucket, key, seq, nonce, is_null, size, modified);"
+	"CREATE TEMP TABLE at_bundle(bucket BLOB, key BLOB, seq, nonce, is_null, size, modified,"  \
+	" is_marker, is_archived, is_current, is_direct);"
+
+/* ?1 distribution, ?2 archive, ?3 landing. */
+#define COPY_BUNDLES                                                                               \
+	"INSERT INTO at_bundle SELECT CAST(b.name AS BLOB), v.key, v.seq, v.nonce, v.is_null,"     \
+	" v.size, v.modified, v.is_marker, b.name = ?2,"                                           \
+	" NOT EXISTS(SELECT 1 FROM version n WHERE n.bucket = v.bucket AND n.key = v.key"          \
+	"  AND n.seq > v.seq), instr(v.headers, CAST(" LOCAL_AUDIT_DIRECT " AS BLOB)) > 0"         \
+	" FROM bucket b JOIN version v ON v.bucket = b.id WHERE b.name IN (?1, ?2) OR b.name <> "  \
+	"?3"                                                                                       \
+	" AND b.name IN (SELECT DISTINCT CAST(bucket AS TEXT) FROM temp.at_plan)"
+#define INDEX_BUNDLES "CREATE INDEX temp.at_bundle_key ON at_bundle(key, is_archived DESC, seq)"
 
 enum rc local_audit_prepare(
 	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err)
@@ -135,27 +150,44 @@ static enum rc copy_traces(
 	return rc;
 }
 
-static enum rc copy_bundles(struct local_audit *a, const char *bucket, struct err *err)
+static enum rc need_bucket(
+	struct local_audit *a, const char *setting, const char *name, struct err *err)
+{
+	uint64_t n = 0;
+	enum rc rc = numbers(
+		a, "SELECT count(*) FROM bucket WHERE name = ?", slice_str(name), &n, 1, err);
+
+	return rc == RC_OK && !n
+		       ? err_set(err, RC_REFUSED,
+				 "it has no bucket '%s': give '--%s' as the server has it", name,
+				 setting)
+		       : rc;
+}
+
+static enum rc copy_bundles(
+	struct local_audit *a, const struct local_audit_config *cfg, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
-	enum rc rc = local_audit_prepare(a,
-		"INSERT INTO at_bundle SELECT b.name, v.key, v.seq, v.nonce, v.is_null, v.size,"
-		" v.modified FROM bucket b JOIN version v ON v.bucket = b.id"
-		" WHERE b.name = ? AND NOT v.is_marker",
-		&st, err);
+	enum rc rc = need_bucket(a, "distribution-bucket", cfg->distribution_bucket, err);
 
+	if (rc == RC_OK)
+		rc = need_bucket(a, "archive-bucket", cfg->archive_bucket, err);
+	if (rc == RC_OK)
+		rc = local_audit_prepare(a, COPY_BUNDLES, &st, err);
 	if (rc != RC_OK)
 		return rc;
-	db_bind_text(st, 1, bucket);
+	db_bind_text(st, 1, cfg->distribution_bucket);
+	db_bind_text(st, 2, cfg->archive_bucket);
+	db_bind_text(st, 3, cfg->landing_bucket);
 	rc = db_run(st, err);
 	sqlite3_finalize(st);
-	return rc;
+	return rc == RC_OK ? exec(a, INDEX_BUNDLES, err) : rc;
 }
 
 static enum rc copy_all(
 	struct local_audit *a, const struct local_audit_config *cfg, struct err *err)
 {
-	uint64_t bundles[2] = {0};
+	uint64_t bundles[2] = {0}, rows[2] = {0};
 	enum rc rc = exec(a, TEMP_TABLES, err);
 
 	if (rc == RC_OK)
@@ -163,17 +195,23 @@ static enum rc copy_all(
 	if (rc == RC_OK)
 		rc = copy_traces(a, "SELECT body FROM dead_letter", AUDIT_DEAD, err);
 	if (rc == RC_OK)
-		rc = copy_bundles(a, cfg->distribution_bucket, err);
-	if (rc == RC_OK && strcmp(cfg->archive_bucket, cfg->distribution_bucket) != 0)
-		rc = copy_bundles(a, cfg->archive_bucket, err);
+		rc = copy_bundles(a, cfg, err);
 	if (rc == RC_OK)
-		rc = numbers(a, "SELECT count(*), coalesce(sum(size), 0) FROM at_bundle",
+		rc = numbers(a,
+			"SELECT count(*), coalesce(sum(size), 0) FROM at_bundle WHERE NOT "
+			"is_marker",
 			slice_str(""), bundles, 2, err);
 	if (rc == RC_OK)
 		rc = numbers(a,
 			"SELECT count(*) FROM version v JOIN bucket b ON v.bucket = b.id WHERE "
 			"b.name = ?",
 			slice_str(a->landing), &a->base.n_versions, 1, err);
+	if (rc == RC_OK)
+		rc = numbers(a,
+			"SELECT (SELECT count(*) FROM at_plan), (SELECT count(*) FROM at_claim)",
+			slice_str(""), rows, 2, err);
+	a->base.n_plans = rows[0];
+	a->base.n_claims = rows[1];
 	a->base.n_bundles = bundles[0];
 	a->base.bundle_bytes = bundles[1];
 	return rc;
@@ -248,14 +286,13 @@ static enum rc traces(
 }
 
 static enum rc was_published(struct audit_source *s, struct slice bucket, struct slice key,
-	bool *ret_was, struct err *err)
+	bool *ret_was, bool *ret_by_stage, struct err *err)
 {
 	struct local_audit *a = local_audit_of(s);
 	sqlite3_stmt *st = NULL;
 	enum rc rc = local_audit_prepare(a,
-		"SELECT EXISTS(SELECT 1 FROM version v JOIN bucket b ON v.bucket = b.id"
-		" WHERE b.name = CAST(?1 AS TEXT) AND v.key = ?2)"
-		" OR EXISTS(SELECT 1 FROM stage WHERE bucket = ?1 AND key = ?2 AND published)",
+		"SELECT EXISTS(SELECT 1 FROM at_stage WHERE key = ?2 AND bucket = ?1),"
+		" EXISTS(SELECT 1 FROM at_bundle WHERE key = ?2 AND bucket = ?1)",
 		&st, err);
 	bool row = false;
 
@@ -264,7 +301,8 @@ static enum rc was_published(struct audit_source *s, struct slice bucket, struct
 	db_bind_slice(st, 1, bucket);
 	db_bind_slice(st, 2, key);
 	rc = db_step(st, &row, err);
-	*ret_was = row && db_column_u64(st, 0);
+	*ret_by_stage = row && db_column_u64(st, 0);
+	*ret_was = *ret_by_stage || (row && db_column_u64(st, 1));
 	sqlite3_finalize(st);
 	return rc;
 }
@@ -283,6 +321,8 @@ static void close_source(struct audit_source *s)
 	free(a->folder);
 	free(a->landing);
 	free(a->prefix);
+	free(a->distribution);
+	free(a->archive);
 	free(a);
 }
 
@@ -297,6 +337,7 @@ static const struct audit_source_ops ops = {
 	.claim_find = local_audit_claim_find,
 	.plan_find = local_audit_plan_find,
 	.traces = traces,
+	.current = local_audit_current,
 	.was_published = was_published,
 	.release = release,
 	.open = local_audit_fd,
@@ -332,6 +373,10 @@ enum rc local_audit_open(
 	a->base.ops = &ops;
 	a->landing = xstrdup(cfg->landing_bucket);
 	a->prefix = xstrdup(cfg->event_prefix);
+	a->distribution = xstrdup(cfg->distribution_bucket);
+	a->archive = xstrdup(cfg->archive_bucket);
+	a->base.distribution_bucket = slice_str(a->distribution);
+	a->base.archive_bucket = slice_str(a->archive);
 	rc = open_database(a, cfg->folder, err);
 	if (rc == RC_OK)
 		rc = check_schema(a, err);

@@ -14,10 +14,11 @@
 struct local_audit_config {
 	const char *folder;
 	const char *landing_bucket, *event_prefix;
-	const char *distribution_bucket, *archive_bucket; /* one that there is not counts as empty */
+	const char *distribution_bucket, *archive_bucket;
 };
 
-/* RC_ABSENT: no such folder, no database in it; RC_REFUSED: not ours, a newer schema; RC_FATAL. Copies cfg. */
+/* RC_ABSENT: no such folder, no database in it; RC_REFUSED: not ours, another schema, it lacks the distribution or the archive bucket;
+ * RC_CORRUPT: its database is damaged; RC_FATAL. Copies cfg. */
 enum rc local_audit_open(
 	const struct local_audit_config *cfg, struct audit_source **ret_source, struct err *err);
 

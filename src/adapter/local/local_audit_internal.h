@@ -5,9 +5,12 @@
 #include "adapter/local/db.h"
 #include "adapter/local/local_audit.h"
 
+/* A line of metadata, in SQL: what a direct invocation made says so (core/stages.h). */
+#define LOCAL_AUDIT_DIRECT "'x-amz-meta-baler-origin:direct-invocation' || x'0a'"
+
 struct local_audit {
 	struct audit_source base;
-	char *folder, *landing, *prefix;
+	char *folder, *landing, *prefix, *distribution, *archive;
 	sqlite3 *handle; /* in its snapshot until release */
 	bool has_audit;  /* the folder has the operators' table */
 };
@@ -28,6 +31,8 @@ enum rc local_audit_versions(
 	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
 enum rc local_audit_bundles(
 	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
+enum rc local_audit_current(struct audit_source *s, struct arena *a, struct slice bucket,
+	struct slice key, struct audit_version *ret_version, struct err *err);
 enum rc local_audit_plans(struct audit_source *s, audit_plan_fn *visit, void *arg, struct err *err);
 enum rc local_audit_claims(
 	struct audit_source *s, audit_claim_fn *visit, void *arg, struct err *err);

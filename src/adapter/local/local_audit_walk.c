@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "adapter/local/committer.h"
 #include "adapter/local/local_audit_internal.h"
 #include "adapter/local/version.h"
 
@@ -18,7 +19,22 @@ static void ledger_version(uint64_t seq, uint64_t nonce, bool is_null, char out[
 		version_format(&row, out);
 }
 
-/* Columns: bucket, key, seq, nonce, is_null, size, modified, is_marker. */
+/* Columns: bucket, key, seq, nonce, is_null, size, modified, is_marker, is_archived, is_current, is_direct. */
+static struct audit_version read_version(sqlite3_stmt *st, char version[BS_VERSION_MAX])
+{
+	ledger_version(
+		db_column_u64(st, 2), db_column_u64(st, 3), db_column_u64(st, 4) != 0, version);
+	return (struct audit_version){
+		.id = {db_column_slice(st, 0), db_column_slice(st, 1), slice_str(version)},
+		.size_bytes = db_column_u64(st, 5),
+		.modified_wall_ms = db_column_u64(st, 6),
+		.is_marker = db_column_u64(st, 7) != 0,
+		.is_archived = db_column_u64(st, 8) != 0,
+		.is_current = db_column_u64(st, 9) != 0,
+		.is_direct = db_column_u64(st, 10) != 0,
+	};
+}
+
 static enum rc walk_versions(sqlite3_stmt *st, audit_version_fn *visit, void *arg, struct err *err)
 {
 	char version[BS_VERSION_MAX];
@@ -26,16 +42,8 @@ static enum rc walk_versions(sqlite3_stmt *st, audit_version_fn *visit, void *ar
 	enum rc rc = RC_OK;
 
 	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
-		struct audit_version v = {
-			.id = {.bucket = db_column_slice(st, 0), .key = db_column_slice(st, 1)},
-			.size_bytes = db_column_u64(st, 5),
-			.modified_wall_ms = db_column_u64(st, 6),
-			.is_marker = db_column_u64(st, 7) != 0,
-		};
+		struct audit_version v = read_version(st, version);
 
-		ledger_version(db_column_u64(st, 2), db_column_u64(st, 3),
-			db_column_u64(st, 4) != 0, version);
-		v.id.version = slice_str(version);
 		rc = visit(arg, &v, err);
 	}
 	sqlite3_finalize(st);
@@ -48,8 +56,8 @@ enum rc local_audit_versions(
 	struct local_audit *a = local_audit_of(s);
 	sqlite3_stmt *st = NULL;
 	enum rc rc = local_audit_prepare(a,
-		"SELECT b.name, v.key, v.seq, v.nonce, v.is_null, v.size, v.modified, v.is_marker"
-		" FROM bucket b JOIN version v ON v.bucket = b.id WHERE b.name = ?1"
+		"SELECT b.name, v.key, v.seq, v.nonce, v.is_null, v.size, v.modified, v.is_marker,"
+		" 0, 0, 0 FROM bucket b JOIN version v ON v.bucket = b.id WHERE b.name = ?1"
 		" AND v.key >= ?2 AND substr(v.key, 1, length(?2)) = ?2 ORDER BY v.key, v.seq DESC",
 		&st, err);
 
@@ -60,19 +68,49 @@ enum rc local_audit_versions(
 	return walk_versions(st, visit, arg, err);
 }
 
+#define BUNDLE_COLUMNS                                                                             \
+	"bucket, key, seq, nonce, is_null, size, modified, is_marker, is_archived, is_current, "   \
+	"is_direct"
+
 enum rc local_audit_bundles(
 	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
 	enum rc rc = local_audit_prepare(local_audit_of(s),
-		"SELECT bucket, key, seq, nonce, is_null, size, modified, 0 FROM at_bundle "
-		"ORDER BY rowid",
+		"SELECT " BUNDLE_COLUMNS " FROM at_bundle WHERE NOT is_marker"
+		" ORDER BY key, is_archived DESC, seq",
 		&st, err);
 
 	return rc == RC_OK ? walk_versions(st, visit, arg, err) : rc;
 }
 
-#define PLAN_COLUMNS "id, state, bucket, key, size, n_slots, sha256, excluded"
+enum rc local_audit_current(struct audit_source *s, struct arena *a, struct slice bucket,
+	struct slice key, struct audit_version *ret_version, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	char version[BS_VERSION_MAX];
+	bool row = false;
+	enum rc rc = local_audit_prepare(local_audit_of(s),
+		"SELECT " BUNDLE_COLUMNS " FROM at_bundle"
+		" WHERE key = ? AND bucket = ? AND is_current AND NOT is_marker",
+		&st, err);
+
+	if (rc == RC_OK) {
+		db_bind_slice(st, 1, key);
+		db_bind_slice(st, 2, bucket);
+		rc = db_step(st, &row, err);
+	}
+	if (rc == RC_OK && row) {
+		*ret_version = read_version(st, version);
+		ret_version->id = object_id_copy(a, &ret_version->id);
+	} else if (rc == RC_OK) {
+		rc = err_set(err, RC_ABSENT, "no such object");
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+#define PLAN_COLUMNS "id, state, bucket, key, size, n_slots, sha256, excluded, live, opened"
 
 static void read_plan(sqlite3_stmt *st, struct audit_plan *ret_plan)
 {
@@ -84,6 +122,8 @@ static void read_plan(sqlite3_stmt *st, struct audit_plan *ret_plan)
 		.size_bytes = db_column_u64(st, 4),
 		.n_slots = db_column_u64(st, 5),
 		.excluded = db_column_slice(st, 7),
+		.is_live = db_column_u64(st, 8) != 0,
+		.opened_wall_ms = db_column_u64(st, 9),
 	};
 
 	p.has_id = local_audit_plan_id(st, 0, &p.id);
@@ -228,17 +268,30 @@ enum rc local_audit_claim_find(struct audit_source *s, struct arena *a,
 	return rc;
 }
 
+/* A stage's number is one of the committer's: the time it was made, and more. */
+static struct audit_stage read_stage(sqlite3_stmt *st)
+{
+	return (struct audit_stage){
+		.bucket = db_column_slice(st, 0),
+		.key = db_column_slice(st, 1),
+		.is_published = db_column_u64(st, 2) != 0,
+		.is_direct = db_column_u64(st, 3) != 0,
+		.staged_wall_ms = db_column_u64(st, 4) >> COMMITTER_SEQ_SHIFT,
+	};
+}
+
 enum rc local_audit_stages(
 	struct audit_source *s, audit_stage_fn *visit, void *arg, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
 	bool row = true;
-	enum rc rc = local_audit_prepare(
-		local_audit_of(s), "SELECT bucket, key, published FROM stage", &st, err);
+	enum rc rc = local_audit_prepare(local_audit_of(s),
+		"SELECT bucket, key, published, instr(headers, CAST(" LOCAL_AUDIT_DIRECT
+		" AS BLOB)) > 0, id FROM stage",
+		&st, err);
 
 	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
-		struct audit_stage stage = {
-			db_column_slice(st, 0), db_column_slice(st, 1), db_column_u64(st, 2) != 0};
+		struct audit_stage stage = read_stage(st);
 
 		rc = visit(arg, &stage, err);
 	}
