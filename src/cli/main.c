@@ -12,7 +12,8 @@ static const struct command commands[] = {
 		"prefix into verified\n"
 		"tar.gz bundles in the distribution bucket, each version exactly once.\n"
 		"\n"
-		"Prints 'listening on http://HOST:PORT' (https with --tls-cert) on stdout when it accepts requests. The "
+		"Prints 'listening on http://HOST:PORT' (https with --tls-cert) on stdout when it "
+		"accepts requests. The "
 		"root key comes from\n"
 		"BALER_ROOT_ACCESS_KEY and BALER_ROOT_SECRET_KEY; without them one is made at "
 		"random on the first start,\n"
@@ -54,7 +55,9 @@ static const struct command commands[] = {
 		"\n"
 		"--ledger checks a data folder against the protocol's invariants, beside a live "
 		"server or without one, and\n"
-		"names what is lost, duplicate, orphan, damaged or illegal; it changes nothing.\n"
+		"names what is lost, duplicate, orphan, missing from the archive, damaged or "
+		"illegal; it changes nothing,\n"
+		"and leaves no trace in a stopped server's folder.\n"
 		"\n"
 		"Exit code 0 all are sound, 1 one is not, 2 one cannot be read.",
 		verify_settings},

@@ -140,27 +140,40 @@ static enum rc read_manifest(struct bundle_reading *r, struct err *err)
 	return rc == RC_CORRUPT || rc == RC_ABSENT ? RC_OK : rc;
 }
 
-/* The copy and the manifest are published before the bundle, in this order. */
+/* Whether what publishes this copy may not have come to its end: the copy is the first of the three, the bundle the last. */
+static enum rc is_under_way(
+	struct bundle_reading *r, bool *ret_is, bool *ret_was_published, struct err *err)
+{
+	const struct audit_version *v = r->version;
+	bool by_stage;
+	enum rc rc = RC_OK;
+
+	*ret_was_published = true;
+	*ret_is = r->origin == ORIGIN_PLAN && r->plan.state == PLAN_SEALED;
+	if (r->origin != ORIGIN_DIRECT)
+		return RC_OK;
+	rc = audit_call(r->a->source, was_published, r->a->source->distribution_bucket, v->id.key,
+		ret_was_published, &by_stage, err);
+	*ret_is = !*ret_was_published && auditor_may_be_at_work(r->a, v->modified_wall_ms);
+	return rc;
+}
+
 static enum rc judge_copy(struct bundle_reading *r, bool has_manifest, struct err *err)
 {
 	const struct audit_version *v = r->version;
-	bool is_under_way =
-		(r->origin == ORIGIN_PLAN && r->plan.state == PLAN_SEALED) ||
-		(r->origin == ORIGIN_DIRECT && auditor_may_be_at_work(r->a, v->modified_wall_ms));
-	bool was = true, by_stage;
-	enum rc rc = RC_OK;
+	bool is, was;
+	enum rc rc = is_under_way(r, &is, &was, err);
 
-	if (!has_manifest && !is_under_way)
+	r->a->sum.direct += r->origin == ORIGIN_DIRECT;
+	if (rc != RC_OK || is)
+		return rc;
+	if (!has_manifest)
 		auditor_note(r->a, FINDING_MISSING, "I12", &v->id, &r->id,
 			"archived, and its manifest is not there");
-	if (r->origin == ORIGIN_DIRECT)
-		rc = audit_call(r->a->source, was_published, r->a->source->distribution_bucket,
-			v->id.key, &was, &by_stage, err);
-	if (rc == RC_OK && !was && !is_under_way)
+	if (!was)
 		auditor_note(r->a, FINDING_ORPHAN, "I12", &v->id, &r->id,
 			"archived by an invocation that never published it");
-	r->a->sum.direct += r->origin == ORIGIN_DIRECT;
-	return rc;
+	return RC_OK;
 }
 
 enum rc audit_archived(struct bundle_reading *r, struct err *err)

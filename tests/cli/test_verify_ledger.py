@@ -1,72 +1,15 @@
 """`baler verify --ledger`: nothing to find after real work; each way a folder can be wrong, made by hand, is named."""
-import hashlib
 import json
-import pathlib
-import shutil
 import sqlite3
 
 import pytest
 
-from consuming import DISTRIBUTION, LANDING, World
-
-FILES = {f"data/f{i:02}": f"file {i} ".encode() * (i + 1) for i in range(12)}
-
-
-@pytest.fixture(scope="module", name="world")
-def one_server(tmp_path_factory):
-    running = World(tmp_path_factory.mktemp("ledger") / "s")
-    yield running
-    running.close()
-
-
-@pytest.fixture(scope="module", name="original")
-def a_folder_after_work(world, tmp_path_factory):
-    """Two bundles or more, published and not taken; the server has stopped."""
-    names = sorted(FILES)
-    for part in (names[:6], names[6:]):
-        before = len(world.keys())
-        for key in part:
-            world.put(key, FILES[key])
-        world.bundles(before + 1)
-    world.wait_until_quiet(len(FILES))
-    live = audit(world, folder_of(world))
-    assert live[0] == 0 and live[1]["versions"] == len(FILES), live
-    world.close()
-    return folder_of(world)
-
-
-def folder_of(world):
-    return pathlib.Path(world.server.folder) / "data"
-
-
-def audit(world, folder):
-    answer = world.baler("verify", "--ledger", "--data", folder, "--json")
-    assert answer.returncode in (0, 1), answer.stderr
-    found = json.loads(answer.stdout)
-    assert found["complete"] and found["n_findings"] == len(found["findings"])
-    return answer.returncode, found
-
-
-@pytest.fixture(name="folder")
-def a_copy(original, tmp_path):
-    shutil.copytree(original, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
-def change(folder, *statements):
-    database = sqlite3.connect(folder / "baler.db")
-    for statement in statements:
-        assert database.execute(statement).rowcount >= 1, statement
-    database.commit()
-    database.close()
-
-
-def kinds(found):
-    return {(f["kind"], f["invariant"]) for f in found["findings"]}
+from consuming import DISTRIBUTION, LANDING
+from ledger_kit import FILES, a_copy, a_folder_after_work, change, kinds, one_server  # noqa: F401 (fixtures)
 
 
 def test_after_real_work_nothing_is_found_live_or_stopped(world, original):
-    code, found = audit(world, original)
+    code, found = world.audit(original)
     assert (code, found["n_findings"], found["members"]) == (0, 0, len(FILES))
     assert found["bundle_members"] == found["sources_compared"] >= len(FILES) and found["bundles"] >= 2
 
@@ -76,6 +19,9 @@ FIRST_PLAN = "(SELECT id FROM plan WHERE state = 4 ORDER BY seq LIMIT 1)"
 LAST_PLAN = "(SELECT id FROM plan WHERE state = 4 ORDER BY seq DESC LIMIT 1)"
 OF_FIRST = f"(SELECT version FROM claim WHERE plan = {FIRST_PLAN} ORDER BY slot LIMIT 1)"
 GONE = "x'" + "ee" * 16 + "'"
+ARCHIVED = "(SELECT id FROM bucket WHERE name = 'data-aggregator-archive-dev')"
+FIRST_KEY = "(SELECT key FROM plan WHERE state = 4 ORDER BY seq LIMIT 1)"
+FIRST_MANIFEST = f"(SELECT CAST('manifests/' || CAST({FIRST_KEY} AS TEXT) || '.json' AS BLOB))"
 BUNDLES = f"(SELECT id FROM bucket WHERE name = '{DISTRIBUTION}')"
 
 
@@ -92,12 +38,15 @@ BUNDLES = f"(SELECT id FROM bucket WHERE name = '{DISTRIBUTION}')"
     ({("damaged", "I4")}, [f"UPDATE plan SET size = size + 1 WHERE id = {FIRST_PLAN}"]),
     ({("damaged", "I4")}, [f"UPDATE plan SET sha256 = zeroblob(32) WHERE id = {FIRST_PLAN}"]),
     ({("orphan", "I5")}, [f"DELETE FROM version WHERE bucket = {BUNDLES}", "DELETE FROM stage"]),
+    ({("illegal", "I11")}, [f"UPDATE plan SET state = 2, live = 0 WHERE id = {FIRST_PLAN}"]),
+    ({("missing", "I12")}, [f"DELETE FROM version WHERE bucket = {ARCHIVED} AND key = {FIRST_MANIFEST}"]),
+    ({("missing", "I12"), ("orphan", "I12")}, [f"DELETE FROM version WHERE bucket = {ARCHIVED} AND key = {FIRST_KEY}"]),
     ({("orphan", "I8")}, ["INSERT INTO stage(id, nonce, bucket, key, size, etag, headers) VALUES"
                           " (7, 7, x'61', CAST('2026/01/01/00/bundle-" + "0" * 32 + ".tar.gz' AS BLOB), 0, '', x'')"]),
 ])
 def test_what_is_wrong_is_named(world, folder, expected, statements):
     change(folder, *statements)
-    code, found = audit(world, folder)
+    code, found = world.audit(folder)
     assert code == 1 and expected <= kinds(found), found["findings"]
     assert all(f["text"] and (f.get("key") or f.get("plan")) for f in found["findings"])
 
@@ -111,9 +60,9 @@ def test_a_waiting_message_is_what_keeps_an_object_from_being_lost(world, folder
         "bucket": {"name": LANDING}, "object": {"key": key.decode(), "versionId": version.decode()}}}]})
     change(folder, f"DELETE FROM claim WHERE version = {ONE}",
            f"INSERT INTO message(id, receive_count, sent, body) VALUES(9, 0, 0, CAST('{body}' AS BLOB))")
-    assert audit(world, folder)[1]["lost"] == 0
+    assert world.audit(folder)[1]["lost"] == 0
     change(folder, "DELETE FROM message WHERE id = 9")
-    code, found = audit(world, folder)
+    code, found = world.audit(folder)
     assert code == 1 and [f["version"] for f in found["findings"] if f["kind"] == "lost"] == [version.decode()]
 
 
@@ -125,28 +74,12 @@ def test_a_bundles_file_that_was_altered(world, folder, how):
     blob.unlink()
     if how != "remove":
         blob.write_bytes(data if how == "flip" else data[:-1])
-    code, found = audit(world, folder)
+    code, found = world.audit(folder)
     assert code == 1 and ("damaged", "I4") in kinds(found)
 
 
 def test_a_source_with_other_bytes_than_its_member(world, folder):
     change(folder, "UPDATE body SET data = zeroblob(length(data)) WHERE id ="
                    " (SELECT min(id) FROM body WHERE length(data) > 1)")
-    code, found = audit(world, folder)
+    code, found = world.audit(folder)
     assert code == 1 and kinds(found) == {("damaged", "I4")} and found["findings"][0]["key"] == "data/f00"
-
-
-def test_nothing_is_changed(world, folder):
-    def prints():
-        return {p: hashlib.sha256(p.read_bytes()).digest() for p in folder.rglob("*")
-                if p.is_file() and not p.name.endswith(("-shm", "-wal"))}
-    before = prints()
-    assert audit(world, folder)[0] == 0
-    assert prints() == before
-
-
-def test_what_cannot_be_read(world, tmp_path):
-    (tmp_path / "baler.db").write_bytes(b"no database at all" * 100)
-    for words in (["--data", tmp_path / "none"], ["--data", tmp_path], ["--data", tmp_path, "s3://b/k"]):
-        answer = world.baler("verify", "--ledger", *words)
-        assert answer.returncode == 2 and answer.stderr.startswith("baler verify: "), answer

@@ -1,19 +1,14 @@
 /* The moment: one snapshot, copied where it can be joined; where an object's message is. */
 #include "adapter/local/local_audit.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "adapter/local/folder.h"
 #include "adapter/local/local_audit_internal.h"
 #include "adapter/local/schema.sql.h"
 #include "adapter/local/version.h"
 #include "model/s3_event.h"
 
-#define BUSY_MS 10000
 #define CHAIN_MAX 100 /* times that one dead letter was put back */
 #define MESSAGE_ID_BYTES 16
 
@@ -44,8 +39,9 @@
 	"  AND n.seq > v.seq), instr(v.headers, CAST(" LOCAL_AUDIT_DIRECT " AS BLOB)) > 0"         \
 	" FROM bucket b JOIN version v ON v.bucket = b.id WHERE b.name IN (?1, ?2) OR b.name <> "  \
 	"?3"                                                                                       \
-	" AND b.name IN (SELECT DISTINCT CAST(bucket AS TEXT) FROM temp.at_plan)"
-#define INDEX_BUNDLES "CREATE INDEX temp.at_bundle_key ON at_bundle(key, is_archived DESC, seq)"
+	" AND b.name IN (SELECT DISTINCT CAST(bucket AS TEXT) FROM temp.at_plan)"                  \
+	" ORDER BY v.key, b.name = ?2 DESC, v.seq"
+#define INDEX_BUNDLES "CREATE INDEX temp.at_bundle_key ON at_bundle(key, bucket)"
 
 enum rc local_audit_prepare(
 	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err)
@@ -65,7 +61,7 @@ bool local_audit_plan_id(sqlite3_stmt *st, int i, struct plan_id *out)
 	return true;
 }
 
-static enum rc exec(struct local_audit *a, const char *sql, struct err *err)
+enum rc local_audit_exec(struct local_audit *a, const char *sql, struct err *err)
 {
 	int code = sqlite3_exec(a->handle, sql, NULL, NULL, NULL);
 
@@ -99,6 +95,8 @@ static enum rc check_schema(struct local_audit *a, struct err *err)
 		rc = numbers(a, "PRAGMA user_version", slice_str(""), &version, 1, err);
 	if (rc == RC_OK && id != SCHEMA_APPLICATION_ID)
 		rc = err_set(err, RC_REFUSED, "not a database of baler");
+	if (rc == RC_OK && version < 1)
+		rc = err_set(err, RC_REFUSED, "not a finished database of baler: no schema");
 	if (rc == RC_OK && version > SCHEMA_VERSION)
 		rc = err_set(err, RC_REFUSED,
 			"written by a newer baler (schema %llu, this one knows %d)",
@@ -181,14 +179,14 @@ static enum rc copy_bundles(
 	db_bind_text(st, 3, cfg->landing_bucket);
 	rc = db_run(st, err);
 	sqlite3_finalize(st);
-	return rc == RC_OK ? exec(a, INDEX_BUNDLES, err) : rc;
+	return rc == RC_OK ? local_audit_exec(a, INDEX_BUNDLES, err) : rc;
 }
 
 static enum rc copy_all(
 	struct local_audit *a, const struct local_audit_config *cfg, struct err *err)
 {
 	uint64_t bundles[2] = {0}, rows[2] = {0};
-	enum rc rc = exec(a, TEMP_TABLES, err);
+	enum rc rc = local_audit_exec(a, TEMP_TABLES, err);
 
 	if (rc == RC_OK)
 		rc = copy_traces(a, "SELECT body FROM message", AUDIT_WAITING, err);
@@ -309,7 +307,9 @@ static enum rc was_published(struct audit_source *s, struct slice bucket, struct
 
 static enum rc release(struct audit_source *s, struct err *err)
 {
-	return exec(local_audit_of(s), "COMMIT", err);
+	if (local_audit_is_disturbed(local_audit_of(s)))
+		return local_audit_disturbed(err);
+	return local_audit_exec(local_audit_of(s), "COMMIT", err);
 }
 
 static void close_source(struct audit_source *s)
@@ -344,26 +344,6 @@ static const struct audit_source_ops ops = {
 	.close = close_source,
 };
 
-static enum rc open_database(struct local_audit *a, const char *folder, struct err *err)
-{
-	char path[PATH_MAX], real[PATH_MAX];
-	int code;
-
-	if (!realpath(folder, real) || strlen(real) > PATH_MAX - 16)
-		return err_errno(err, errno, "resolve");
-	a->folder = xstrdup(real);
-	snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 16, real, FOLDER_DB);
-	if (access(path, R_OK) != 0)
-		return err_errno(err, errno, "open '%s'", FOLDER_DB);
-	code = sqlite3_open_v2(path, &a->handle,
-		SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
-	if (code != SQLITE_OK)
-		return db_error(a->handle, code, err);
-	sqlite3_extended_result_codes(a->handle, 1);
-	sqlite3_busy_timeout(a->handle, BUSY_MS);
-	return exec(a, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=FILE; BEGIN", err);
-}
-
 enum rc local_audit_open(
 	const struct local_audit_config *cfg, struct audit_source **ret_source, struct err *err)
 {
@@ -377,11 +357,13 @@ enum rc local_audit_open(
 	a->archive = xstrdup(cfg->archive_bucket);
 	a->base.distribution_bucket = slice_str(a->distribution);
 	a->base.archive_bucket = slice_str(a->archive);
-	rc = open_database(a, cfg->folder, err);
+	rc = local_audit_database(a, cfg->folder, err);
 	if (rc == RC_OK)
 		rc = check_schema(a, err);
 	if (rc == RC_OK)
 		rc = copy_all(a, cfg, err);
+	if (local_audit_is_disturbed(a))
+		rc = local_audit_disturbed(err);
 	if (rc != RC_OK) {
 		close_source(&a->base);
 		return err_ctx(err, rc, "'%s'", cfg->folder);

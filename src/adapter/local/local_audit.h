@@ -1,10 +1,10 @@
 /*
  * local_audit: a data folder as an auditor reads it (port/audit_source.h), from any process, beside a live server or without one.
  *
- * Takes no lock and changes nothing. Opening copies plans, records, messages' objects and bundles' names into a temporary database
- * (a file below TMPDIR when it is large, gone with the process), all from one snapshot; until release that snapshot keeps a live
- * server from shortening its log. The database is opened for reading, so the folder must be readable for the caller, and writable if the
- * server is stopped (SQLite makes the log's index anew).
+ * Takes no lock and changes nothing, in a stopped server's folder not even the files beside the database; it need not be writable, nor the
+ * caller's own. Opening copies plans, records, messages' objects and bundles' names into a temporary database (a file below TMPDIR when
+ * it is large, gone with the process), all from one snapshot; until release that snapshot keeps a live server from shortening its log.
+ * A server that is started in the middle of an audit of a stopped one's folder ends it with RC_AGAIN.
  */
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_AUDIT_H
 #define BALER_ADAPTER_LOCAL_LOCAL_AUDIT_H

@@ -178,8 +178,11 @@ enum rc local_audit_fd(
 	struct place place, again;
 	struct err gone;
 	int fd = -1;
-	enum rc rc = find(a, object, &place, err);
+	enum rc rc;
 
+	if (local_audit_is_disturbed(a))
+		return local_audit_disturbed(err);
+	rc = find(a, object, &place, err);
 	if (rc != RC_OK)
 		return rc;
 	if (place.kind == VERSION_SEGMENTS)

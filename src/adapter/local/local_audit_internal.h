@@ -2,17 +2,28 @@
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_AUDIT_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_LOCAL_AUDIT_INTERNAL_H
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "adapter/local/db.h"
 #include "adapter/local/local_audit.h"
 
 /* A line of metadata, in SQL: what a direct invocation made says so (core/stages.h). */
 #define LOCAL_AUDIT_DIRECT "'x-amz-meta-baler-origin:direct-invocation' || x'0a'"
 
+struct local_audit_stamp {
+	off_t db_bytes, wal_bytes;
+	struct timespec db_time, wal_time;
+	ino_t inode;
+};
+
 struct local_audit {
 	struct audit_source base;
 	char *folder, *landing, *prefix, *distribution, *archive;
 	sqlite3 *handle; /* in its snapshot until release */
 	bool has_audit;  /* the folder has the operators' table */
+	bool is_alone;   /* opened as nobody else's, without a lock */
+	struct local_audit_stamp stamp;
 };
 
 static inline struct local_audit *local_audit_of(struct audit_source *s)
@@ -20,6 +31,13 @@ static inline struct local_audit *local_audit_of(struct audit_source *s)
 	return (struct local_audit *)s;
 }
 
+/* local_audit_open.c: opens folder's database, in its snapshot once something is read. */
+enum rc local_audit_database(struct local_audit *a, const char *folder, struct err *err);
+/* Whether a server began to work in a folder that was nobody's; what was read since may be nonsense. */
+bool local_audit_is_disturbed(const struct local_audit *a);
+enum rc local_audit_disturbed(struct err *err);
+
+enum rc local_audit_exec(struct local_audit *a, const char *sql, struct err *err);
 /* A statement of its own; finalize it. */
 enum rc local_audit_prepare(
 	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err);

@@ -72,16 +72,50 @@ enum rc local_audit_versions(
 	"bucket, key, seq, nonce, is_null, size, modified, is_marker, is_archived, is_current, "   \
 	"is_direct"
 
+/*
+ * A row at a time, and no statement stays open over a visit: one that does keeps the connection's moment alive, and then a visit that opens
+ * what is there now finds rows whose files have gone meanwhile, and a live server cannot shorten its log.
+ */
+static enum rc next_bundle(struct local_audit *l, uint64_t *row_id, struct arena *a,
+	struct audit_version *ret_version, bool *ret_found, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	char version[BS_VERSION_MAX];
+	enum rc rc = local_audit_prepare(l,
+		"SELECT " BUNDLE_COLUMNS
+		", rowid FROM at_bundle WHERE rowid > ? AND NOT is_marker ORDER BY rowid LIMIT 1",
+		&st, err);
+
+	if (rc != RC_OK)
+		return rc;
+	db_bind_u64(st, 1, *row_id);
+	rc = db_step(st, ret_found, err);
+	if (rc == RC_OK && *ret_found) {
+		*ret_version = read_version(st, version);
+		ret_version->id = object_id_copy(a, &ret_version->id);
+		*row_id = db_column_u64(st, 11);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
 enum rc local_audit_bundles(
 	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err)
 {
-	sqlite3_stmt *st = NULL;
-	enum rc rc = local_audit_prepare(local_audit_of(s),
-		"SELECT " BUNDLE_COLUMNS " FROM at_bundle WHERE NOT is_marker"
-		" ORDER BY key, is_archived DESC, seq",
-		&st, err);
+	struct audit_version v;
+	uint64_t row_id = 0;
+	bool found = true;
+	enum rc rc = RC_OK;
 
-	return rc == RC_OK ? walk_versions(st, visit, arg, err) : rc;
+	while (rc == RC_OK && found) {
+		struct arena a = ARENA_INIT;
+
+		rc = next_bundle(local_audit_of(s), &row_id, &a, &v, &found, err);
+		if (rc == RC_OK && found)
+			rc = visit(arg, &v, err);
+		arena_release(&a);
+	}
+	return rc;
 }
 
 enum rc local_audit_current(struct audit_source *s, struct arena *a, struct slice bucket,
