@@ -221,6 +221,7 @@ static void open_operator(struct composition *c)
 		.event_prefix = c->options->event_prefix,
 		.distribution_bucket = c->options->distribution_bucket,
 		.is_landing_local = !c->options->landing_endpoint,
+		.archive_bucket = c->options->archive_bucket,
 	};
 
 	c->op = local_operator_new(c->local, &config);

@@ -19,7 +19,8 @@ static const struct command commands[] = {
 		"random on the first start,\n"
 		"kept in the data folder and shown once.\n"
 		"\n"
-		"SIGHUP reads certificate and key again; a pair that cannot be used is logged, and the old one\n"
+		"SIGHUP reads certificate and key again; a pair that cannot be used is logged, and "
+		"the old one\n"
 		"stays. Without TLS, and run in a terminal, it stops baler as SIGTERM does.\n"
 		"SIGTERM and SIGINT stop it: no new requests, what is in hand is finished. Exit "
 		"code 0 after that,\n"
@@ -94,11 +95,16 @@ static const struct command commands[] = {
 		"Exit code 0 done, 1 some were not there or refused, 2 not reachable, not allowed, "
 		"or used wrongly.",
 		deadletter_settings},
-	{"where", cmd_where, "where s3://BUCKET/KEY [--version ID]",
+	{"where", cmd_where, "where s3://BUCKET/KEY… | - [--version ID]",
 		"which bundle holds an object, or why none does",
 		"Says 'member' with the bundle, 'claimed', 'waiting', 'rejected', 'dead-letter', "
 		"'not-watched',\n"
-		"'no-message' or 'not-found', and why.\n"
+		"'no-message' or 'not-found', and why. Of a key that is gone from landing the "
+		"ledger's latest version is\n"
+		"told. Of several, or of a list on stdin ('-': an object a line, and behind a tab "
+		"its version, if you like),\n"
+		"a line each: object, answer, bundle, version, reason, with tabs between; with "
+		"--json an object each.\n"
 		"\n"
 		"Exit code 0 when it is in a bundle or on its way into one, 1 when it is not, 2 "
 		"not reachable, not\n"

@@ -415,8 +415,12 @@ static enum rc where_job(struct request *r, struct err *err)
 	add_str(out, "bundle_bucket", w.bundle_bucket);
 	add_str(out, "bundle_key", w.bundle_key);
 	if (w.place == OP_MEMBER)
-		buf_addf(out, ",\"published\":%s,\"bundle_bytes\":%llu",
-			w.is_published ? "true" : "false", (unsigned long long)w.bundle_bytes);
+		buf_addf(out,
+			",\"published\":%s,\"bundle_bytes\":%llu,\"taken\":%s,\"archived\":%s",
+			w.is_published ? "true" : "false", (unsigned long long)w.bundle_bytes,
+			w.is_taken ? "true" : "false", w.is_archived ? "true" : "false");
+	if (w.is_gone)
+		buf_add_str(out, ",\"source_gone\":true");
 	if (w.attempts)
 		buf_addf(out, ",\"attempts\":%u", w.attempts);
 	add_str(out, "code", w.code);

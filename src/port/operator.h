@@ -86,10 +86,14 @@ enum op_place {
 
 struct op_where {
 	enum op_place place;
-	struct object_id object; /* version filled in when it was not asked for: the newest that is no delete marker */
+	/* version filled in when it was not asked for: the newest that is no delete marker, else the one that the ledger had last. */
+	struct object_id object;
+	bool is_gone;                           /* the version is not in landing any more; never said of another store's */
 	struct slice bundle_bucket, bundle_key; /* member, claimed */
 	bool is_published;                      /* member: else sealed */
 	uint64_t bundle_bytes;                  /* member */
+	bool is_taken;                          /* published, and not in its bucket any more: a consumer or retention took it */
+	bool is_archived;                       /* the archive has it */
 	char dead_id[OP_ID_BYTES];              /* the dead letter of a rejected or dead one, or "" */
 	uint32_t attempts;                      /* plans that have claimed it */
 	struct slice why;                       /* a sentence; for a rejected one the code is in code */

@@ -35,9 +35,9 @@ class Baler:
         environment.update(variables)
         return environment
 
-    def run(self, *words, text=True, **variables):
+    def run(self, *words, text=True, stdin=None, **variables):
         return subprocess.run([BINARY, *words], env=self.environment(**variables), capture_output=True, text=text,
-                              timeout=60, check=False)
+                              input=stdin, timeout=60, check=False)
 
     def json(self, *words, code=0):
         answer = self.run(*words, "--json")

@@ -3,6 +3,8 @@
 
 #include "operator_fixture.h"
 
+#define ARCHIVE "archive"
+
 struct world {
 	struct local_fixture f;
 	struct op_port *op;
@@ -15,7 +17,8 @@ static void open_operator(struct world *w)
 		.landing_bucket = LANDING,
 		.event_prefix = PREFIX,
 		.distribution_bucket = DISTRIBUTION,
-		.is_landing_local = true};
+		.is_landing_local = true,
+		.archive_bucket = ARCHIVE};
 
 	w->op = local_operator_new(w->f.local, &cfg);
 }
@@ -480,6 +483,64 @@ static void op_7_where_members_claims_and_rejections(void **state)
 	assert_int_equal(where_is(w, "data/c", c).place, OP_WAITING);
 }
 
+static void make_bundle_object(struct world *w, const char *bucket, const char *key)
+{
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, bucket, key, 1, version);
+}
+
+static void op_7_where_a_bundle_is_out_taken_and_archived(void **state)
+{
+	struct world *w = *state;
+	char a[BS_VERSION_MAX];
+	struct object_id object;
+	struct op_where where;
+	struct plan_id plan;
+
+	op_put(&w->f, LANDING, "data/a", 1, a);
+	object = object_of("data/a", a);
+	plan = make_plan(&w->f, 1, "bundle-1", &object, 1);
+	finish_plan(&w->f, &plan, 1, NULL, 0);
+	make_bundle_object(w, DISTRIBUTION, "bundle-1");
+	where = where_is(w, "data/a", a);
+	assert_false(where.is_taken);
+	assert_false(where.is_archived); /* no such bucket, even */
+	assert_false(where.is_gone);
+	fixture_bucket(&w->f, ARCHIVE, BS_ENABLED);
+	make_bundle_object(w, ARCHIVE, "bundle-1");
+	op_delete(&w->f, DISTRIBUTION, "bundle-1");
+	where = where_is(w, "data/a", a);
+	assert_true(where.is_published);
+	assert_true(where.is_taken);
+	assert_true(where.is_archived);
+}
+
+/* Sources of another day, whose versions nobody remembers. */
+static void op_7_where_a_key_that_is_gone_is_found_in_the_ledger(void **state)
+{
+	struct world *w = *state;
+	struct object_id old = object_of("data/old", "0000000000000001aaaaaaaaaaaaaaaa");
+	struct object_id newer = object_of("data/old", "0000000000000000bbbbbbbbbbbbbbbb");
+	struct object_id unversioned = object_of("data/null", "seq:00000000000000AA");
+	struct plan_id plan = make_plan(&w->f, 1, "bundle-1", &old, 1);
+	struct op_where where;
+
+	finish_plan(&w->f, &plan, 1, NULL, 0);
+	plan = make_plan(&w->f, 2, "bundle-2", (struct object_id[]){newer, unversioned}, 2);
+	where = where_is(w, "data/old", "");
+	assert_int_equal(where.place, OP_CLAIMED); /* by the plan that was opened last */
+	assert_true(where.is_gone);
+	assert_true(slice_eq(where.object.version, newer.version));
+	finish_plan(&w->f, &plan, 2, NULL, 0);
+	where = where_is(w, "data/null", "");
+	assert_int_equal(where.place, OP_MEMBER);
+	assert_true(slice_eq(where.object.version, unversioned.version));
+	where = where_is(w, "data/null", "seq:00000000000000AA");
+	assert_int_equal(where.place, OP_MEMBER);
+	assert_int_equal(where_is(w, "data/nul", "").place, OP_NOT_FOUND);
+}
+
 static void op_7_where_messages_and_nothing(void **state)
 {
 	struct world *w = *state;
@@ -531,6 +592,8 @@ int main(void)
 		TEST(op_5_a_member_of_a_bundle_is_never_opened_again),
 		TEST(op_6_drop_leaves_the_record),
 		TEST(op_7_where_members_claims_and_rejections),
+		TEST(op_7_where_a_bundle_is_out_taken_and_archived),
+		TEST(op_7_where_a_key_that_is_gone_is_found_in_the_ledger),
 		TEST(op_7_where_messages_and_nothing),
 	};
 

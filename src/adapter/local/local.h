@@ -57,6 +57,7 @@ struct local_operator_config {
 	const char *version; /* of baler */
 	const char *landing_bucket, *event_prefix, *distribution_bucket;
 	bool is_landing_local; /* else the landing bucket is in another store */
+	const char *archive_bucket; /* NULL: none */
 };
 /* The caller's to close, before local_close. */
 struct op_port *local_operator_new(struct local *local, const struct local_operator_config *cfg);

@@ -246,6 +246,7 @@ static void operator_close(struct op_port *op)
 	free(o->landing_bucket);
 	free(o->event_prefix);
 	free(o->distribution_bucket);
+	free(o->archive_bucket);
 	free(o);
 }
 
@@ -269,6 +270,7 @@ struct op_port *local_operator_new(struct local *local, const struct local_opera
 	o->landing_bucket = xstrdup(cfg->landing_bucket);
 	o->event_prefix = xstrdup(cfg->event_prefix);
 	o->distribution_bucket = xstrdup(cfg->distribution_bucket);
+	o->archive_bucket = cfg->archive_bucket ? xstrdup(cfg->archive_bucket) : NULL;
 	o->is_landing_local = cfg->is_landing_local;
 	o->start_boot_ms = clock_boot_ms(local->clock);
 	return &o->base;

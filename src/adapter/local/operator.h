@@ -12,6 +12,7 @@ struct local_operator {
 	struct op_port base;
 	struct local *local;
 	char *version, *landing_bucket, *event_prefix, *distribution_bucket;
+	char *archive_bucket; /* NULL: none */
 	bool is_landing_local;
 	uint64_t start_boot_ms;
 };

@@ -1,7 +1,9 @@
 /*
- * Where an object is. Everything is found by key but the message: the queue knows no keys. A put and its event are one transaction, and
- * their numbers come one after the other, so an object's first message is the first row at or behind the version's number; one
- * that was redriven or came from outside is looked for among the newest SEARCH_MAX.
+ * Where an object is. Everything is found by key and version but two things. The queue knows no keys: a put and its event are one
+ * transaction, and their numbers come one after the other, so an object's first message is the first row at or behind the version's
+ * number; one that was redriven or came from outside is looked for among the newest SEARCH_MAX. And the ledger's records lie in order of
+ * versions: of a key that is gone from landing, or lies in another store, and whose version was not told, all of them are looked
+ * through (0.1 s a million), as an index would cost every claim.
  */
 #include "adapter/local/operator.h"
 #include "adapter/local/version.h"
@@ -59,6 +61,25 @@ static enum rc find_newest(struct search *s, uint64_t bucket, bool *ret_found, s
 	return rc;
 }
 
+/* The version that was claimed last, of a key that has none in landing. */
+static enum rc find_in_ledger(struct search *s, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(s->conn,
+		"SELECT c.version FROM claim c LEFT JOIN plan p ON p.id = c.plan"
+		" WHERE c.key = ? AND c.bucket = ? ORDER BY p.seq DESC, c.version DESC LIMIT 1");
+	bool found = false;
+	enum rc rc;
+
+	db_bind_slice(st, 1, s->w->object.key);
+	db_bind_slice(st, 2, s->w->object.bucket);
+	rc = db_step(st, &found, err);
+	if (rc == RC_OK && found)
+		s->w->object.version = db_column_copy(st, 0, s->a);
+	db_done(st);
+	return rc;
+}
+
+/* In a landing bucket of our own. */
 static enum rc find_version(struct search *s, struct err *err)
 {
 	enum bs_versioning versioning;
@@ -94,9 +115,17 @@ static bool names(const struct search *s, struct slice body, struct arena *scrat
 	want.version = ledger_version(s);
 	if (s3_event_parse(scratch, body, &event, NULL) != RC_OK)
 		return false;
-	for (size_t i = 0; i < event.n_records; i++)
-		if (object_id_eq(&event.records[i].object, &want))
+	for (size_t i = 0; i < event.n_records; i++) {
+		const struct object_id *o = &event.records[i].object;
+
+		if (want.version.n == 0) /* any will do */
+			want.version = o->version;
+		if (object_id_eq(o, &want)) {
+			s->w->object.version = arena_slice(s->a, o->version);
 			return true;
+		}
+		want.version = ledger_version(s);
+	}
 	return false;
 }
 
@@ -161,19 +190,61 @@ static enum rc find_dead_letter(struct search *s, struct err *err)
 	return rc;
 }
 
-static void judge_claim(struct search *s, const struct plan_facts *plan)
+/* Whether a GET of the key finds something. A bucket that there is not has nothing. */
+static enum rc is_there(
+	struct search *s, struct slice name, struct slice key, bool *ret_is, struct err *err)
+{
+	enum bs_versioning versioning;
+	struct err none;
+	sqlite3_stmt *st;
+	uint64_t bucket;
+	bool row = false;
+	enum rc rc = bucket_row(s->conn, name, &bucket, &versioning, &none);
+
+	*ret_is = false;
+	if (rc != RC_OK)
+		return rc == RC_ABSENT ? RC_OK : rc;
+	st = db_stmt(s->conn, "SELECT NOT is_marker FROM version WHERE bucket = ? AND key = ?"
+			      " ORDER BY seq DESC LIMIT 1");
+	db_bind_u64(st, 1, bucket);
+	db_bind_slice(st, 2, key);
+	rc = db_step(st, &row, err);
+	*ret_is = row && db_column_u64(st, 0);
+	db_done(st);
+	return rc;
+}
+
+static enum rc judge_member(struct search *s, const struct plan_facts *plan, struct err *err)
+{
+	struct op_where *w = s->w;
+	bool is_out = false;
+	enum rc rc = RC_OK;
+
+	w->place = OP_MEMBER;
+	w->bundle_bytes = plan->size;
+	w->is_published = plan->state == PLAN_DONE;
+	if (w->is_published)
+		rc = is_there(s, plan->bucket, plan->key, &is_out, err);
+	w->is_taken = w->is_published && !is_out;
+	if (rc == RC_OK && s->o->archive_bucket)
+		rc = is_there(s, slice_str(s->o->archive_bucket), plan->key, &w->is_archived, err);
+	w->why = slice_str(arena_printf(s->a, "it is in a %s%s",
+		!w->is_published ? "sealed bundle, not yet published"
+		: w->is_taken    ? "published bundle, which was taken out of its bucket since"
+				 : "published bundle",
+		w->is_archived ? "; the archive has it" : ""));
+	return rc;
+}
+
+static enum rc judge_claim(struct search *s, const struct plan_facts *plan, struct err *err)
 {
 	struct op_where *w = s->w;
 
 	w->bundle_bucket = plan->bucket;
 	w->bundle_key = plan->key;
-	if (plan->is_member) {
-		w->place = OP_MEMBER;
-		w->is_published = plan->state == PLAN_DONE;
-		w->bundle_bytes = plan->size;
-		w->why = slice_str(w->is_published ? "it is in a published bundle"
-						   : "it is in a sealed bundle, not yet published");
-	} else if (plan->state == PLAN_OPEN) {
+	if (plan->is_member)
+		return judge_member(s, plan, err);
+	if (plan->state == PLAN_OPEN) {
 		w->place = OP_CLAIMED;
 		w->why = slice_str("a bundle with it is being made");
 	} else {
@@ -182,6 +253,7 @@ static void judge_claim(struct search *s, const struct plan_facts *plan)
 		w->why = slice_str(
 			"the plan that had it was given up or went without it; another takes it");
 	}
+	return RC_OK;
 }
 
 /* *ret_found: the ledger has a record, and the place is decided. */
@@ -206,8 +278,7 @@ static enum rc ask_ledger(struct search *s, bool *ret_found, struct err *err)
 		return find_dead_letter(s, err);
 	}
 	rc = operator_plan_facts(s->conn, s->a, record.plan, record.slot, &plan, err);
-	judge_claim(s, &plan);
-	return rc;
+	return rc == RC_OK ? judge_claim(s, &plan, err) : rc;
 }
 
 static enum rc ask_queue(struct search *s, struct err *err)
@@ -231,36 +302,40 @@ static enum rc ask_queue(struct search *s, struct err *err)
 
 static void nothing_found(struct search *s)
 {
+	s->w->place = OP_NOT_FOUND;
 	if (s->seq) {
 		s->w->place = OP_NO_MESSAGE;
 		s->w->why = slice_str("no message about it was found: it was put before the event "
 				      "prefix covered it, or its message was dropped");
-		return;
+	} else if (!s->o->is_landing_local) {
+		s->w->why = slice_str("no record and no message of it was found; the landing "
+				      "bucket is in another store, which is not asked");
+	} else if (s->w->object.version.n) {
+		s->w->why = slice_str("no such version of this key, and no record of one");
+	} else {
+		s->w->why = slice_str("no such key, and no record of one");
 	}
-	s->w->place = OP_NOT_FOUND;
-	s->w->why = slice_str(
-		s->w->object.version.n
-			? "no such version of this key, and no record of one"
-			: "no such key; one that is gone can be asked for by its version");
 }
 
 static enum rc look(struct search *s, struct err *err)
 {
 	bool found = false;
-	enum rc rc;
+	enum rc rc = RC_OK;
 
 	if (!is_watched(s))
 		return RC_OK;
 	s->w->place = OP_NOT_FOUND;
-	rc = find_version(s, err);
+	if (s->o->is_landing_local)
+		rc = find_version(s, err);
+	if (rc == RC_OK && !s->w->object.version.n)
+		rc = find_in_ledger(s, err);
 	if (rc == RC_OK && s->w->object.version.n)
 		rc = ask_ledger(s, &found, err);
-	if (rc != RC_OK || found)
-		return rc;
-	if (s->w->object.version.n)
+	if (rc == RC_OK && !found)
 		rc = ask_queue(s, err);
 	if (rc == RC_OK && s->w->place == OP_NOT_FOUND)
 		nothing_found(s);
+	s->w->is_gone = s->o->is_landing_local && !s->seq && s->w->place != OP_NOT_FOUND;
 	return rc;
 }
 
@@ -273,7 +348,9 @@ enum rc operator_where(struct op_port *op, struct arena *a, const struct object_
 	enum rc rc;
 
 	s.conn = db_reader(o->local->db);
+	db_read_begin(s.conn); /* one moment's answer */
 	rc = look(&s, err);
+	db_read_end(s.conn);
 	db_reader_return(o->local->db, s.conn);
 	if (rc == RC_OK)
 		*ret_where = where;
