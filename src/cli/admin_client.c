@@ -53,7 +53,11 @@ int admin_client_ask(struct admin_client *c, const char *method, const char *pat
 	int status = -1;
 
 	if (admin_call_run(&c->settings, &call, &err) != RC_OK) {
-		fprintf(stderr, "baler %s: %s\n", c->command, err.text);
+		if (c->settings.endpoint_url)
+			fprintf(stderr, "baler %s: '%s': %s\n", c->command,
+				c->settings.endpoint_url, err.text);
+		else
+			fprintf(stderr, "baler %s: %s\n", c->command, err.text);
 		status = EXIT_USAGE;
 	} else if (call.status != 200) {
 		status = explain(c, &call);

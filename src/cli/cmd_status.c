@@ -1,4 +1,6 @@
 /* baler status: what a running baler is doing. */
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -32,39 +34,39 @@ static const char *name_of(const json_t *place)
 	return admin_str(place, "bucket");
 }
 
-static void print_store(const char *title, const json_t *place, const char *what)
+static void print_store(FILE *out, const char *title, const json_t *place, const char *what)
 {
 	char bytes[HUMAN_MAX], count[HUMAN_MAX];
 
 	if (!json_object_get(place, "bytes")) {
-		printf("%-14s in another store (bucket %s)\n", title, name_of(place));
+		fprintf(out, "%-14s in another store (bucket %s)\n", title, name_of(place));
 		return;
 	}
-	printf("%-14s %s %s, %s (bucket %s)\n", title, human_count(admin_u64(place, what), count),
+	fprintf(out, "%-14s %s %s, %s in %s\n", title, human_count(admin_u64(place, what), count),
 		what, human_bytes(admin_u64(place, "bytes"), bytes), name_of(place));
 }
 
-static void print_queue(const json_t *queue)
+static void print_queue(FILE *out, const json_t *queue)
 {
-	char age[HUMAN_MAX], visible[HUMAN_MAX], in_flight[HUMAN_MAX];
-	uint64_t dead = admin_u64(queue, "dead_letters");
+	char age[HUMAN_MAX], visible[HUMAN_MAX], in_flight[HUMAN_MAX], dead[HUMAN_MAX];
+	uint64_t n_dead = admin_u64(queue, "dead_letters");
 
-	printf("%-14s %s waiting, %s in flight, oldest %s\n", "queue",
+	fprintf(out, "%-14s %s waiting, %s in flight, oldest %s\n", "queue",
 		human_count(admin_u64(queue, "visible"), visible),
 		human_count(admin_u64(queue, "in_flight"), in_flight),
 		human_duration(admin_u64(queue, "oldest_ms"), age));
-	printf("%-14s %llu%s\n", "dead letters", (unsigned long long)dead,
-		dead ? " (baler deadletter list)" : "");
+	fprintf(out, "%-14s %s%s\n", "dead letters", human_count(n_dead, dead),
+		n_dead ? " (baler deadletter list)" : "");
 }
 
-static void print_alarms(const json_t *alarms)
+static void print_alarms(FILE *out, const json_t *alarms)
 {
 	const json_t *alarm;
 	size_t i;
 
 	if (json_array_size(alarms) == 0)
-		printf("%-14s none\n", "alarms");
-	json_array_foreach(alarms, i, alarm) printf("%-14s %s %s since %s: %s (%s)\n",
+		fprintf(out, "%-14s none\n", "alarms");
+	json_array_foreach(alarms, i, alarm) fprintf(out, "%-14s %s %s since %s: %s (%s)\n",
 		i ? "" : "alarms", admin_str(alarm, "severity"), admin_str(alarm, "name"),
 		admin_str(alarm, "since"), admin_str(alarm, "meaning"), admin_str(alarm, "text"));
 }
@@ -85,32 +87,92 @@ static int check_status(const json_t *alarms)
 	return worst;
 }
 
-static void print_status(const json_t *s)
+static void print_rates(FILE *out, const json_t *rates)
 {
-	const json_t *plans = json_object_get(s, "plans"),
-		     *rates = json_object_get(s, "last_minute");
+	char received[HUMAN_MAX], bundled[HUMAN_MAX], bundles[HUMAN_MAX];
+
+	fprintf(out, "%-14s %s objects received, %s bundled in %s bundles\n", "last minute",
+		human_count(admin_u64(rates, "received_objects"), received),
+		human_count(admin_u64(rates, "bundled_objects"), bundled),
+		human_count(admin_u64(rates, "bundles"), bundles));
+}
+
+static void print_status(FILE *out, const json_t *s)
+{
+	const json_t *plans = json_object_get(s, "plans");
 	const json_t *error = json_object_get(s, "last_error");
 	char uptime[HUMAN_MAX];
 
-	printf("baler %s, up %s, %s\n", admin_str(s, "version"),
+	fprintf(out, "baler %s, up %s, %s\n", admin_str(s, "version"),
 		human_duration(admin_u64(s, "uptime_ms"), uptime), admin_str(s, "time"));
-	print_queue(json_object_get(s, "queue"));
-	printf("%-14s %llu open, %llu sealed\n", "plans",
+	print_queue(out, json_object_get(s, "queue"));
+	fprintf(out, "%-14s %llu open, %llu sealed\n", "plans",
 		(unsigned long long)admin_u64(plans, "open"),
 		(unsigned long long)admin_u64(plans, "sealed"));
-	print_store("landing", json_object_get(s, "landing"), "objects");
-	print_store("distribution", json_object_get(s, "distribution"), "bundles");
-	printf("%-14s %llu objects received, %llu bundled in %llu bundles\n", "last minute",
-		(unsigned long long)admin_u64(rates, "received_objects"),
-		(unsigned long long)admin_u64(rates, "bundled_objects"),
-		(unsigned long long)admin_u64(rates, "bundles"));
-	print_alarms(json_object_get(s, "alarms"));
+	print_store(out, "landing", json_object_get(s, "landing"), "objects");
+	print_store(out, "distribution", json_object_get(s, "distribution"), "bundles");
+	print_rates(out, json_object_get(s, "last_minute"));
+	print_alarms(out, json_object_get(s, "alarms"));
 	if (json_is_object(error))
-		printf("%-14s %s %s: %s\n", "last error", admin_str(error, "time"),
+		fprintf(out, "%-14s %s %s: %s\n", "last error", admin_str(error, "time"),
 			admin_str(error, "event"), admin_str(error, "text"));
 	else
-		printf("%-14s none\n", "last error");
+		fprintf(out, "%-14s none\n", "last error");
+}
+
+/* Columns of the terminal; 0: stdout is none, or it does not say. */
+static size_t terminal_columns(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+		return 0;
+	return size.ws_col;
+}
+
+/* A line, cut to max columns (0: whole). What a message quotes may be anything: no control character reaches the terminal. A character
+ * beyond ASCII counts as one column, wide ones are rare here. */
+static void put_line(const char *line, size_t n, size_t max)
+{
+	size_t columns = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)line[i];
+		bool continues = (c & 0xc0) == 0x80;
+		bool is_c1 = c == 0xc2 && i + 1 < n && ((unsigned char)line[i + 1] & 0xe0) == 0x80;
+
+		if (!continues && max && columns++ == max)
+			break;
+		if (is_c1)
+			i++;
+		putchar(c < 0x20 || c == 0x7f || is_c1 ? '?' : c);
+	}
+	putchar('\n');
+}
+
+static void put_text(const char *text, size_t max)
+{
+	for (const char *line = text, *end; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		put_line(line, (size_t)(end - line), max);
+	}
 	fflush(stdout);
+}
+
+/* Through one door to the terminal; print writes lines. */
+static void show_text(
+	void (*print)(FILE *out, const json_t *what), const json_t *what, size_t columns)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+
+	if (!out)
+		return;
+	print(out, what);
+	if (fclose(out) == 0)
+		put_text(text, columns);
+	free(text);
 }
 
 static int show_check(const json_t *alarms, bool json)
@@ -118,18 +180,22 @@ static int show_check(const json_t *alarms, bool json)
 	if (json)
 		admin_print_json(alarms);
 	else
-		print_alarms(alarms);
+		show_text(print_alarms, alarms, 0);
 	return check_status(alarms);
 }
 
+/* With --watch on a terminal each look takes the place of the one before, a line each: what is too long is cut. */
 static void show_all(const json_t *answer, const struct status_options *o)
 {
-	if (o->watch && !o->admin.json && isatty(STDOUT_FILENO))
-		fputs("\033[H\033[2J", stdout);
-	if (o->admin.json)
+	size_t columns = o->watch ? terminal_columns() : 0;
+
+	if (o->admin.json) {
 		admin_print_json(answer);
-	else
-		print_status(answer);
+		return;
+	}
+	if (columns)
+		fputs("\033[H\033[2J", stdout);
+	show_text(print_status, answer, columns);
 }
 
 static int show(struct admin_client *c, const struct status_options *o)
@@ -183,9 +249,10 @@ int cmd_status(int argc, char **argv)
 	}
 	if (status < 0) {
 		status = show(&client, &options);
+		/* once it was there, it may go and come again: a restart ends no watch */
 		while (options.watch && status == EXIT_OK) {
 			clock_sleep_ms(clock_system(), options.interval_ms);
-			status = show(&client, &options);
+			show(&client, &options);
 		}
 	}
 	admin_client_close(&client);

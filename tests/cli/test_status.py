@@ -1,6 +1,15 @@
 """`baler status` and the admin API behind it: what it says, who may ask."""
+import fcntl
+import http.server
 import json
+import os
+import pty
+import re
+import signal
+import struct
 import subprocess
+import termios
+import threading
 import time
 
 import pytest
@@ -82,6 +91,99 @@ def test_watch_goes_on_until_interrupted(baler):
         process.terminate()
     times = [json.loads(line)["time"] for line in lines]
     assert times == sorted(set(times))
+
+
+class Terminal:
+    """`baler status --watch` on a terminal of 80 columns."""
+
+    def __init__(self, baler):
+        self.screen, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            [BINARY, "status", "--watch", "--interval", "100ms", "--endpoint-url", baler.server.endpoint], stdout=theirs,
+            stderr=subprocess.PIPE, text=True, env={"AWS_ACCESS_KEY_ID": baler.server.access_key,
+                                                    "AWS_SECRET_ACCESS_KEY": baler.server.secret_key})
+        os.close(theirs)
+        self.text = ""
+
+    def looks(self, n, seconds=20):
+        """n more whole looks, each as its lines."""
+        until = time.monotonic() + seconds
+        self.text = ""
+        while self.text.count("last error") <= n and time.monotonic() < until:
+            self.text += os.read(self.screen, 4096).decode()
+        return [part.replace("\r\n", "\n").splitlines() for part in self.text.split("\x1b[H\x1b[2J")[1:n + 1]]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        os.close(self.screen)
+
+
+def test_watch_fits_a_terminal_of_80_columns(tmp_path):
+    named = Baler(tmp_path / "s", "--distribution-bucket", "d" * 63)
+    terminal = Terminal(named)
+    try:
+        first, second = terminal.looks(2)
+    finally:
+        terminal.stop()
+        named.stop()
+    assert [line.split()[0] for line in first] == [line.split()[0] for line in second]
+    assert len(second) == 9 and max(map(len, second)) == 80
+
+
+def test_watch_outlives_a_restart_of_the_server(tmp_path):
+    data = tmp_path / "s"
+    baler = Baler(data)
+    port = baler.server.endpoint.rsplit(":", 1)[1]
+    terminal = Terminal(baler)
+    try:
+        terminal.looks(1)
+        baler.stop()
+        assert "127.0.0.1" in terminal.process.stderr.readline()
+        with subprocess.Popen(
+                [BINARY, "serve", "--data", str(data / "data"), "--listen", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, env={"BALER_ROOT_ACCESS_KEY": baler.server.access_key,
+                                                "BALER_ROOT_SECRET_KEY": baler.server.secret_key}) as again:
+            assert terminal.looks(1)
+            again.terminate()
+    finally:
+        terminal.stop()
+
+
+def test_a_server_that_hangs_is_named_after_ten_seconds(tmp_path):
+    baler = Baler(tmp_path / "s")
+    baler.server.process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        answer = baler.run("status")
+        assert time.monotonic() - begun < 25
+        assert answer.returncode == 2 and baler.server.endpoint in answer.stderr
+    finally:
+        baler.server.process.send_signal(signal.SIGCONT)
+        baler.stop()
+
+
+def test_what_an_error_quotes_reaches_no_terminal_raw(baler):
+    answer = baler.json("status")
+    answer["last_error"] = {"time": "now", "event": "x", "text": "'data/\x1b[31mred\x07\u009b2J\x7f' is \u00fcble\nsecond line"}
+
+    class Fake(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Fake) as fake:
+        threading.Thread(target=fake.handle_request, daemon=True).start()
+        shown = baler.run("status", AWS_ENDPOINT_URL=f"http://127.0.0.1:{fake.server_port}").stdout
+    assert "'data/?[31mred??2J?' is \u00fcble" in shown
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
 
 
 @pytest.mark.parametrize("words, variables, says", [

@@ -8,6 +8,7 @@
 
 #define URL_MAX 16384
 #define HEADERS_MAX 8
+#define LOOK_STALL_S 10 /* what only reads is answered at once, or the server hangs */
 
 struct exchange {
 	struct admin_call *call;
@@ -101,6 +102,8 @@ static enum rc perform(struct exchange *x, const struct aws_settings *settings, 
 	x->http.n_headers = x->n_headers;
 	x->http.data = take_answer;
 	x->http.arg = x;
+	if (strcmp(x->call->method, "GET") == 0)
+		x->http.stall_s = LOOK_STALL_S;
 	if (x->call->body.n) {
 		x->http.read = read_body;
 		x->http.rewind = rewind_body;
