@@ -5,6 +5,10 @@
 
 #include "base/json.h"
 
+/* S3's are 32 hex digits, with "-10000" behind them; the longest time has microseconds and a zone. Together less than VERSION_ID_MAX. */
+#define ETAG_MAX 80
+#define TIME_MAX 40
+
 static int hex_pair(const unsigned char *p)
 {
 	unsigned char v;
@@ -80,13 +84,52 @@ static bool read_size(const json_t *v, uint64_t *ret_size)
 	       slice_to_u64(slice_of(json_string_value(v), json_string_length(v)), ret_size);
 }
 
-static struct slice version_of(struct arena *a, struct slice version, struct slice sequencer)
+/* Whether a creation's name stands for a change of something else: MinIO counts tags, holds and retention among its creations; Ceph tells of
+ * a multipart upload that begins as a Post, without an ETag. */
+static bool is_no_creation(struct slice source, struct slice name, struct slice etag)
 {
-	if (version.n)
+	static const char *const others[] = {"ObjectCreated:PutRetention",
+		"ObjectCreated:PutLegalHold", "ObjectCreated:PutTagging",
+		"ObjectCreated:DeleteTagging"};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (slice_eq_str(name, others[i]))
+			return true;
+	return slice_eq_str(source, "ceph:s3") && slice_eq_str(name, "ObjectCreated:Post") &&
+	       etag.n == 0;
+}
+
+/* A suspended bucket's "null" names whatever is there now, so it is no version: each put has a sequencer of its own. Without that, the
+ * time and the ETag tell one put of a key from the next, and a repeated event from both. */
+static struct slice version_of(
+	struct arena *a, struct slice version, const struct s3_event_record *r, struct slice time)
+{
+	if (version.n && !slice_eq_str(version, "null"))
 		return arena_slice(a, version);
-	if (sequencer.n)
-		return slice_str(arena_printf(a, "seq:" SLICE_FMT, SLICE_ARG(sequencer)));
+	if (r->sequencer.n)
+		return slice_str(arena_printf(a, "seq:" SLICE_FMT, SLICE_ARG(r->sequencer)));
+	if (time.n || r->etag.n)
+		return slice_str(arena_printf(
+			a, "seq:" SLICE_FMT "/" SLICE_FMT, SLICE_ARG(time), SLICE_ARG(r->etag)));
 	return slice_str("null");
+}
+
+/* They become a part of the identity, or of one. */
+static enum rc check_lengths(
+	struct slice version, struct slice time, const struct s3_event_record *r, struct err *err)
+{
+	const struct {
+		const char *name;
+		size_t n, max;
+	} all[] = {{"a versionId", version.n, VERSION_ID_MAX},
+		{"a sequencer", r->sequencer.n, VERSION_ID_MAX}, {"an ETag", r->etag.n, ETAG_MAX},
+		{"an eventTime", time.n, TIME_MAX}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].n > all[i].max)
+			return err_code(err, RC_REFUSED, "not-an-event", "%s of %zu bytes",
+				all[i].name, all[i].n);
+	return RC_OK;
 }
 
 static enum rc read_record(
@@ -98,26 +141,28 @@ static enum rc read_record(
 	struct slice key = json_member_str(object, "key");
 	struct slice version = json_member_str(object, "versionId");
 	struct slice name = json_member_str(json, "eventName");
+	struct slice source = json_member_str(json, "eventSource");
+	struct slice time = json_member_str(json, "eventTime");
+	enum rc rc;
 
 	if (bucket.n == 0 || key.n == 0)
 		return err_code(err, RC_REFUSED, "not-an-event",
 			"a record has no s3.bucket.name or no s3.object.key");
-	if (version.n > VERSION_ID_MAX)
-		return err_code(
-			err, RC_REFUSED, "not-an-event", "a versionId of %zu bytes", version.n);
 	if (slice_has_prefix(name, slice_str("s3:")))
 		name = slice_of(name.p + 3, name.n - 3);
 	r->object.bucket = arena_slice(a, bucket);
 	/* Ceph writes the key as it is; everyone else form-encodes it */
-	r->object.key = slice_eq_str(json_member_str(json, "eventSource"), "ceph:s3")
-				? arena_slice(a, key)
-				: form_decode(a, key);
-	r->event_name = arena_slice(a, name);
+	r->object.key = slice_eq_str(source, "ceph:s3") ? arena_slice(a, key) : form_decode(a, key);
 	r->etag = arena_slice(a, json_member_str(object, "eTag"));
+	r->event_name =
+		is_no_creation(source, name, r->etag) ? slice_str("Other") : arena_slice(a, name);
 	r->sequencer = arena_slice(a, json_member_str(object, "sequencer"));
-	r->object.version = version_of(a, version, r->sequencer);
+	rc = check_lengths(version, time, r, err);
+	if (rc != RC_OK)
+		return rc;
+	r->object.version = version_of(a, version, r, time);
 	r->has_size = read_size(json_object_get(object, "size"), &r->size);
-	r->time_wall_ms = parse_time(json_member_str(json, "eventTime"));
+	r->time_wall_ms = parse_time(time);
 	return RC_OK;
 }
 
@@ -166,21 +211,24 @@ static enum rc read_bridge(struct arena *a, const json_t *root, struct s3_event 
 	struct slice bucket = json_member_str(json_object_get(detail, "bucket"), "name");
 	struct slice key = json_member_str(object, "key");
 	struct slice version = json_member_str(object, "version-id");
+	struct slice time = json_member_str(root, "time");
 	struct s3_event_record *r = arena_array(a, 1, sizeof(*r));
+	enum rc rc;
 
-	if (bucket.n == 0 || key.n == 0 || version.n > VERSION_ID_MAX)
+	if (bucket.n == 0 || key.n == 0)
 		return err_code(err, RC_REFUSED, "not-an-event",
-			"an event of EventBridge without detail.bucket.name or detail.object.key, "
-			"or "
-			"with too long a version-id");
+			"an event of EventBridge without detail.bucket.name or detail.object.key");
 	r->object.bucket = arena_slice(a, bucket);
 	r->object.key = arena_slice(a, key);
 	r->event_name = slice_str(bridge_event_name(root, detail));
 	r->etag = arena_slice(a, json_member_str(object, "etag"));
 	r->sequencer = arena_slice(a, json_member_str(object, "sequencer"));
-	r->object.version = version_of(a, version, r->sequencer);
+	rc = check_lengths(version, time, r, err);
+	if (rc != RC_OK)
+		return rc;
+	r->object.version = version_of(a, version, r, time);
 	r->has_size = read_size(json_object_get(object, "size"), &r->size);
-	r->time_wall_ms = parse_time(json_member_str(root, "time"));
+	r->time_wall_ms = parse_time(time);
 	e->records = r;
 	e->n_records = 1;
 	return RC_OK;

@@ -162,9 +162,113 @@ static void eventbridge_has_names_of_its_own(void **state)
 	assert_slice_is(e.records[0].object.version, "seq:61");
 }
 
+/* The fields of "object" behind the key, and of the record behind "s3". */
+static struct slice version_in(const char *object, const char *record)
+{
+	struct s3_event e = parse(arena_printf(&a,
+		"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"bucket\":{\"name\":"
+		"\"b\"},"
+		"\"object\":{\"key\":\"k\"%s}}%s}]}",
+		object, record));
+
+	return e.records[0].object.version;
+}
+
+/* What tells one put of a key from the next where there are no versions; a repeated event says the same again. */
+static void an_identity_without_a_version(void **state)
+{
+	(void)state;
+	assert_slice_is(version_in(",\"versionId\":\"v1\",\"sequencer\":\"0A\"", ""), "v1");
+	assert_slice_is(version_in(",\"versionId\":\"null\",\"sequencer\":\"0A\"", ""), "seq:0A");
+	assert_slice_is(version_in(",\"versionId\":null,\"sequencer\":\"0A\"", ""), "seq:0A");
+	assert_slice_is(version_in(",\"versionId\":\"\",\"sequencer\":\"0B\"", ""), "seq:0B");
+	assert_slice_is(
+		version_in(",\"eTag\":\"e1\"", ",\"eventTime\":\"2026-01-02T03:04:05.678Z\""),
+		"seq:2026-01-02T03:04:05.678Z/e1");
+	assert_slice_is(version_in(",\"versionId\":\"null\",\"eTag\":\"e2\"", ""), "seq:/e2");
+	assert_slice_is(version_in("", ""), "null");
+}
+
+static struct slice name_of(const char *source, const char *name, const char *etag)
+{
+	struct s3_event e = parse(arena_printf(&a,
+		"{\"Records\":[{\"eventSource\":\"%s\",\"eventName\":\"%s\",\"s3\":{\"bucket\":{"
+		"\"name\":\"b\"},"
+		"\"object\":{\"key\":\"k\",\"eTag\":\"%s\"}}}]}",
+		source, name, etag));
+
+	return e.records[0].event_name;
+}
+
+static void what_is_called_a_creation_and_is_none(void **state)
+{
+	(void)state;
+	assert_slice_is(name_of("minio:s3", "s3:ObjectCreated:PutTagging", "e"), "Other");
+	assert_slice_is(name_of("minio:s3", "s3:ObjectCreated:DeleteTagging", "e"), "Other");
+	assert_slice_is(name_of("minio:s3", "s3:ObjectCreated:PutRetention", "e"), "Other");
+	assert_slice_is(name_of("minio:s3", "s3:ObjectCreated:PutLegalHold", "e"), "Other");
+	assert_slice_is(
+		name_of("ceph:s3", "ObjectCreated:Post", ""), "Other"); /* an upload begins */
+	assert_slice_is(name_of("ceph:s3", "ObjectCreated:Post", "e"), "ObjectCreated:Post");
+	assert_slice_is(name_of("aws:s3", "ObjectCreated:Post", ""), "ObjectCreated:Post");
+	assert_slice_is(name_of("minio:s3", "s3:ObjectCreated:CompleteMultipartUpload", "e"),
+		"ObjectCreated:CompleteMultipartUpload");
+}
+
+/* Text of n times the character, in the object's field, in the record's. */
+static char *long_field(const char *name, size_t n)
+{
+	char *text = arena_alloc(&a, n + 1);
+
+	memset(text, '1', n);
+	text[n] = '\0';
+	return arena_printf(&a,
+		"{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\",\"%"
+		"s\":\"%s\"}}}]}",
+		name, text);
+}
+
+static void what_makes_an_identity_is_bounded(void **state)
+{
+	(void)state;
+	parse(long_field("versionId", VERSION_ID_MAX));
+	refuse(long_field("versionId", VERSION_ID_MAX + 1), "not-an-event");
+	parse(long_field("sequencer", VERSION_ID_MAX));
+	refuse(long_field("sequencer", VERSION_ID_MAX + 1), "not-an-event");
+	parse(long_field("eTag", 80));
+	refuse(long_field("eTag", 81), "not-an-event");
+}
+
+static void odd_values_are_refused_or_ignored(void **state)
+{
+	struct s3_event e;
+
+	(void)state;
+	/* an integer that no number can hold is no JSON to us; a negative or broken size is none */
+	refuse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\","
+	       "\"size\":99999999999999999999999999}}}]}",
+		"not-json");
+	e = parse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\","
+		  "\"size\":-1}}},{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\","
+		  "\"size\":\"99999999999999999999999999\"}}}]}");
+	assert_int_equal(e.n_records, 2);
+	assert_false(e.records[0].has_size || e.records[1].has_size);
+	refuse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\\u00\xff\"}}}]}", "not-json");
+	refuse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\xc3(\"}}}]}", "not-json");
+	refuse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\","
+	       "\"key\":\"l\"}}}]}",
+		"not-json");
+	/* bytes that are no UTF-8 can be in a key, encoded: it is the member's name that is refused then */
+	e = parse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"a%FF%"
+		  "00\"}}}]}");
+	assert_true(slice_eq(e.records[0].object.key, slice_of("a\xff\0", 3)));
+	e = parse("{\"Records\":[]}");
+	assert_int_equal(e.n_records, 0);
+}
+
 static void other_bodies_are_refused(void **state)
 {
-	char deep[6001];
+	static char deep[100001];
 
 	(void)state;
 	refuse("hello", "not-json");
@@ -182,7 +286,9 @@ static void other_bodies_are_refused(void **state)
 		"not-an-event"); /* an envelope in an envelope */
 	refuse("{\"source\":\"aws.s3\",\"detail\":{\"bucket\":{\"name\":\"b\"}}}", "not-an-event");
 	memset(deep, '[', sizeof(deep) - 1);
-	deep[sizeof(deep) - 1] = '\0';
+	refuse(deep, "not-json");
+	for (size_t i = 0; i + 5 < sizeof(deep); i += 5)
+		memcpy(deep + i, "{\"a\":", 5);
 	refuse(deep, "not-json");
 }
 
@@ -196,6 +302,10 @@ int main(void)
 		cmocka_unit_test_teardown(the_test_event_is_known, release),
 		cmocka_unit_test_teardown(sns_wraps_a_notification_as_text, release),
 		cmocka_unit_test_teardown(eventbridge_has_names_of_its_own, release),
+		cmocka_unit_test_teardown(an_identity_without_a_version, release),
+		cmocka_unit_test_teardown(what_is_called_a_creation_and_is_none, release),
+		cmocka_unit_test_teardown(what_makes_an_identity_is_bounded, release),
+		cmocka_unit_test_teardown(odd_values_are_refused_or_ignored, release),
 		cmocka_unit_test_teardown(other_bodies_are_refused, release),
 	};
 

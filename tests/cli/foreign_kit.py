@@ -1,0 +1,107 @@
+"""Another S3 store (moto's server) behind a door that a test can close, and its notifications."""
+import http.client
+import http.server
+import subprocess
+import sys
+import threading
+import urllib.parse
+
+import boto3
+from botocore.config import Config
+
+BUCKET = "their-landing"
+DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>a policy is being rolled out</Message></Error>'
+
+
+class Door(http.server.ThreadingHTTPServer):
+    """Passes requests on. state: "open", "shut" (connections are closed without an answer), "denied" (each is answered 403)."""
+    daemon_threads = True
+
+    def __init__(self, port):
+        super().__init__(("127.0.0.1", 0), Passing)
+        self.behind, self.state, self.n_asked = port, "open", 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_):
+        pass
+
+
+class Passing(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def pass_on(self):
+        self.server.n_asked += 1
+        if self.server.state == "shut":
+            self.close_connection = True
+            return
+        if self.server.state == "denied":
+            self.answer(403, [("Content-Type", "application/xml")], DENIED)
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        onward = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=20)
+        onward.request(self.command, self.path, body, dict(self.headers))
+        reply = onward.getresponse()
+        skipped = ("connection", "transfer-encoding", "content-length", "server", "date")
+        self.answer(reply.status, [h for h in reply.getheaders() if h[0].lower() not in skipped], reply.read(),
+                    reply.getheader("Content-Length"))
+        onward.close()
+
+    def answer(self, status, headers, body, length=None):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", length or str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # pylint: disable=invalid-name
+
+    def log_message(self, *_):
+        pass
+
+
+class Foreign:
+    """The store: `url` for its own clients, `door` for baler."""
+
+    def __init__(self, versioned=True):
+        self.process = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+                                        stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if "Running on http://" in line:
+                self.url = line.split("Running on ")[1].split()[0]
+                break
+        else:
+            raise RuntimeError("moto's server did not start")
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        self.door = Door(int(self.url.rsplit(":", 1)[1]))
+        self.s3 = boto3.client("s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="foreign",
+                               aws_secret_access_key="foreign", config=Config(retries={"max_attempts": 1}))
+        self.n_events = 0
+        self.add_bucket(BUCKET, versioned)
+
+    def add_bucket(self, name, versioned):
+        self.s3.create_bucket(Bucket=name)
+        if versioned:
+            self.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+    def put(self, key, body, bucket=BUCKET):
+        """Puts it and returns the record its store would send."""
+        put = self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        self.n_events += 1
+        thing = {"key": urllib.parse.quote_plus(key), "size": len(body), "eTag": put["ETag"].strip('"'),
+                 "sequencer": f"{0x17F2A00000000000 + self.n_events:016X}"}
+        if put.get("VersionId"):
+            thing["versionId"] = put["VersionId"]
+        return {"eventVersion": "2.0", "eventSource": "minio:s3", "eventName": "s3:ObjectCreated:Put",
+                "s3": {"bucket": {"name": bucket}, "object": thing}}
+
+    def stop(self):
+        self.door.shutdown()
+        self.door.server_close()
+        self.process.terminate()
+        self.process.wait()

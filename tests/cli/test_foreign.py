@@ -1,0 +1,126 @@
+"""`serve --landing-endpoint`: what lies in another store is bundled exactly once, whatever that store does meanwhile."""
+import io
+import json
+import os
+import tarfile
+
+import pytest
+import requests
+
+from foreign_kit import BUCKET, Foreign
+from operator_kit import DISTRIBUTION, Baler
+
+TOKEN = "a-token-of-the-other-store"
+
+
+@pytest.fixture(scope="module")
+def store():
+    running = Foreign()
+    yield running
+    running.stop()
+
+
+class World:
+    """A baler whose landing bucket is in the store."""
+
+    def __init__(self, folder, store, bucket=BUCKET, *options):
+        variables = {"BALER_LANDING_ACCESS_KEY_ID": "foreign", "BALER_LANDING_SECRET_ACCESS_KEY": "foreign", "BALER_EVENTS_TOKEN": TOKEN}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            self.baler = Baler(folder, "--landing-endpoint", store.door.url, "--landing-bucket", bucket, *options)
+        self.folder, self.store, self.bucket = folder, store, bucket
+
+    def send(self, *records):
+        answer = requests.post(self.baler.server.endpoint + "/-/events", data=json.dumps({"Records": records}),
+                               headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
+        assert (answer.status_code, answer.json()) == (200, {"accepted": len(records)})
+
+    def shipped(self):
+        """(name, bytes) of every member of every bundle."""
+        found = []
+        for key in self.baler.bundles():
+            body = self.baler.s3.get_object(Bucket=DISTRIBUTION, Key=key)["Body"].read()
+            with tarfile.open(fileobj=io.BytesIO(body)) as bundle:
+                found += [(name, bundle.extractfile(name).read()) for name in bundle.getnames()]
+        return sorted(found)
+
+    def idle(self):
+        queue = self.baler.json("status")["queue"]
+        return queue["visible"] + queue["in_flight"] == 0
+
+    def wait_for(self, expected, seconds=60):
+        expected = sorted(expected)
+        self.baler.wait(lambda: self.idle() and self.shipped() == expected, seconds)
+        assert self.baler.dead_letters() == []
+
+
+@pytest.fixture
+def world(tmp_path, store):
+    running = World(tmp_path / "s", store)
+    yield running
+    store.door.state = "open"
+    running.baler.stop()
+
+
+@pytest.mark.parametrize("state", ["shut", "denied"])
+def test_a_store_that_is_away_for_a_while(world, store, state):
+    bodies = {f"data/{state}/{i}": os.urandom(1000) for i in range(5)}
+    records = [store.put(key, body) for key, body in bodies.items()]
+    store.door.state = state
+    asked = store.door.n_asked
+    world.send(*records)
+    world.baler.wait(lambda: store.door.n_asked > asked)
+    assert world.shipped() == []
+    store.door.state = "open"
+    world.wait_for(bodies.items(), 120)
+
+
+def test_each_version_of_an_overwritten_object(world, store):
+    bodies = [os.urandom(500 + i) for i in range(3)]
+    records = [store.put("data/over", body) for body in bodies]
+    world.send(*reversed(records))
+    world.wait_for([("data/over", body) for body in bodies])
+
+
+def test_events_that_are_repeated_late_and_after_a_crash(world, store):
+    bodies = {f"data/again/{i}": os.urandom(100) for i in range(4)}
+    records = [store.put(key, body) for key, body in bodies.items()]
+    for record in records:
+        world.send(record, record)
+    world.wait_for(bodies.items())
+    world.baler.server.process.kill()
+    world.baler.server.process.wait()
+    again = World(world.folder, store)
+    try:
+        again.send(*records)
+        again.send(store.put("data/again/new", b"new"))
+        again.wait_for([*bodies.items(), ("data/again/new", b"new")])
+    finally:
+        again.baler.stop()
+
+
+def test_names_that_must_be_encoded(world, store):
+    bodies = {f"data/names/{name}": os.urandom(10) for name in ("a b", "a+b", "ü/é", "100%", "a=b&c", "x%2Fy", "[1] 'q' \"z\"", "日本語.csv")}
+    world.send(*[store.put(key, body) for key, body in bodies.items()])
+    decoded = {"data/names/x%2Fy": "data/names/x/y"}  # the member's name is the canonical key
+    world.wait_for([(decoded.get(key, key), body) for key, body in bodies.items()])
+
+
+def test_a_bucket_without_versions_ships_each_put_that_is_still_there(tmp_path, store):
+    store.add_bucket("plain", versioned=False)
+    world = World(tmp_path / "s", store, "plain")
+    try:
+        first = store.put("data/one", b"first", "plain")
+        world.send(first)
+        world.wait_for([("data/one", b"first")])
+        second = store.put("data/one", b"second", "plain")
+        world.send(second, first)
+        world.send(second)
+        world.wait_for([("data/one", b"first"), ("data/one", b"second")])
+        lost, kept = store.put("data/two", b"overwritten at once", "plain"), store.put("data/two", b"what is there", "plain")
+        world.send(lost, kept)  # what the first event told of is gone: it ends as a dead letter, in the end
+        expected = [("data/one", b"first"), ("data/one", b"second"), ("data/two", b"what is there")]
+        world.baler.wait(lambda: world.shipped() == expected)
+    finally:
+        world.baler.stop()
