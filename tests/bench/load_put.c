@@ -270,9 +270,9 @@ static void report(const struct load *l)
 	qsort(took, n, sizeof(*took), by_value);
 	seconds = (double)(last - l->first_us) / 1e6;
 	printf("{\"objects\":%llu,\"refused\":%llu,\"seconds\":%.3f,\"puts_per_s\":%.0f,\"p50_ms\":"
-	       "%.2f,\"p99_ms\":%.2f}\n",
+	       "%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f}\n",
 		(unsigned long long)n, (unsigned long long)l->refused, seconds, (double)n / seconds,
-		n ? (double)took[n / 2] / 1000 : 0, n ? (double)took[n * 99 / 100] / 1000 : 0);
+		n ? (double)took[n / 2] / 1000 : 0, n ? (double)took[n * 99 / 100] / 1000 : 0, n ? (double)took[n - 1] / 1000 : 0);
 	free(took);
 }
 

@@ -359,6 +359,41 @@ static void space_goes_back_to_the_file_system(void **state)
 	assert_true(number_of(&w->f, "PRAGMA freelist_count") <= after / 10 + 1);
 }
 
+static uint64_t log_bytes(struct world *w)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/baler.db-wal", w->f.folder);
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* While somebody looks at one moment, a backup or an audit, the log can only grow; afterwards it is what it was, though nothing more is
+ * written. */
+static void the_log_is_short_again_after_a_long_reader(void **state)
+{
+	struct world *w = *state;
+	struct db_conn *reader = db_reader(w->f.local->db);
+	char version[BS_VERSION_MAX], key[32];
+	struct err err;
+	bool row;
+	int i;
+
+	db_read_begin(reader);
+	assert_int_equal(
+		db_step(db_stmt(reader, "SELECT count(*) FROM version"), &row, &err), RC_OK);
+	for (i = 0; i < 500; i++) {
+		snprintf(key, sizeof(key), "other/%d", i);
+		op_put(&w->f, LANDING, key, 100000, version);
+	}
+	assert_true(log_bytes(w) > 40u << 20);
+	db_read_end(reader);
+	db_reader_return(w->f.local->db, reader);
+	for (i = 0; i < 100 && log_bytes(w) > 17u << 20; i++)
+		clock_sleep_ms(clock_system(), 100);
+	assert_true(log_bytes(w) <= 17u << 20);
+}
+
 /* A put that comes meanwhile waits for a transaction or two, not for the pass. */
 static void transactions_are_short(void **state)
 {
@@ -485,6 +520,7 @@ int main(void)
 		TEST(uploads_that_nobody_completes),
 		TEST(many_uploads_share_transactions),
 		TEST(space_goes_back_to_the_file_system),
+		TEST(the_log_is_short_again_after_a_long_reader),
 		TEST(transactions_are_short),
 		TEST(the_thread_works_by_the_clock_it_was_given),
 		TEST(a_clock_that_jumps_ahead_removes_nothing_for_a_day),

@@ -25,6 +25,20 @@ enum rc checkpoint_pass(struct db_conn *conn, int *ret_moved, struct err *err)
 	return RC_OK;
 }
 
+bool checkpoint_ends_log(struct db_conn *conn)
+{
+	sqlite3 *handle = db_handle(conn);
+	struct err err;
+	int code;
+
+	sqlite3_busy_timeout(handle, 0);
+	code = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	sqlite3_busy_timeout(handle, DB_BUSY_MS);
+	if (code != SQLITE_OK)
+		db_error(handle, code, &err); /* does not return from a failed fsync */
+	return code == SQLITE_OK;
+}
+
 static void *checkpointer_thread(void *arg)
 {
 	struct checkpointer *c = arg;

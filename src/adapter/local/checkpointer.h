@@ -23,5 +23,8 @@ bool checkpointer_is_idle(struct checkpointer *c, int *ret_moved);
 /* One pass on this connection: waits for nobody. RC_OK also when readers held a part of it up. RC_AGAIN: no room; nothing is lost, the log
  * keeps everything. A failed fsync ends the process. */
 enum rc checkpoint_pass(struct db_conn *conn, int *ret_moved, struct err *err);
+/* Of a log that was moved whole, on the writer's connection: true, the next commit begins it anew. false: a reader is on it. Waits for
+ * nobody. */
+bool checkpoint_ends_log(struct db_conn *conn);
 
 #endif

@@ -186,6 +186,24 @@ static bool has_room(struct committer *c, int pages)
 	return statvfs(c->folder, &st) != 0 || (uint64_t)st.f_bavail * st.f_frsize >= need;
 }
 
+/* So long that it was a long reader's doing. Its file is cut by the first commit that begins it anew; when nobody writes, that is ours. */
+static bool is_long(const struct committer *c)
+{
+	return c->log_pages > LOG_PAGES_MAX + LOG_PAGES_LEFT;
+}
+
+/* All of it was moved. A reader that is still on it makes this fail, at once: it is tried again at the next idle moment. */
+static void begin_log_anew(struct committer *c)
+{
+	struct err err;
+
+	if (!checkpoint_ends_log(c->conn) || begin(c, &err) != RC_OK)
+		return;
+	if (save_seq(c, c->seq_limit, &err) != RC_OK ||
+		db_run(db_stmt(c->conn, "COMMIT"), &err) != RC_OK)
+		rollback(c);
+}
+
 /* After each group, and when idle. What readers or a full disk hold up is tried again later: the log keeps everything. */
 static void tend_log(struct committer *c, bool is_idle)
 {
@@ -198,7 +216,9 @@ static void tend_log(struct committer *c, bool is_idle)
 		c->moved_pages = moved;
 	c->is_passing = false;
 	left = c->log_pages - c->moved_pages;
-	c->is_tended = is_idle && (left <= LOG_PAGES_LEFT || !has_room(c, left));
+	c->is_tended = is_idle && ((left <= LOG_PAGES_LEFT && !is_long(c)) || !has_room(c, left));
+	if (is_idle && left <= 0 && is_long(c))
+		begin_log_anew(c);
 	if (left <= 0)
 		return;
 	if (!is_idle && (c->log_pages < LOG_PAGES_MAX || c->log_pages < c->retry_pages))

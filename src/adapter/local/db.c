@@ -18,7 +18,6 @@
 #define WRITER_CACHE_KIB 16384 /* the leaves a burst of random keys comes back to */
 #define READER_CACHE_KIB 1024
 #define READERS_MAX 32 /* then db_reader waits: 1 MiB of cache and three descriptors each */
-#define BUSY_MS 10000  /* only WAL recovery and the last close ever make a connection wait */
 
 struct db_statement {
 	const char *sql;
@@ -132,7 +131,7 @@ static enum rc conn_open(
 		rc = db_error(conn->handle, code, err);
 	if (rc == RC_OK) {
 		sqlite3_extended_result_codes(conn->handle, 1);
-		sqlite3_busy_timeout(conn->handle, BUSY_MS);
+		sqlite3_busy_timeout(conn->handle, DB_BUSY_MS);
 		snprintf(pragmas, sizeof(pragmas),
 			"PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA "
 			"temp_store=MEMORY; %s",

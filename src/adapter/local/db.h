@@ -13,6 +13,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#define DB_BUSY_MS 10000 /* only WAL recovery and the last close ever make a connection wait */
+
 struct db;
 struct db_conn; /* one connection with its prepared statements; one thread's at a time */
 

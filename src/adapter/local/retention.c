@@ -2,7 +2,8 @@
 
 #include "adapter/local/retention_internal.h"
 
-#define PAUSE_MS 5
+#define PAUSE_MIN_MS 5
+#define PAUSE_MAX_MS 1000
 #define COMPLETED_MS (7 * 86400000ull) /* what completed remembers [BS-6] */
 #define VACUUM_PAGES "200"
 #define FREE_PAGES_MIN 256 /* a MiB is not worth it */
@@ -26,7 +27,7 @@ bool batch_is_spent(const struct batch *b)
 
 enum rc batch_run(struct pass *p, struct batch *b, struct err *err)
 {
-	uint64_t took_ms;
+	uint64_t begun_boot_ms = clock_boot_ms(clock_system()), took_ms;
 	enum rc rc;
 
 	b->op.apply = batch_apply;
@@ -47,7 +48,9 @@ enum rc batch_run(struct pass *p, struct batch *b, struct err *err)
 			p->report.longest_ms = took_ms;
 	}
 	drops_release(&b->drops);
-	clock_sleep_ms(p->local->clock, PAUSE_MS);
+	took_ms = clock_boot_ms(clock_system()) - begun_boot_ms;
+	took_ms = took_ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : took_ms;
+	clock_sleep_ms(p->local->clock, took_ms < PAUSE_MAX_MS ? took_ms : PAUSE_MAX_MS);
 	return rc;
 }
 

@@ -1,8 +1,9 @@
 /*
  * retention: what is old enough is removed, and the disk space given back, without anyone noticing.
  *
- * Everything is removed in transactions of at most RETENTION_ROWS rows or RETENTION_MS, with a pause between them, so no request waits
- * for it. Ages are wall time of the injected clock; when that jumps ahead, the thread removes nothing for a while (retention_clock.h).
+ * Everything is removed in transactions of at most RETENTION_ROWS rows or RETENTION_MS, and after each a pause as long as it took, its fsync
+ * included: at least half of the committer's time is the requests', and none waits for more than one of them. tests/bench/bench_retention.py
+ * shows what a PUT feels of it. Ages are wall time of the injected clock; when that jumps ahead, the thread removes nothing for a while (retention_clock.h).
  *
  * INVARIANTS: an object in landing below the event prefix is removed only when the ledger says that it was published or rejected: what
  * is not bundled yet never expires. An object's record is removed only when its plan is older than the ledger's retention and the source
@@ -21,7 +22,7 @@
 #include "base/err.h"
 
 #define RETENTION_ROWS 500
-#define RETENTION_MS 20
+#define RETENTION_MS 10
 
 struct local;
 struct local_retention;
