@@ -259,6 +259,20 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(small_disk, size):
               for o in page.get("Contents", [])]
     assert sorted(listed) == sorted(kept)
 
+    with open(small_disk / "others", "wb", buffering=0) as others:  # somebody else takes what is left, to the last byte
+        with pytest.raises(OSError):
+            while True:
+                others.write(bytes(4096))
+    assert server.stop() == 0
+    server = Server("--batch-window", "10m", data=str(small_disk / "s"))
+    s3 = client(server.endpoint, server.access_key, server.secret_key)
+    gone = sorted(kept)[0]
+    for version in s3.list_object_versions(Bucket=LANDING, Prefix=gone)["Versions"]:
+        s3.delete_object(Bucket=LANDING, Key=version["Key"], VersionId=version["VersionId"])
+        kept.pop(version["Key"])
+    for key, body in kept.items():
+        assert s3.get_object(Bucket=LANDING, Key=key)["Body"].read() == body
+
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     s3.put_object(Bucket=LANDING, Key=refused[0], Body=b"now")
     assert s3.get_object(Bucket=LANDING, Key=refused[0])["Body"].read() == b"now"

@@ -206,6 +206,88 @@ static void bs_7_each_of_many_at_once_is_answered_for_itself(void **state)
 	free(bytes);
 }
 
+/* Not one byte is left, in whatever pieces it comes. */
+static void take_the_last_byte(void)
+{
+	static char block[4096];
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/last", root);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_true(fd >= 0);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	assert_int_equal(errno, ENOSPC);
+	close(fd);
+}
+
+static void delete_version(struct bucket_world *w, unsigned i, const char *version)
+{
+	struct bs_deletion deletion;
+	char key[32];
+
+	key_of(key, i);
+	assert_rc(delete_one(w, LANDING, key, version, &deletion), RC_OK);
+	assert_int_equal(deletion.rc, RC_OK);
+}
+
+/* The way out of a full disk must not need room: everything can be deleted, and then there is some. */
+static void a_full_disk_can_be_emptied(void **state)
+{
+	struct bucket_world *w = *state;
+	struct written *made;
+	char key[32], versions[1000][BS_VERSION_MAX];
+	unsigned n = 0;
+
+	set_filler(true);
+	for (;; n++) {
+		key_of(key, n);
+		made = put_bytes(w, LANDING, key, BODY_BYTES, n);
+		if (made->rc != RC_OK)
+			break;
+		memcpy(versions[n], made->object.version, BS_VERSION_MAX);
+	}
+	assert_string_equal(made->err.code, "ENOSPC");
+	usleep(300000); /* the log is moved when nobody writes */
+	take_the_last_byte();
+	for (unsigned i = 0; i + 20 < n; i++)
+		delete_version(w, i, versions[i]);
+	for (unsigned i = n - 20; i < n; i++)
+		check(w, i);
+	key_of(key, n);
+	assert_rc(put_bytes(w, LANDING, key, BODY_BYTES, n), RC_OK);
+	check(w, n);
+}
+
+/* A server that is started again on a full disk serves what there is, and lets it be deleted. */
+static void a_folder_on_a_full_disk_opens(void **state)
+{
+	struct bucket_world *w = *state;
+	struct own *own = w->own;
+	char versions[30][BS_VERSION_MAX], key[32];
+
+	for (unsigned i = 0; i < 30; i++) {
+		key_of(key, i);
+		memcpy(versions[i], put_bytes(w, LANDING, key, BODY_BYTES, i)->object.version,
+			BS_VERSION_MAX);
+	}
+	for (int round = 0; round < 2;
+		round++) { /* what let it open the first time does it again */
+		local_close(own->local);
+		take_the_last_byte();
+		start(w);
+		for (unsigned i = 0; i < 30; i++)
+			check(w, i);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		delete_version(w, i, versions[i]);
+	check(w, 25);
+	local_close(own->local);
+	start(w);
+	check(w, 25);
+}
+
 static void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -248,6 +330,8 @@ int main(void)
 		BUCKETS_TEST(bs_7_a_full_disk_refuses_shows_nothing_and_goes_on),
 		BUCKETS_TEST(bs_7_a_body_that_does_not_fit_leaves_no_file),
 		BUCKETS_TEST(bs_7_each_of_many_at_once_is_answered_for_itself),
+		BUCKETS_TEST(a_full_disk_can_be_emptied),
+		BUCKETS_TEST(a_folder_on_a_full_disk_opens),
 	};
 	int failed;
 

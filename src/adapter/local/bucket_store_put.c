@@ -176,6 +176,7 @@ static struct put_op *put_op_new(struct local_put *put, struct slice headers, co
 
 	op->base.finish = put_finish;
 	op->base.release = put_release;
+	op->base.op.grows = true;
 	op->base.op.bytes += put->key.n + headers.n + put->inline_bytes.n;
 	op->put = put;
 	op->headers = arena_slice(&put->arena, headers);

@@ -3,10 +3,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 
 #include "adapter/local/checkpointer.h"
+#include "adapter/local/folder.h"
+#include "adapter/local/room.h"
 #include "adapter/local/schema.sql.h"
 
 #define GROUP_OPS_MAX 2000
@@ -17,8 +18,6 @@
 #define LOG_PAGES_MAX ((16 << 20) / SCHEMA_PAGE_BYTES)
 /* So much is moved between two commits without anyone noticing; more is the checkpointer's. */
 #define LOG_PAGES_LEFT ((1 << 20) / SCHEMA_PAGE_BYTES)
-/* Left on the disk when the log is moved. */
-#define ROOM_BYTES (1u << 20)
 /* One row a second keeps the sequence over restarts. */
 #define SEQ_AHEAD ((uint64_t)1000 << COMMITTER_SEQ_SHIFT)
 
@@ -141,14 +140,53 @@ static void count(struct committer *c, uint64_t operations)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Refuses what the disk cannot hold; the rest of the group, in its order. */
+static struct commit_op *admit(struct committer *c, struct commit_op *group, uint64_t *n)
+{
+	struct commit_op *first = NULL, **tail = &first, *next;
+	struct err err = {0};
+	struct room_budget b;
+
+	if (!room_budget(c->conn, c->folder, c->log_pages - c->moved_pages, &b))
+		return group;
+	err_code(&err, RC_AGAIN, "ENOSPC", "database: no room on disk");
+	for (struct commit_op *op = group; op; op = next) {
+		next = op->next; /* done may free op */
+		if (op->grows && !room_spend(&b, op->bytes)) {
+			--*n;
+			op->done(op, RC_AGAIN, &err);
+			continue;
+		}
+		*tail = op;
+		tail = &op->next;
+	}
+	*tail = NULL;
+	return first;
+}
+
+/* For a write that adds nothing and found no room: the log is moved, so that it begins anew, or the reserve given up. false: there is nothing
+ * left to give. */
+static bool make_room(struct committer *c)
+{
+	struct err err;
+	int moved = c->moved_pages;
+
+	if (moved < c->log_pages && room_for_log(c->conn, c->folder) &&
+		checkpoint_pass(c->conn, &c->moved_pages, &err) == RC_OK && c->moved_pages > moved)
+		return true;
+	return room_give(c->folder);
+}
+
 static void run_alone(struct committer *c, struct commit_op *op)
 {
 	struct err err;
 	enum rc rc;
 
 	op->next = NULL;
-	memset(&err, 0, sizeof(err));
-	rc = run_group(c, op, &err);
+	do {
+		memset(&err, 0, sizeof(err));
+		rc = run_group(c, op, &err);
+	} while (rc == RC_AGAIN && err_is(&err, "ENOSPC") && !op->grows && make_room(c));
 	if (rc != RC_OK) {
 		op->rc = rc;
 		op->err = err;
@@ -163,6 +201,9 @@ static void run(struct committer *c, struct commit_op *group, uint64_t n)
 	struct err err;
 	bool together;
 
+	group = admit(c, group, &n);
+	if (!group)
+		return;
 	memset(&err, 0, sizeof(err));
 	together = run_group(c, group, &err) == RC_OK;
 	if (together)
@@ -174,16 +215,6 @@ static void run(struct committer *c, struct commit_op *group, uint64_t n)
 		else
 			run_alone(c, op);
 	}
-}
-
-/* Whether the disk has room for all that a pass may add to the database. A pass that breaks off would have eaten the room that the log itself
- * needs, and the log begins anew only when a pass ends. */
-static bool has_room(struct committer *c, int pages)
-{
-	uint64_t need = (uint64_t)pages * SCHEMA_PAGE_BYTES + ROOM_BYTES;
-	struct statvfs st;
-
-	return statvfs(c->folder, &st) != 0 || (uint64_t)st.f_bavail * st.f_frsize >= need;
 }
 
 /* So long that it was a long reader's doing. Its file is cut by the first commit that begins it anew; when nobody writes, that is ours. */
@@ -210,13 +241,16 @@ static void tend_log(struct committer *c, bool is_idle)
 	int moved, left;
 	struct err err;
 
+	if (is_idle)
+		room_keep(c->folder);
 	if (!checkpointer_is_idle(c->checkpointer, &moved))
 		return;
 	if (c->is_passing)
 		c->moved_pages = moved;
 	c->is_passing = false;
 	left = c->log_pages - c->moved_pages;
-	c->is_tended = is_idle && ((left <= LOG_PAGES_LEFT && !is_long(c)) || !has_room(c, left));
+	c->is_tended = is_idle && ((left <= LOG_PAGES_LEFT && !is_long(c)) ||
+					  !room_for_log(c->conn, c->folder));
 	if (is_idle && left <= 0 && is_long(c))
 		begin_log_anew(c);
 	if (left <= 0)
@@ -224,7 +258,7 @@ static void tend_log(struct committer *c, bool is_idle)
 	if (!is_idle && (c->log_pages < LOG_PAGES_MAX || c->log_pages < c->retry_pages))
 		return;
 	c->retry_pages = c->log_pages + LOG_PAGES_LEFT;
-	if (!has_room(c, left))
+	if (!room_for_log(c->conn, c->folder))
 		return;
 	if (left > LOG_PAGES_LEFT) {
 		c->is_passing = true;
@@ -362,7 +396,7 @@ void committer_free(struct committer *c)
 	checkpointer_free(c->checkpointer);
 	save_exact_seq(c);
 	/* SQLite makes a pass when the last connection closes. */
-	if (!has_room(c, c->log_pages))
+	if (!room_for_log(c->conn, c->folder))
 		sqlite3_db_config(db_handle(c->conn), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_wal_hook(db_handle(c->conn), NULL, NULL);
 	pthread_cond_destroy(&c->more);
@@ -422,8 +456,10 @@ static void waiting_done(struct commit_op *op, enum rc rc, const struct err *err
 
 enum rc committer_run(struct committer *c, struct commit_op *op, struct err *err)
 {
-	struct waiting_op w = {
-		.op = {.apply = waiting_apply, .done = waiting_done, .bytes = op->bytes},
+	struct waiting_op w = {.op = {.apply = waiting_apply,
+				       .done = waiting_done,
+				       .bytes = op->bytes,
+				       .grows = op->grows},
 		.inner = op};
 
 	pthread_mutex_init(&w.lock, NULL);

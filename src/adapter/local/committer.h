@@ -18,6 +18,7 @@ struct commit_op {
 	/* Must not block. rc and err are apply's, or the commit's when that failed. op may be freed here. */
 	void (*done)(struct commit_op *op, enum rc rc, const struct err *err);
 	size_t bytes; /* about how much it writes, for the group's bound */
+	bool grows; /* it adds bytes of a user's: the first to be refused when the disk gets full, RC_AGAIN ENOSPC */
 	/* the committer's own */
 	struct commit_op *next;
 	enum rc rc;

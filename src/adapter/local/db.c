@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "adapter/local/folder.h"
+#include "adapter/local/room.h"
 #include "adapter/local/schema.sql.h"
 #include "adapter/local/totals.h"
 #include "adapter/local/wal_file.h"
@@ -244,11 +245,14 @@ enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 	db->folder = xstrdup(folder);
 	rc = folder_open(folder, &db->lock_fd, err);
 	if (rc == RC_OK)
+		room_prepare(folder);
+	if (rc == RC_OK)
 		rc = writer_open(folder, &db->writer, err);
 	if (rc != RC_OK) {
 		db_close(db);
 		return rc;
 	}
+	room_keep(folder);
 	*ret_db = db;
 	return RC_OK;
 }
@@ -264,6 +268,8 @@ void db_close(struct db *db)
 		conn_close(conn);
 	}
 	conn_close(db->writer); /* the last one: checkpoints and removes the log */
+	if (db->writer) /* the log is gone and has left its room */
+		room_leave(db->folder);
 	if (db->lock_fd >= 0)
 		close(db->lock_fd);
 	pthread_cond_destroy(&db->returned);

@@ -12,6 +12,7 @@
 #define FOLDER_DB "baler.db"
 #define FOLDER_LOCK "lock"
 #define FOLDER_BLOBS "blobs"
+#define FOLDER_RESERVE "reserve" /* room.h */
 
 /* *ret_lock_fd holds the lock until it is closed. RC_REFUSED: not a folder, not ours, in use (says by whom), writable by
  * others, another's; RC_FATAL. */
