@@ -10,7 +10,7 @@
 #include "wire/s3_error.h"
 
 #define ROOT "/-/"
-#define BEARER "Bearer "
+#define UNAUTHORIZED "Unauthorized"
 
 static enum rc admin_status(struct request *r, struct err *err);
 static enum rc admin_where(struct request *r, struct err *err);
@@ -86,7 +86,8 @@ static bool find(const struct request *r, const struct admin_route **ret_route)
 			return true;
 		}
 		/* exact, with another method: the row behind may have the right one */
-		if (a->path[strlen(a->path) - 1] != '/' && (!a[1].path || strcmp(a[1].path, a->path) != 0))
+		if (a->path[strlen(a->path) - 1] != '/' &&
+			(!a[1].path || strcmp(a[1].path, a->path) != 0))
 			return true;
 	}
 	return known;
@@ -102,15 +103,6 @@ enum rc admin_allowed(const struct request *r, enum admin_right right, struct er
 	return roles_check(r, actions[right], (struct slice){0}, err);
 }
 
-static size_t count_headers(const struct request *r, const char *name)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n_headers; i++)
-		n += slice_eq_nocase(r->headers[i].name, slice_str(name));
-	return n;
-}
-
 /* The one that opens this door without a signature; NULL: there is none. */
 static const char *token_of(const struct service *s, enum admin_right right)
 {
@@ -119,42 +111,30 @@ static const char *token_of(const struct service *s, enum admin_right right)
 					     : NULL;
 }
 
-/* Hashes are compared, so that neither the text nor its length shows in the time it takes. */
-static bool has_token(const struct request *r, const char *token)
-{
-	struct slice text = request_header(r, "authorization");
-	unsigned char given[SHA256_BYTES], expected[SHA256_BYTES];
-
-	if (!token || count_headers(r, "authorization") != 1 ||
-		uri_query_find(r->query, "X-Amz-Signature", NULL))
-		return false;
-	sha256(slice_of(text.p + sizeof(BEARER) - 1, text.n - (sizeof(BEARER) - 1)), given);
-	sha256(slice_str(token), expected);
-	return bytes_equal_ct(given, expected, sizeof(given));
-}
-
-static bool is_bearer(const struct request *r)
-{
-	struct slice text = request_header(r, "authorization");
-
-	return text.n >= sizeof(BEARER) - 1 &&
-	       slice_eq_nocase(slice_of(text.p, sizeof(BEARER) - 1), slice_str(BEARER));
-}
-
 static bool takes_token(const struct admin_route *route)
 {
 	return route && (route->right == ADMIN_SEND_EVENTS || route->right == ADMIN_READ_METRICS);
 }
 
-/* A token opens one door only; wherever else it is shown it is no credential at all. */
+/* A token opens one door only; wherever else it is shown it is no credential at all. Whoever shows nothing to the door of events is told how
+ * one may knock: SNS sends what its URL holds only when it is asked. */
 static enum rc authenticate(
 	struct request *r, const struct admin_route *route, bool *ret_by_token, struct err *err)
 {
-	*ret_by_token = takes_token(route) && is_bearer(r);
+	const char *token = route ? token_of(r->service, route->right) : NULL;
+	enum admin_token shown =
+		takes_token(route) ? admin_token_shown(r, token) : ADMIN_TOKEN_NONE;
+
+	*ret_by_token = shown == ADMIN_TOKEN_RIGHT;
+	if (shown == ADMIN_TOKEN_WRONG)
+		return err_code(err, RC_REFUSED, "AccessDenied", "this token is not known here");
+	if (shown == ADMIN_TOKEN_NOTHING && token && route->right == ADMIN_SEND_EVENTS) {
+		reply_header_str(r, "WWW-Authenticate", "Basic realm=\"baler\"");
+		return err_code(err, RC_REFUSED, UNAUTHORIZED,
+			"show the token: as Bearer, or as the password of Basic");
+	}
 	if (!*ret_by_token)
 		return auth_check(r, err);
-	if (!has_token(r, token_of(r->service, route->right)))
-		return err_code(err, RC_REFUSED, "AccessDenied", "this token is not known here");
 	r->auth.payload = SIGV4_PAYLOAD_UNSIGNED;
 	return RC_OK;
 }
@@ -215,7 +195,7 @@ static unsigned status_of(enum rc rc)
 void admin_error(struct request *r, enum rc rc, const struct err *err)
 {
 	const struct s3_error *known = s3_error_find(err->code);
-	unsigned status = known ? known->status : status_of(rc);
+	unsigned status = known ? known->status : err_is(err, UNAUTHORIZED) ? 401 : status_of(rc);
 	struct buf *out = &r->reply.document;
 	bool is_ours = status >= 500 && status != 501;
 

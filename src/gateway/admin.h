@@ -13,7 +13,7 @@
  *   GET    /-/metrics                                 Prometheus' text format
  *   POST   /-/events                                  S3 notifications, any dialect of model/s3_event.h
  *
- * Every request is signed like those of S3; /-/events and /-/metrics also take "Authorization: Bearer TOKEN", each its own. Errors are
+ * Every request is signed like those of S3; /-/events and /-/metrics also take a token, each its own (admin_token.c). Errors are
  * {"error":{"code":…,"message":…}}. Anything else below /-/ is 404 there, and only with a signature.
  * Calls of the operator port run on the pool service.admin: they may wait for a commit.
  */
@@ -48,6 +48,10 @@ struct slice admin_path_id(const struct request *r);
 void admin_add_time(struct buf *out, uint64_t wall_ms);
 /* Who asks, for the audit. */
 const char *admin_who(const struct request *r);
+
+/* NOTHING: no credential of any kind; NONE: one of another kind. token NULL: none is right. */
+enum admin_token { ADMIN_TOKEN_NOTHING, ADMIN_TOKEN_NONE, ADMIN_TOKEN_RIGHT, ADMIN_TOKEN_WRONG };
+enum admin_token admin_token_shown(const struct request *r, const char *token);
 
 enum rc admin_dead_list(struct request *r, struct err *err);
 enum rc admin_dead_get(struct request *r, struct err *err);

@@ -1,4 +1,5 @@
 """POST /-/events: other stores' notifications into the queue; bundles from a store that is not ours."""
+import base64
 import io
 import json
 import os
@@ -163,19 +164,49 @@ def test_more_than_a_mebibyte_is_400(baler):
     assert answer.status_code == 400 and answer.json()["error"]["code"] in ("MaxMessageLengthExceeded", "not-json")
 
 
+def test_a_whole_mebibyte_is_taken(baler):
+    versions = {f"elsewhere/mebibyte/{i}": baler.put(f"elsewhere/mebibyte/{i}") for i in range(3)}
+    body = json.dumps({"Records": [s3_record(LANDING, key, version) for key, version in versions.items()], "x": ""})
+    body = body[:-2] + "y" * ((1 << 20) - len(body)) + body[-2:]
+    assert len(body) == 1 << 20
+    assert post(baler, body).json() == {"accepted": 3}
+    baler.wait(lambda: set(versions) <= members(baler))
+
+
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
 @pytest.mark.parametrize("header", [
-    None, "Bearer", "Bearer ", "Bearer wrong", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN,
+    "Bearer", "Bearer ", "Bearer wrong", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Basic", "Basic ",
+    basic("baler", "wrong"), basic("baler", ""), basic(TOKEN, ""), basic("", TOKEN + ":"), "Basic " + "A" * 4000,
+    "Basic " + base64.b64encode(TOKEN.encode()).decode(),
 ])
 def test_without_the_token_nothing_enters(baler, header):
-    headers = {"Authorization": header} if header else {}
-    answer = post(baler, aws(LANDING, "elsewhere/x", "v"), token=None, **headers)
+    answer = post(baler, aws(LANDING, "elsewhere/x", "v"), token=None, Authorization=header)
     assert answer.status_code in (400, 403) and TOKEN not in answer.text
+
+
+def test_who_shows_nothing_is_asked_for_the_token(baler):
+    answer = post(baler, aws(LANDING, "elsewhere/x", "v"), token=None)
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="baler"')
+    assert answer.json()["error"]["code"] == "Unauthorized"
+
+
+def test_a_url_with_the_token_as_password(baler):
+    """All that SNS and Ceph can be given is a URL."""
+    version = baler.put("elsewhere/by url")
+    url = baler.server.endpoint.replace("http://", f"http://baler:{TOKEN}@") + "/-/events"
+    answer = requests.post(url, data=json.dumps(ceph(LANDING, "elsewhere/by url", version)), timeout=20)
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 1})
+    baler.wait(lambda: "elsewhere/by url" in members(baler))
 
 
 def test_the_token_opens_nothing_else(baler):
     for path in ("/-/api/v1/status", "/-/api/v1/deadletters", "/", f"/{LANDING}"):
-        answer = requests.get(baler.server.endpoint + path, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20)
-        assert answer.status_code in (400, 403)
+        for shown in (f"Bearer {TOKEN}", basic("baler", TOKEN)):
+            answer = requests.get(baler.server.endpoint + path, headers={"Authorization": shown}, timeout=20)
+            assert answer.status_code in (400, 403)
     assert requests.put(baler.server.endpoint + "/-/events", data=b"{}", headers={"Authorization": f"Bearer {TOKEN}"},
                         timeout=20).status_code in (400, 403, 405)
 
