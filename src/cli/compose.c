@@ -14,6 +14,7 @@
 #include "cli/function.h"
 #include "cli/measure.h"
 #include "cli/secret_env.h"
+#include "cli/reconcile.h"
 #include "cli/watch.h"
 #include "core/pipeline.h"
 #include "gateway/gateway.h"
@@ -33,6 +34,7 @@ struct composition {
 	struct gateway *gateway;
 	struct alarms *alarms;
 	struct watch *watch; /* what raises them */
+	struct reconcile *reconcile;
 
 	/* bundling */
 	struct pipeline_config config; /* without queue and prng */
@@ -389,6 +391,25 @@ static void *bundler_thread(void *arg)
 	return NULL;
 }
 
+static void start_reconcile(struct composition *c)
+{
+	const struct serve_options *o = c->options;
+	struct reconcile_config config = {
+		.landing = c->foreign_landing,
+		.op = c->op,
+		.queue = local_event_queue(c->local),
+		.bucket = o->landing_bucket,
+		.prefix = o->event_prefix,
+		.region = o->region,
+		.interval_ms = o->reconcile_interval_ms,
+		.after_ms = o->reconcile_after_ms,
+		.ledger_ms = o->ledger_retention_ms,
+	};
+
+	if (c->foreign_landing && o->reconcile_interval_ms)
+		c->reconcile = reconcile_start(&config);
+}
+
 void compose_bundle(struct composition *c)
 {
 	struct pipeline_config config = c->config;
@@ -401,6 +422,7 @@ void compose_bundle(struct composition *c)
 	if (pthread_create(&c->bundler, NULL, bundler_thread, c) != 0)
 		die("cannot start the bundler's thread");
 	pthread_setname_np(c->bundler, "bundler");
+	start_reconcile(c);
 	c->watch = watch_start(c->op, c->pipeline, c->alarms);
 }
 
@@ -413,6 +435,7 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 {
 	if (!c)
 		return;
+	reconcile_stop(c->reconcile);
 	watch_stop(c->watch);
 	if (c->pipeline)
 		pipeline_stop(c->pipeline);

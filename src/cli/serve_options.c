@@ -106,6 +106,16 @@ const struct setting serve_settings[] = {
 			"/-/events; keys in\n"
 			"BALER_LANDING_ACCESS_KEY_ID, BALER_LANDING_SECRET_ACCESS_KEY (and "
 			"_SESSION_TOKEN)"},
+	{"reconcile-interval", 0, "TIME", SETTING_DURATION, FIELD(reconcile_interval_ms), "0s", 0,
+		30 * DAY,
+		.help = "with --landing-endpoint: how often the landing bucket is looked through "
+			"for objects\n"
+			"whose events were lost; it needs versions, and takes in what was there "
+			"before baler\n"
+			"too; 0: never"},
+	{"reconcile-after", 0, "TIME", SETTING_DURATION, FIELD(reconcile_after_ms), "15m", 0,
+		30 * DAY,
+		.help = "how long an object's event is waited for until it counts as lost"},
 	{"landing-region", 0, "NAME", SETTING_TEXT, FIELD(landing_region), "us-east-1",
 		.help = "the region to sign for at the landing endpoint"},
 	{"landing-retries", 0, "N", SETTING_COUNT, FIELD(landing_retries), "3", 0, 100,
@@ -192,6 +202,10 @@ static bool is_short(const char *token)
 
 enum rc serve_options_check(const struct serve_options *o, struct err *err)
 {
+	if (o->reconcile_interval_ms && !o->landing_endpoint)
+		return err_set(err, RC_REFUSED,
+			"'--reconcile-interval': only with --landing-endpoint; in a landing bucket "
+			"of one's own an object and its event are one transaction");
 	if (o->ledger_retention_ms && o->ledger_retention_ms < SERVE_QUEUE_RETENTION_MS)
 		return err_set(err, RC_REFUSED,
 			"'--ledger-retention': less than 4d; a message may be that old when it "

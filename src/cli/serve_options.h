@@ -29,6 +29,7 @@ struct serve_options {
 	char *events_token, *metrics_token;
 	char *landing_endpoint, *landing_region; /* another S3 store, or NULL */
 	uint64_t landing_retries, landing_timeout_ms;
+	uint64_t reconcile_interval_ms, reconcile_after_ms; /* interval 0: never */
 	char *environment;
 	char *function_name;
 	uint64_t invoke_timeout_ms, timeout_guard_ms;

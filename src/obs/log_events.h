@@ -25,6 +25,9 @@ X(EV_SETTING_INERT, LOG_WARNING, "setting-without-effect",
 X(EV_CONFIG_RISK, LOG_WARNING, "config-risk", "a setting is honoured, with a risk that the line names")
 X(EV_EVENTS_CONFIRM, LOG_WARNING, "events-confirm",
 	"SNS wants to send events here; open the url to agree, if the topic is yours")
+X(EV_RECONCILED, LOG_WARNING, "reconciled",
+	"the landing bucket was looked through: what no event had told of is in the queue now; what has no version cannot be told apart")
+X(EV_RECONCILE_FAILED, LOG_WARNING, "reconcile-failed", "the landing bucket could not be looked through; it is tried again at the next time")
 X(EV_RETENTION_FAILED, LOG_ERROR, "retention-failed", "old data could not be removed; it is tried again at the next pass")
 X(EV_RETENTION_HELD, LOG_WARNING, "retention-held",
 	"the wall clock is further ahead than time has passed (or baler was not running): nothing is removed for its age until it has run on "

@@ -232,6 +232,7 @@ def test_without_a_token_set_no_token_is_right(tmp_path):
     (("--ledger-retention", "3d"), "less than 4d"),
     (("--landing-endpoint", "http://127.0.0.1:1"), "BALER_LANDING_ACCESS_KEY_ID"),
     (("--landing-endpoint", "ftp://x"), "'--landing-endpoint'"),
+    (("--reconcile-interval", "1h"), "only with --landing-endpoint"),
 ])
 def test_settings_that_cannot_be_are_refused(tmp_path, words, says):
     answer = subprocess.run([BINARY, "serve", "--data", str(tmp_path / "d"), "--listen", "127.0.0.1:0", *words],

@@ -3,6 +3,7 @@ import io
 import json
 import os
 import tarfile
+import time
 
 import pytest
 import requests
@@ -122,5 +123,40 @@ def test_a_bucket_without_versions_ships_each_put_that_is_still_there(tmp_path, 
         world.send(lost, kept)  # what the first event told of is gone: it ends as a dead letter, in the end
         expected = [("data/one", b"first"), ("data/one", b"second"), ("data/two", b"what is there")]
         world.baler.wait(lambda: world.shipped() == expected)
+    finally:
+        world.baler.stop()
+
+
+def test_events_that_were_lost_are_found_again(tmp_path, store):
+    store.add_bucket("lossy", versioned=True)
+    bodies = [(f"data/lost/{i}", os.urandom(50)) for i in range(5)] + [("data/lost/0", b"again"), ("data/known", b"known")]
+    records = [store.put(key, body, "lossy") for key, body in bodies]
+    store.put("elsewhere/x", b"not watched", "lossy")
+    store.put("data/bad/../name", b"never bundled", "lossy")
+    store.s3.delete_object(Bucket="lossy", Key="data/lost/1")  # its version is still there, under a marker
+    world = World(tmp_path / "s", store, "lossy", "--reconcile-interval", "1s", "--reconcile-after", "2s")
+    try:
+        world.send(records[-1])
+        world.baler.wait(lambda: world.idle() and world.shipped() == sorted(bodies), 60)
+        late = store.put("data/lost/late", b"late", "lossy")
+        bodies.append(("data/lost/late", b"late"))
+        world.baler.wait(lambda: world.idle() and world.shipped() == sorted(bodies), 60)
+        world.send(late, *records)  # they were only late
+        time.sleep(4)  # some more passes
+        world.baler.wait(world.idle)
+        assert world.shipped() == sorted(bodies)
+        assert [d["code"] for d in world.baler.dead_letters()] == ["UNSAFE_S3_KEY_PATH"]
+        assert '"event":"reconciled"' in world.baler.server.log_tail()
+    finally:
+        world.baler.stop()
+
+
+def test_a_bucket_without_versions_is_not_reconciled(tmp_path, store):
+    store.add_bucket("plain-lossy", versioned=False)
+    store.put("data/x", b"x", "plain-lossy")
+    world = World(tmp_path / "s", store, "plain-lossy", "--reconcile-interval", "1s", "--reconcile-after", "0s")
+    try:
+        world.baler.wait(lambda: '"without_version":1' in world.baler.server.log_tail())
+        assert world.idle() and world.shipped() == []
     finally:
         world.baler.stop()
