@@ -108,6 +108,52 @@ static void what_is_not_bundled_yet_never_expires(void **state)
 		2);
 }
 
+static void what_is_rejected_stays_as_long_as_its_dead_letter(void **state)
+{
+	static const uint32_t excluded[] = {0};
+	struct world *w = *state;
+	char version[BS_VERSION_MAX], id[OP_ID_BYTES];
+	struct object_id object;
+	struct plan_id plan;
+
+	op_put(&w->f, LANDING, "data/rejected", 10, version);
+	object = object_of("data/rejected", version);
+	plan = make_plan(&w->f, 1, "bundle-1", &object, 1);
+	reject(&w->f, &plan, &object, "denied");
+	finish_plan(&w->f, &plan, 1, excluded, 1);
+	make_dead(&w->f, &object, "denied", id);
+	pass_days(w, 10); /* redriving it now must find it */
+	run(w);
+	assert_int_equal(w->did.versions + w->did.dead_letters, 0);
+	pass_days(w, 5);
+	run(w);
+	assert_int_equal(w->did.dead_letters, 1);
+	assert_int_equal(w->did.versions, 1);
+}
+
+/* A bundle that is being published may have to be looked at again; a version in it is nobody's to remove. */
+static void what_is_in_a_sealed_bundle_stays_until_it_is_published(void **state)
+{
+	static const unsigned char nonce[LG_NONCE_BYTES];
+	struct lg_seal seal = {.staged = slice_str("stage"), .size_bytes = 1, .n_slots = 1};
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+	struct object_id object;
+	struct plan_id plan;
+	struct err err;
+
+	op_put(&w->f, LANDING, "data/sealed", 10, version);
+	object = object_of("data/sealed", version);
+	plan = make_plan(&w->f, 1, "bundle-1", &object, 1);
+	assert_int_equal(lg_plan_seal(local_ledger(w->f.local), &plan, nonce, &seal, &err), RC_OK);
+	pass_days(w, 60);
+	run(w);
+	assert_int_equal(w->did.versions + w->did.records + w->did.plans, 0);
+	assert_int_equal(lg_plan_done(local_ledger(w->f.local), &plan, &err), RC_OK);
+	run(w);
+	assert_int_equal(w->did.versions, 1);
+}
+
 /* Stands in the committer's way until retention has chosen what to remove, then does what a redrive does. */
 struct late_redrive {
 	struct commit_op op;
@@ -511,6 +557,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(each_bucket_has_its_own_age),
 		TEST(what_is_not_bundled_yet_never_expires),
+		TEST(what_is_rejected_stays_as_long_as_its_dead_letter),
+		TEST(what_is_in_a_sealed_bundle_stays_until_it_is_published),
 		TEST(what_is_redriven_meanwhile_stays),
 		TEST(markers_go_with_the_last_version_under_them),
 		TEST(zero_keeps_for_ever),

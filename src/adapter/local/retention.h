@@ -6,9 +6,9 @@
  * shows what a PUT feels of it. Ages are wall time of the injected clock; when that jumps ahead, the thread removes nothing for a while (retention_clock.h).
  *
  * INVARIANTS: an object in landing below the event prefix is removed only when the ledger says that it was published or rejected: what
- * is not bundled yet never expires. An object's record is removed only when its plan is older than the ledger's retention and the source
- * version is gone; a plan, only when no record names it. The archive and buckets of the user's own are never touched, but for
- * uploads that nobody completed.
+ * is not bundled yet never expires, and what was rejected stays as long as dead letters do. An object's record is removed only when its
+ * plan is older than the ledger's retention and the source version is gone; a plan, only when no record names it. The archive and
+ * buckets of the user's own are never touched, but for uploads that nobody completed.
  * A delete marker goes with the last version under it, and by age when there never was one.
  *
  * Source of the numbers: facts about the original's buckets (docs/operations.md, "How long things are kept").

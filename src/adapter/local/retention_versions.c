@@ -33,6 +33,12 @@ static bool may_be_pending(const struct bucket_pass *bp, const struct version_ro
 	       slice_has_prefix(row->key, slice_str(bp->pass->cfg->event_prefix));
 }
 
+/* A dead letter that is redriven needs its object: a rejected one stays as long as its dead letter may, counted from the put. */
+static bool is_past_redrive(const struct pass *p, const struct version_row *row)
+{
+	return row->seq < pass_cutoff_ms(p, p->cfg->dead_letters_ms) << COMMITTER_SEQ_SHIFT;
+}
+
 /* Whether nothing but its age keeps a version: in landing, that the ledger has done with it. */
 static enum rc is_settled(const struct bucket_pass *bp, struct db_conn *conn, struct arena *a,
 	const struct version_row *row, bool *ret_settled, struct err *err)
@@ -53,9 +59,10 @@ static enum rc is_settled(const struct bucket_pass *bp, struct db_conn *conn, st
 	rc = operator_record_read(conn, a, &id, &record, err);
 	if (rc != RC_OK || !record.is_found)
 		return rc;
-	*ret_settled = record.state == LG_REJECTED;
-	if (*ret_settled)
+	if (record.state == LG_REJECTED) {
+		*ret_settled = is_past_redrive(bp->pass, row);
 		return RC_OK;
+	}
 	rc = operator_plan_facts(conn, a, record.plan, record.slot, &plan, err);
 	*ret_settled = plan.is_member && plan.state == PLAN_DONE;
 	return rc;
