@@ -62,21 +62,28 @@ static void path_of(const struct blobs *b, const struct blob_id *id, char out[PA
 	snprintf(out, PATH_MAX, "%.*s/%.2s/%s", PATH_MAX - 48, b->folder, name, name + 2);
 }
 
-static enum rc make_folders(struct blobs *b, struct err *err)
+static enum rc make_folder(const char *path, struct err *err)
 {
-	struct blob_id last = {.bytes = {FAN_OUT - 1}}, id = {0};
-	char path[PATH_MAX];
-	enum rc rc = RC_OK;
+	return mkdir(path, 0700) == 0 || errno == EEXIST
+		       ? RC_OK
+		       : err_errno(err, errno, "make folder '%s'", path);
+}
 
-	folder_of(b, &last, path);
-	if (access(path, F_OK) == 0)
-		return RC_OK;
+/* All of them at each start, and their names fsynced: after a loss of power some may be there and others not. */
+static enum rc make_folders(struct blobs *b, const char *data, struct err *err)
+{
+	char path[PATH_MAX];
+	enum rc rc = make_folder(b->folder, err);
+
 	for (int i = 0; i < FAN_OUT && rc == RC_OK; i++) {
-		id.bytes[0] = (unsigned char)i;
+		const struct blob_id id = {.bytes = {(unsigned char)i}};
+
 		folder_of(b, &id, path);
-		rc = file_make_dirs(path, 0700, err);
+		rc = make_folder(path, err);
 	}
-	return rc == RC_OK ? file_sync_dir(b->folder, err) : rc;
+	if (rc == RC_OK)
+		rc = file_sync_dir(b->folder, err);
+	return rc == RC_OK ? file_sync_dir(data, err) : rc;
 }
 
 enum rc blobs_open(const char *folder, struct blobs **ret_blobs, struct err *err)
@@ -85,7 +92,7 @@ enum rc blobs_open(const char *folder, struct blobs **ret_blobs, struct err *err
 	enum rc rc;
 
 	snprintf(b->folder, sizeof(b->folder), "%s/%s", folder, FOLDER_BLOBS);
-	rc = make_folders(b, err);
+	rc = make_folders(b, folder, err);
 	if (rc != RC_OK) {
 		free(b);
 		return err_ctx(err, rc, "blobs");

@@ -122,6 +122,42 @@ static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 	return RC_OK;
 }
 
+/* One that cannot be opened is not ours to read, so it was not made by us; some file systems fsync no folders. */
+static enum rc sync_parent(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum rc rc = RC_OK;
+
+	if (fd < 0)
+		return RC_OK;
+	if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+		rc = err_errno(err, errno, "fsync '%s'", path);
+	close(fd);
+	return rc;
+}
+
+/*
+ * The folder's own name becomes durable, and those of the folders above it: else a power loss takes away all that was acknowledged in
+ * it. At each start, for the one that made them may have died before it came to this.
+ */
+static enum rc sync_names(const char *path, struct err *err)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+	enum rc rc = RC_OK;
+
+	memcpy(part, path, n + 1);
+	while (rc == RC_OK && n > 0) {
+		while (n > 0 && part[n - 1] == '/')
+			n--;
+		while (n > 0 && part[n - 1] != '/')
+			n--;
+		part[n] = '\0';
+		rc = sync_parent(n > 0 ? part : ".", err);
+	}
+	return rc;
+}
+
 enum rc folder_open(const char *path, int *ret_lock_fd, struct err *err)
 {
 	struct stat st;
@@ -135,6 +171,8 @@ enum rc folder_open(const char *path, int *ret_lock_fd, struct err *err)
 			return err_ctx(err, rc, "data folder '%s'", path);
 	}
 	rc = check(path, err);
+	if (rc == RC_OK)
+		rc = sync_names(path, err);
 	if (rc == RC_OK)
 		rc = take_lock(path, ret_lock_fd, err);
 	if (rc != RC_OK)

@@ -1,0 +1,419 @@
+/* What stands in front of libc: notes, fails, passes on. disk_replay.c makes folders of what was noted. */
+#undef _FILE_OFFSET_BITS /* with it open would be another name for open64 */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "disk_internal.h"
+
+struct disk *disk;
+
+void disk_init(void)
+{
+	pthread_mutexattr_t attr;
+
+	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (disk == MAP_FAILED)
+		abort();
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&disk->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+void disk_begin(const char *folder, enum disk_fault fault, unsigned at, bool record)
+{
+	pthread_mutex_t lock = disk->lock;
+
+	memset(disk, 0, offsetof(struct disk, events));
+	disk->lock = lock;
+	snprintf(disk->folder, sizeof(disk->folder), "%s", folder);
+	disk->fault = fault;
+	disk->at = at;
+	disk->record = record;
+	disk->active = true;
+}
+
+void disk_end(void)
+{
+	disk->active = false;
+}
+
+unsigned disk_n_syncs(void)
+{
+	return disk->n_syncs;
+}
+
+unsigned disk_n_writes(void)
+{
+	return disk->n_writes;
+}
+
+bool disk_has_struck(void)
+{
+	return disk->struck;
+}
+
+bool disk_struck_file(void)
+{
+	return disk->struck_file;
+}
+
+/* The path from the folder on, or NULL: not ours. The log's index is memory, no matter where it lies. */
+static const char *ours(const char *path)
+{
+	size_t n = disk && disk->active ? strlen(disk->folder) : 0;
+	size_t whole = n ? strlen(path) : 0;
+
+	if (!n || strncmp(path, disk->folder, n) != 0 || (path[n] && path[n] != '/'))
+		return NULL;
+	if (whole > 4 && strcmp(path + whole - 4, "-shm") == 0)
+		return NULL;
+	return path[n] ? path + n + 1 : "";
+}
+
+static struct disk_event *note_locked(enum disk_kind kind, unsigned file, const char *path)
+{
+	struct disk_event *e = &disk->events[disk->n_events];
+
+	if (!disk->record)
+		return NULL;
+	if (disk->n_events == DISK_EVENTS_MAX)
+		abort();
+	*e = (struct disk_event){.kind = kind, .file = file};
+	snprintf(e->path, sizeof(e->path), "%s", path ? path : "");
+	disk->n_events++;
+	return e;
+}
+
+static unsigned file_of_locked(const char *path)
+{
+	for (unsigned i = 0; i < disk->n_names; i++)
+		if (strcmp(disk->names[i].path, path) == 0)
+			return disk->names[i].file;
+	return 0;
+}
+
+static void name_locked(const char *path, unsigned file)
+{
+	if (disk->n_names == DISK_NAMES_MAX)
+		abort();
+	snprintf(disk->names[disk->n_names].path, DISK_PATH_MAX, "%s", path);
+	disk->names[disk->n_names++].file = file;
+}
+
+static void unname_locked(const char *path)
+{
+	for (unsigned i = 0; i < disk->n_names; i++)
+		if (strcmp(disk->names[i].path, path) == 0)
+			disk->names[i--] = disk->names[--disk->n_names];
+}
+
+static int open_at(int folder, const char *path, int flags, mode_t mode)
+{
+	const char *name = ours(path);
+	bool is_new;
+	int fd;
+
+	if (!name)
+		return (int)syscall(SYS_openat, folder, path, flags, mode);
+	pthread_mutex_lock(&disk->lock);
+	is_new = (flags & O_CREAT) && syscall(SYS_faccessat, folder, path, F_OK) != 0;
+	fd = (int)syscall(SYS_openat, folder, path, flags, mode);
+	if (fd >= 0 && is_new) {
+		name_locked(name, ++disk->n_files);
+		note_locked(DISK_CREATE, disk->n_files, name);
+	}
+	if (fd >= 0 && fd < DISK_FDS_MAX) {
+		struct disk_fd *d = &disk->fds[fd];
+
+		*d = (struct disk_fd){.is_ours = true, .is_folder = (flags & O_DIRECTORY) != 0};
+		d->file = d->is_folder ? 0 : file_of_locked(name);
+		snprintf(d->path, sizeof(d->path), "%s", name);
+		if (flags & O_TRUNC && !is_new)
+			note_locked(DISK_TRUNCATE, d->file, NULL);
+	}
+	pthread_mutex_unlock(&disk->lock);
+	return fd;
+}
+
+static mode_t mode_of(int flags, va_list ap)
+{
+	return flags & (O_CREAT | O_TMPFILE) ? (mode_t)va_arg(ap, int) : 0;
+}
+
+#define OPEN_BODY(folder)                                                                          \
+	va_list ap;                                                                                \
+	mode_t mode;                                                                               \
+                                                                                                   \
+	va_start(ap, flags);                                                                       \
+	mode = mode_of(flags, ap);                                                                 \
+	va_end(ap);                                                                                \
+	return open_at(folder, path, flags, mode)
+
+int open(const char *path, int flags, ...)
+{
+	OPEN_BODY(AT_FDCWD);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	OPEN_BODY(AT_FDCWD);
+}
+
+int openat(int folder, const char *path, int flags, ...)
+{
+	OPEN_BODY(folder);
+}
+
+int openat64(int folder, const char *path, int flags, ...)
+{
+	OPEN_BODY(folder);
+}
+
+static struct disk_fd *fd_of(int fd)
+{
+	return disk && disk->active && fd >= 0 && fd < DISK_FDS_MAX && disk->fds[fd].is_ours
+		       ? &disk->fds[fd]
+		       : NULL;
+}
+
+int close(int fd)
+{
+	struct disk_fd *d = fd_of(fd);
+
+	if (d)
+		d->is_ours = false;
+	return (int)syscall(SYS_close, fd);
+}
+
+static void strike_locked(const struct disk_fd *d)
+{
+	disk->struck = true;
+	disk->struck_file = !d->is_folder;
+}
+
+static int sync_fd(int fd)
+{
+	struct disk_fd *d = fd_of(fd);
+	bool fails;
+
+	if (!d)
+		return 0; /* nothing outside is worth waiting for in a test */
+	pthread_mutex_lock(&disk->lock);
+	fails = ++disk->n_syncs == disk->at &&
+		(disk->fault == DISK_SYNC_EIO || disk->fault == DISK_SYNC_ENOSPC);
+	if (fails)
+		strike_locked(d);
+	else
+		note_locked(d->is_folder ? DISK_SYNC_FOLDER : DISK_SYNC, d->file, d->path);
+	pthread_mutex_unlock(&disk->lock);
+	if (fails)
+		errno = disk->fault == DISK_SYNC_EIO ? EIO : ENOSPC;
+	return fails ? -1 : 0;
+}
+
+int fsync(int fd)
+{
+	return sync_fd(fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_fd(fd);
+}
+
+/* The bytes to write after all; 0: errno says why none. */
+static size_t weigh_write_locked(const struct disk_fd *d, size_t n)
+{
+	bool due = ++disk->n_writes == disk->at;
+
+	if (disk->is_full) { /* the second half of a short write */
+		disk->is_full = false;
+		errno = ENOSPC;
+		return 0;
+	}
+	if (!due || disk->fault < DISK_WRITE_EIO)
+		return n;
+	strike_locked(d);
+	if (disk->fault == DISK_WRITE_SHORT && n > 1) {
+		disk->is_full = true;
+		return n / 2;
+	}
+	errno = disk->fault == DISK_WRITE_EIO ? EIO : ENOSPC;
+	return 0;
+}
+
+static void note_write_locked(const struct disk_fd *d, const void *p, size_t n, off_t at)
+{
+	struct disk_event *e = note_locked(DISK_WRITE, d->file, NULL);
+
+	if (!e)
+		return;
+	if (disk->n_bytes + n > DISK_BYTES_MAX)
+		abort();
+	e->at = (uint64_t)at;
+	e->n = n;
+	e->bytes = disk->n_bytes;
+	memcpy(disk->bytes + disk->n_bytes, p, n);
+	disk->n_bytes += n;
+}
+
+static ssize_t write_at(int fd, const void *p, size_t n, off_t at)
+{
+	struct disk_fd *d = fd_of(fd);
+	bool in_order = at < 0;
+	ssize_t put;
+
+	if (!d)
+		return in_order ? syscall(SYS_write, fd, p, n)
+				: syscall(SYS_pwrite64, fd, p, n, at);
+	pthread_mutex_lock(&disk->lock);
+	n = weigh_write_locked(d, n);
+	if (n && in_order)
+		at = (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
+	put = n ? syscall(SYS_pwrite64, fd, p, n, at) : -1;
+	if (put > 0)
+		note_write_locked(d, p, (size_t)put, at);
+	if (put > 0 && in_order)
+		syscall(SYS_lseek, fd, at + put, SEEK_SET);
+	pthread_mutex_unlock(&disk->lock);
+	return put;
+}
+
+ssize_t write(int fd, const void *p, size_t n)
+{
+	return write_at(fd, p, n, -1);
+}
+
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	return write_at(fd, p, n, at);
+}
+
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
+{
+	return write_at(fd, p, n, at);
+}
+
+int ftruncate(int fd, off_t size)
+{
+	struct disk_fd *d = fd_of(fd);
+	struct disk_event *e;
+	int rc;
+
+	if (!d)
+		return (int)syscall(SYS_ftruncate, fd, size);
+	pthread_mutex_lock(&disk->lock);
+	rc = (int)syscall(SYS_ftruncate, fd, size);
+	e = rc == 0 ? note_locked(DISK_TRUNCATE, d->file, NULL) : NULL;
+	if (e)
+		e->at = (uint64_t)size;
+	pthread_mutex_unlock(&disk->lock);
+	return rc;
+}
+
+int ftruncate64(int fd, off64_t size)
+{
+	return ftruncate(fd, size);
+}
+
+static int unlink_named(const char *path)
+{
+	const char *name = ours(path);
+	int rc;
+
+	if (!name)
+		return (int)syscall(SYS_unlink, path);
+	pthread_mutex_lock(&disk->lock);
+	rc = (int)syscall(SYS_unlink, path);
+	if (rc == 0) {
+		note_locked(DISK_UNLINK, file_of_locked(name), name);
+		unname_locked(name);
+	}
+	pthread_mutex_unlock(&disk->lock);
+	return rc;
+}
+
+int unlink(const char *path)
+{
+	return unlink_named(path);
+}
+
+int unlinkat(int folder, const char *path, int flags)
+{
+	char link[64], whole[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
+	n = readlink(link, whole, sizeof(whole) - 1);
+	if (flags || n < 0 || path[0] == '/')
+		return (int)syscall(SYS_unlinkat, folder, path, flags);
+	snprintf(whole + n, sizeof(whole) - (size_t)n, "/%s", path);
+	return unlink_named(whole);
+}
+
+int link(const char *from, const char *to)
+{
+	const char *old = ours(from), *name = ours(to);
+	int rc;
+
+	if (!old || !name)
+		return (int)syscall(SYS_link, from, to);
+	pthread_mutex_lock(&disk->lock);
+	rc = (int)syscall(SYS_link, from, to);
+	if (rc == 0) {
+		name_locked(name, file_of_locked(old));
+		note_locked(DISK_CREATE, file_of_locked(old), name);
+	}
+	pthread_mutex_unlock(&disk->lock);
+	return rc;
+}
+
+/* As a link and an unlink that may be parted: worse than what a file system does, and the data folder renames nothing that matters. */
+int rename(const char *from, const char *to)
+{
+	const char *old = ours(from), *name = ours(to);
+	unsigned file;
+	int rc;
+
+	if (!old || !name)
+		return (int)syscall(SYS_rename, from, to);
+	pthread_mutex_lock(&disk->lock);
+	file = file_of_locked(old);
+	rc = (int)syscall(SYS_rename, from, to);
+	if (rc == 0) {
+		unname_locked(old);
+		unname_locked(name);
+		name_locked(name, file);
+		note_locked(DISK_CREATE, file, name);
+		note_locked(DISK_UNLINK, file, old);
+	}
+	pthread_mutex_unlock(&disk->lock);
+	return rc;
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	const char *name = ours(path);
+	int rc;
+
+	if (!name)
+		return (int)syscall(SYS_mkdir, path, mode);
+	pthread_mutex_lock(&disk->lock);
+	rc = (int)syscall(SYS_mkdir, path, mode);
+	if (rc == 0)
+		note_locked(DISK_MKDIR, 0, name);
+	pthread_mutex_unlock(&disk->lock);
+	return rc;
+}
