@@ -30,14 +30,19 @@ struct command {
 	int (*run)(int argc, char **argv);
 	const char *synopsis;             /* behind "baler " */
 	const char *summary;              /* one line */
-	const char *text;                 /* what it does, what it prints, exit codes */
+	const char *text; /* what it does, what it prints; paragraphs: "…\n\n…" */
 	const struct setting *settings;
 	const struct setting *inert;      /* variables that are checked and do nothing; NULL: none */
+	/* Lists: "ITEM\tmeaning\n" each; NULL: none. */
+	const char *exits;       /* "0\tpassed\n1\tfailed\n" */
+	const char *environment; /* besides the variables of settings */
+	const char *files;
+	const char *examples; /* shell lines; a line with '#' tells what the next is for */
+	const char *see_also; /* other commands: "pull verify" */
 };
 
 /* NULL if there is none of that name. */
 const struct command *command_find(const char *name);
-void command_help(const struct command *c, FILE *out);
 
 /* settings_load for a command: prints help or the error; returns -1 to go on, else the exit code. */
 int command_begin(struct command_line *line, void *values, struct arena *a, int argc, char **argv);

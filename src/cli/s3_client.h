@@ -6,10 +6,6 @@
 
 #include "port/object_store.h"
 
-#define S3_CLIENT_HELP                                                                             \
-	"Credentials and region come from the AWS_* variables and profiles; the region of a "      \
-	"bucket is asked for."
-
 /* The bucket's own store, retrying, signed for its region. endpoint_url: the flag's, or NULL. os_close. */
 enum rc s3_client_open(const char *endpoint_url, const char *bucket,
 	struct object_store **ret_store, struct err *err);

@@ -58,6 +58,30 @@ def test_help_of_a_command_names_each_setting_with_default_and_variable(words):
         assert word in answer.stdout
 
 
+COMMANDS = ("serve", "e2e", "pull", "verify", "list", "replay", "status", "deadletter", "where", "key")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(command):
+    answers = [baler(*words) for words in ((command, "--help"), (command, "-h"), ("help", command))]
+    assert {a.returncode for a in answers} == {0} and len({a.stdout for a in answers}) == 1
+    text = answers[0].stdout
+    assert text.startswith(f"usage: baler {command} ")
+    assert all(part in text for part in ("\noptions:\n", "\nexit status:\n  0 ", "\nexamples:\n"))
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+def test_a_command_spelt_wrong_is_answered_with_the_nearest(word):
+    for words in ((word[:-1] + "x",), ("help", word[:-1] + "x")):
+        answer = baler(*words)
+        assert answer.returncode == 2 and f"did you mean '{word}'?" in answer.stderr
+
+
+def test_help_of_help_is_help():
+    assert baler("help", "help").stdout == baler("help", "version").stdout == baler("help").stdout != ""
+
+
 def test_version():
     answer = baler("--version")
     assert answer.returncode == 0 and answer.stdout.startswith("baler ")

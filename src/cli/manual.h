@@ -1,0 +1,23 @@
+/*
+ * manual: what a user reads about the commands: help, manual pages (roff, macros of man(7)) and bash's completion. All of it comes from
+ * the table of commands and their tables of settings; nothing is said twice.
+ */
+#ifndef BALER_CLI_MANUAL_H
+#define BALER_CLI_MANUAL_H
+
+#include "cli/commands.h"
+
+/* commands: ends with name == NULL. */
+void manual_usage(const struct command *commands, FILE *out);
+void manual_help(const struct command *c, FILE *out);
+
+/* baler-NAME.1 and baler.1 */
+void manual_page(const struct command *c, FILE *out);
+void manual_page_of_all(const struct command *commands, FILE *out);
+
+void completion_print(const struct command *commands, FILE *out);
+
+/* Takes the next "ITEM\tmeaning\n" off a list of struct command; false at its end, which NULL is too. */
+bool manual_next_item(const char **list, struct slice *ret_item, struct slice *ret_meaning);
+
+#endif
