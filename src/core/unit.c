@@ -9,8 +9,13 @@ uint64_t unit_rounded_bytes(const struct unit *u)
 
 void unit_refuse(struct unit *u, const char *code, const char *why)
 {
+	size_t n = strlen(why), begin = sizeof(u->why) / 3, end = sizeof(u->why) - begin - 4;
+
 	snprintf(u->code, sizeof(u->code), "%.*s", (int)sizeof(u->code) - 1, code);
-	snprintf(u->why, sizeof(u->why), "%.*s", (int)sizeof(u->why) - 1, why);
+	if (n < sizeof(u->why))
+		memcpy(u->why, why, n + 1);
+	else /* what is long is a key; the cause stands behind it */
+		snprintf(u->why, sizeof(u->why), "%.*s...%s", (int)begin, why, why + n - end);
 }
 
 const char *unit_failure(const struct unit *u)

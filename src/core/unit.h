@@ -65,7 +65,7 @@ const char *unit_failure(const struct unit *u);
 const char *unit_sentence(const char *code);
 /* For one that was rejected before, with that code on record: the sentence is made again, as the record has none. */
 void unit_refuse_again(struct unit *u, const char *code);
-/* Sets code and why, cut to fit. An empty code: only why, of a fetch that is tried again. */
+/* Sets code and why; too long a why is cut in the middle. An empty code: only why, of a fetch that is tried again. */
 void unit_refuse(struct unit *u, const char *code, const char *why);
 
 #endif

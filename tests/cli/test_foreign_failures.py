@@ -76,11 +76,13 @@ OUR_KEYS = {f"data/keys/{code}": error(403, code) for code in (
     "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "RequestTimeTooSkewed")}
 TROUBLE = {f"data/trouble/{code}": error(status, code) for status, code in (
     (503, "SlowDown"), (500, "InternalError"), (400, "RequestTimeout"), (429, "TooManyRequests"))}
+LONG = "data/denied/" + "k" * 1000  # a reason names the cause whatever the key
 SCRIPTS = {
     **{key: [(ALWAYS, answer)] for key, answer in GONE.items()},
     **{key: [(3, answer)] for key, answer in OUR_KEYS.items()},  # more often than a message has receives
     **{key: [(7, answer)] for key, answer in TROUBLE.items()},
     "data/denied": [(ALWAYS, error(403, "AccessDenied"))],
+    LONG: [(ALWAYS, error(403, "AccessDenied"))],
     "data/denied-once": [(1, error(403, "AccessDenied"))],
     "data/cut": [(5, body(bytes_of("data/cut"), cut=100))],
     "data/size": [(ALWAYS, body(b"short"))],
@@ -153,8 +155,9 @@ def test_gone_is_a_dead_letter_at_once(world, key):
     assert letter["reason"] == "the object or its version is gone"
 
 
-def test_denied_is_retried_then_dead_with_the_stores_words(world):
-    letter = end_of(world, "data/denied")
+@pytest.mark.parametrize("key", ["data/denied", LONG], ids=["short", "long"])
+def test_denied_is_retried_then_dead_with_the_stores_words(world, key):
+    letter = end_of(world, key)
     assert (letter["code"], letter["attempts"]) == ("access-denied", 2)
     assert "AccessDenied: says the store" in letter["reason"]
 
@@ -198,7 +201,7 @@ def test_bytes_that_are_not_those_of_their_checksum_are_never_shipped(world):
 
 def test_nothing_is_left_and_nothing_came_twice(world):
     baler, _ = world
-    dead_keys = {"data/denied", "data/size", "data/etag", "data/checksum", *GONE}
+    dead_keys = {"data/denied", LONG, "data/size", "data/etag", "data/checksum", *GONE}
     baler.wait(lambda: (q := baler.json("status")["queue"])["visible"] + q["in_flight"] == 0, 60)
     assert sorted(d["objects"][0]["key"] for d in baler.dead_letters()) == sorted(dead_keys)
     assert all(shipped(baler, key) == 1 for key in {*SCRIPTS, *WELL} - dead_keys)

@@ -6,6 +6,7 @@
 #include "wire/uri.h"
 
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define TOLD_KEY_BYTES 128 /* of a key, in an error's text */
 
 static bool is_write(const struct s3_call *call)
 {
@@ -287,10 +288,14 @@ static const char *code_of_status(unsigned status, bool has_key)
 static void tell(struct err *err, const struct s3_call *call, const char *code,
 	struct slice message, struct slice region)
 {
-	err_code(err, RC_OK, code, "%s '" SLICE_FMT "%s" SLICE_FMT "': HTTP %u%s%s%s" SLICE_FMT,
-		call->method, SLICE_ARG(call->bucket), call->key.n ? "/" : "", SLICE_ARG(call->key),
-		call->http.status, *code ? " " : "", code, message.n ? ": " : "",
-		SLICE_ARG(message));
+	/* of a long key its beginning: the cause stands behind it */
+	struct slice key =
+		slice_of(call->key.p, call->key.n > TOLD_KEY_BYTES ? TOLD_KEY_BYTES : call->key.n);
+
+	err_code(err, RC_OK, code, "%s '" SLICE_FMT "%s" SLICE_FMT "%s': HTTP %u%s%s%s" SLICE_FMT,
+		call->method, SLICE_ARG(call->bucket), key.n ? "/" : "", SLICE_ARG(key),
+		key.n < call->key.n ? "..." : "", call->http.status, *code ? " " : "", code,
+		message.n ? ": " : "", SLICE_ARG(message));
 	if (region.n)
 		err_ctx(err, RC_OK, "the bucket is in region '" SLICE_FMT "'", SLICE_ARG(region));
 }
