@@ -293,6 +293,18 @@ static void add_time(struct buf *out, uint64_t wall_ms)
 	buf_addf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
 }
 
+/* The bucket may be another store's word. */
+static void add_arn(struct buf *out, struct slice bucket)
+{
+	struct buf arn;
+
+	buf_init(&arn, S3_EVENT_MAX_BYTES);
+	buf_add_str(&arn, "arn:aws:s3:::");
+	buf_add_slice(&arn, bucket);
+	json_add_string(out, buf_slice(&arn));
+	buf_release(&arn);
+}
+
 static void add_object(struct buf *out, const struct s3_event_record *r)
 {
 	buf_add_str(out, "\"object\":{\"key\":\"");
@@ -326,9 +338,9 @@ bool s3_event_write(struct buf *out, const struct s3_event_record *r, const char
 		",\"configurationId\":\"baler\",\"bucket\":{\"name\":",
 		request_id);
 	json_add_string(out, r->object.bucket);
-	buf_add_str(out, ",\"ownerIdentity\":{\"principalId\":\"baler\"},\"arn\":\"arn:aws:s3:::");
-	buf_add_slice(out, r->object.bucket);
-	buf_add_str(out, "\"},");
+	buf_add_str(out, ",\"ownerIdentity\":{\"principalId\":\"baler\"},\"arn\":");
+	add_arn(out, r->object.bucket);
+	buf_add_str(out, "},");
 	add_object(out, r);
 	return buf_add_str(out, "}}]}") && !out->overflow;
 }

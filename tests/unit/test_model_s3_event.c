@@ -59,6 +59,26 @@ static void what_is_written_is_read(void **state)
 	buf_release(&out);
 }
 
+/* Another store's word: it must not end its own string and go on as members of ours. */
+static void a_bucket_name_stays_one(void **state)
+{
+	struct s3_event_record r = {
+		.object = {slice_str("b\"},\"object\":{\"key\":\"other\"},\"x\":{\"y\":\""),
+			slice_str("k"), slice_str("v")},
+		.event_name = slice_str("ObjectCreated:Put"),
+	};
+	struct s3_event e;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, S3_EVENT_MAX_BYTES);
+	assert_true(s3_event_write(&out, &r, "us-east-1", "0123456789ABCDEF"));
+	e = parse(buf_cstr(&out));
+	assert_int_equal(e.n_records, 1);
+	assert_true(object_id_eq(&e.records[0].object, &r.object));
+	buf_release(&out);
+}
+
 static void keys_are_form_decoded(void **state)
 {
 	struct s3_event e = parse("{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{"
@@ -296,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_is_written_is_read, release),
+		cmocka_unit_test_teardown(a_bucket_name_stays_one, release),
 		cmocka_unit_test_teardown(keys_are_form_decoded, release),
 		cmocka_unit_test_teardown(minio_keeps_the_prefix_and_encodes_slashes, release),
 		cmocka_unit_test_teardown(ceph_writes_keys_as_they_are_and_sizes_as_text, release),
