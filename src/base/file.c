@@ -115,6 +115,15 @@ enum rc file_replace(const char *path, struct slice bytes, mode_t mode, struct e
 	return file_sync_dir(dirname(folder), err);
 }
 
+/* A folder that was made is an entry of the one above. */
+static enum rc sync_parent(const char *path, struct err *err)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return file_sync_dir(dirname(copy), err);
+}
+
 enum rc file_make_dirs(const char *path, mode_t mode, struct err *err)
 {
 	char part[PATH_MAX];
@@ -127,8 +136,14 @@ enum rc file_make_dirs(const char *path, mode_t mode, struct err *err)
 		if (part[i] != '/' && part[i] != '\0')
 			continue;
 		part[i] = '\0';
-		if (mkdir(part, mode) != 0 && errno != EEXIST)
+		if (mkdir(part, mode) == 0) {
+			enum rc rc = sync_parent(part, err);
+
+			if (rc != RC_OK)
+				return rc;
+		} else if (errno != EEXIST) {
 			return err_errno(err, errno, "make folder '%s'", part);
+		}
 		part[i] = path[i];
 	}
 	return RC_OK;

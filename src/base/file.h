@@ -17,7 +17,7 @@ enum rc file_pread_all(int fd, void *p, size_t n, off_t offset, struct err *err)
 /* Written beside, fsynced, renamed, folder fsynced: the old or the new, never half. */
 enum rc file_replace(const char *path, struct slice bytes, mode_t mode, struct err *err);
 enum rc file_sync_dir(const char *path, struct err *err);
-/* As mkdir -p. */
+/* As mkdir -p; what is made is on disk. */
 enum rc file_make_dirs(const char *path, mode_t mode, struct err *err);
 /* Everything below and the folder itself; used on folders of our own only; follows no links. */
 enum rc file_remove_tree(const char *path, struct err *err);
