@@ -91,23 +91,30 @@ static void print_json(const struct pull_result *r)
 
 static void tell_failure(const struct pull_result *r)
 {
-	fprintf(stderr, "baler pull: %s%s%s%s\n", *r->bundle ? "bundle '" : "", r->bundle,
-		*r->bundle ? "': " : "", r->err->text);
+	char key[OBJECT_KEY_MAX + 1];
+
+	slice_printable(slice_str(r->bundle), key, sizeof(key));
+	fprintf(stderr, "baler pull: %s%s%s%s\n", *key ? "bundle '" : "", key, *key ? "': " : "",
+		r->err->text);
 }
 
 static void tell(void *arg, const struct pull_result *r)
 {
 	struct session *s = arg;
+	char key[OBJECT_KEY_MAX + 1];
 
+	slice_printable(slice_str(r->bundle), key, sizeof(key));
 	meter_clear(&s->meter);
 	if (r->rc != RC_OK && r->rc != RC_ABSENT)
 		tell_failure(r);
+	else if (!*r->bundle)
+		fprintf(stderr, "baler pull: bucket '%s' can be listed again\n", s->o->bucket);
 	if (s->o->json)
 		print_json(r);
 	else if (r->rc == RC_OK && r->was_extracted)
-		printf("%s: was extracted before, deleted\n", r->bundle);
-	else if (r->rc == RC_OK)
-		printf("%s: %llu files\n", r->bundle, (unsigned long long)r->counts.members);
+		printf("%s: was extracted before, deleted\n", key);
+	else if (r->rc == RC_OK && *r->bundle)
+		printf("%s: %llu files\n", key, (unsigned long long)r->counts.members);
 	fflush(stdout);
 }
 

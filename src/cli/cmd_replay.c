@@ -70,15 +70,16 @@ static void print_json(const struct replay_result *r, bool dry_run)
 static void tell(void *arg, const struct replay_result *r)
 {
 	struct session *s = arg;
+	char key[OBJECT_KEY_MAX + 1];
 
+	slice_printable(r->bundle->key, key, sizeof(key));
 	meter_clear(&s->meter);
 	if (r->rc != RC_OK)
-		fprintf(stderr, "baler replay: bundle '" SLICE_FMT "': %s\n",
-			SLICE_ARG(r->bundle->key), r->err->text);
+		fprintf(stderr, "baler replay: bundle '%s': %s\n", key, r->err->text);
 	if (s->o->json)
 		print_json(r, s->o->dry_run);
 	else if (r->rc == RC_OK)
-		printf(SLICE_FMT "\n", SLICE_ARG(r->bundle->key));
+		printf("%s\n", key);
 	fflush(stdout);
 }
 

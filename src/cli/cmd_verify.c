@@ -82,10 +82,10 @@ static void on_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 {
 	struct session *s = arg;
 
-	meter_show(&s->meter,
-		&(struct meter_reading){.bytes = all_bytes,
-			.done_bytes = done_bytes,
-			.elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms});
+	meter_show(
+		&s->meter, &(struct meter_reading){.bytes = all_bytes,
+				   .done_bytes = done_bytes,
+				   .elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms});
 }
 
 static void show_text(const struct session *s, const struct untar_member *m)
@@ -163,8 +163,7 @@ static void end_json(const struct inspected *found, enum rc rc, const struct err
 static enum rc inspect(
 	struct session *s, const char *name, struct inspected *found, struct err *err)
 {
-	struct inspection what = {
-		.sha256 = s->lists ? NULL : s->o->sha256,
+	struct inspection what = {.sha256 = s->lists ? NULL : s->o->sha256,
 		.member = on_member,
 		.progress = on_progress,
 		.arg = s};

@@ -34,7 +34,7 @@ struct meter {
 	struct work_pool *ticker;
 	bool is_ending; /* under lock, like the rest */
 	bool has_line;
-	bool is_held;   /* the line is away; until the next reading */
+	bool is_held; /* the line is away; until the next reading */
 	struct meter_reading last;
 	uint64_t last_boot_ms, next_ms;
 };

@@ -8,12 +8,13 @@
 #include "verify/key_set.h"
 #include "verify/untar.h"
 
-#define FOLDERS_MAX 4096 /* then they are fsynced, and forgotten */
+#define NAME_HASH_BYTES 16 /* stands for a name, which can be 4 KiB long */
+#define FOLDERS_MAX 4096   /* then they are fsynced, and forgotten */
 
 struct run {
 	const struct extraction *x;
 	struct extract_counts counts;
-	struct key_set names;   /* the first pass */
+	struct key_set names;   /* the first pass; their hashes */
 	struct key_set folders; /* the second: to be fsynced */
 	int fd;                 /* of the member at work */
 };
@@ -29,6 +30,7 @@ static enum rc stopped(const struct run *r, struct err *err)
 
 static enum rc check_member(void *arg, const struct untar_member *m, struct err *err)
 {
+	unsigned char hash[SHA256_BYTES];
 	struct run *r = arg;
 	char shown[200];
 	enum rc rc = stopped(r, err);
@@ -39,15 +41,22 @@ static enum rc check_member(void *arg, const struct untar_member *m, struct err 
 		return rc;
 	if (r->names.n >= EXTRACT_MEMBERS_MAX)
 		return err_set(err, RC_CORRUPT, "more than %u members", EXTRACT_MEMBERS_MAX);
-	if (key_set_add(&r->names, m->name))
+	sha256(m->name, hash);
+	if (key_set_add(&r->names, slice_of(hash, NAME_HASH_BYTES)))
 		return RC_OK;
 	slice_printable(m->name, shown, sizeof(shown));
 	return err_set(err, RC_CORRUPT, "member '%s' is there twice", shown);
 }
 
+static enum rc check_data(void *arg, struct slice bytes, struct err *err)
+{
+	(void)bytes;
+	return stopped(arg, err);
+}
+
 static enum rc check(struct run *r, struct err *err)
 {
-	struct untar_sink sink = {.member = check_member, .arg = r};
+	struct untar_sink sink = {.member = check_member, .arg = r, .data = check_data};
 	enum rc rc = untar_fd(r->x->bundle_fd, &sink, err);
 
 	if (rc == RC_OK && r->names.n == 0)
@@ -117,9 +126,10 @@ static enum rc begin_member(void *arg, struct slice name, uint64_t claimed_bytes
 static enum rc member_data(void *arg, struct slice bytes, struct err *err)
 {
 	struct run *r = arg;
+	enum rc rc = stopped(r, err);
 
 	r->counts.bytes += bytes.n;
-	return file_write_all(r->fd, bytes.p, bytes.n, err);
+	return rc == RC_OK ? file_write_all(r->fd, bytes.p, bytes.n, err) : rc;
 }
 
 static enum rc end_member(void *arg, const struct untar_member *m, struct err *err)

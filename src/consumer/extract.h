@@ -5,8 +5,8 @@
  * twice), so that of a bundle that is not sound nothing is written; then each member goes to a work file, is fsynced and placed
  * (place.h). At the end every folder on the way to a member is fsynced.
  *
- * Extracting the same bundle again, also half of it, changes nothing. Memory: the names of one bundle's members as far as they are
- * looked at for being there twice, at most EXTRACT_MEMBERS_MAX of them.
+ * Extracting the same bundle again, also half of it, changes nothing. Memory: a hash of each member's name, of at most
+ * EXTRACT_MEMBERS_MAX, to find those that are there twice.
  */
 #ifndef BALER_CONSUMER_EXTRACT_H
 #define BALER_CONSUMER_EXTRACT_H
@@ -28,7 +28,7 @@ struct extraction {
 	const char *bundle; /* its key */
 	uint64_t published_wall_ms;
 	const char *work_name;       /* of its own among those at work at a time */
-	const atomic_bool *stopping; /* NULL, or: give up before the next member */
+	const atomic_bool *stopping; /* NULL, or: give up */
 };
 
 /* With RC_OK everything is durable. RC_CORRUPT: the bundle is not sound, nothing was written. RC_CONFLICT: place.h; what came

@@ -133,9 +133,8 @@ static enum rc inspect_object(struct look *l, const struct untar_sink *sink, str
 	const struct inspection *what = l->what;
 	struct bundle_facts facts = {0};
 	const char *expected;
-	enum rc rc =
-		bundle_read_watched(what->store, what->object.bucket, what->object.key, sink,
-			&l->object, &facts, err);
+	enum rc rc = bundle_read_watched(
+		what->store, what->object.bucket, what->object.key, sink, &l->object, &facts, err);
 
 	l->found->bytes = facts.bytes;
 	if (rc != RC_OK)

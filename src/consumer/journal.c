@@ -13,11 +13,11 @@
 
 #define LINE_MAX_BYTES 4096
 #define ETAG_MAX 64
-#define REWRITE_MAX ((size_t)JOURNAL_KEEP * LINE_MAX_BYTES)
 
 struct entry {
 	char *key;
 	uint64_t first_ms, last_ms;
+	uint64_t listing; /* the last in which it was seen */
 	char etag[ETAG_MAX];
 };
 
@@ -25,8 +25,11 @@ struct journal {
 	pthread_mutex_t lock;
 	char *path;
 	int fd;
+	size_t keep;
 	struct entry **entries; /* in the order of their first line */
 	size_t n, cap;
+	size_t lines; /* of the file */
+	uint64_t listing;
 	struct table by_key;
 	bool needs_rewrite; /* found so when it was opened */
 };
@@ -61,6 +64,7 @@ static struct entry *note(struct journal *j, struct slice key, uint64_t ms, stru
 	if (ms < e->first_ms)
 		e->first_ms = ms;
 	e->last_ms = ms;
+	e->listing = j->listing;
 	etag_word(etag, e->etag);
 	return e;
 }
@@ -108,7 +112,7 @@ static enum rc load(struct journal *j, struct err *err)
 {
 	FILE *in = fopen(j->path, "re");
 	char *line = NULL;
-	size_t cap = 0, lines = 0;
+	size_t cap = 0;
 	ssize_t n;
 
 	if (!in)
@@ -118,32 +122,35 @@ static enum rc load(struct journal *j, struct err *err)
 
 		if (!whole || n > LINE_MAX_BYTES || !take_line(j, slice_of(line, (size_t)n - 1)))
 			j->needs_rewrite = true;
-		lines++;
+		j->lines++;
 	}
 	free(line);
-	if (lines > j->n + JOURNAL_KEEP || j->n > JOURNAL_KEEP)
-		j->needs_rewrite = true;
 	n = ferror(in);
 	fclose(in);
 	return n ? err_errno(err, EIO, "read '%s'", j->path) : RC_OK;
 }
 
-/* One line a bundle, the last JOURNAL_KEEP of them. */
-static enum rc rewrite(struct journal *j, struct err *err)
+/* Writes these, one line each, in the place of all. */
+static enum rc rewrite(struct journal *j, struct entry **entries, size_t n, struct err *err)
 {
-	size_t from = j->n > JOURNAL_KEEP ? j->n - JOURNAL_KEEP : 0;
 	struct buf out;
 	enum rc rc;
 
-	buf_init(&out, REWRITE_MAX);
-	for (size_t i = from; i < j->n; i++)
-		add_line(&out, j->entries[i]);
+	buf_init(&out, (n + 1) * LINE_MAX_BYTES);
+	for (size_t i = 0; i < n; i++)
+		add_line(&out, entries[i]);
 	rc = file_replace(j->path, buf_slice(&out), 0600, err);
 	buf_release(&out);
-	return rc;
+	if (rc != RC_OK)
+		return rc;
+	j->lines = n;
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	return j->fd < 0 ? err_errno(err, errno, "open '%s'", j->path) : RC_OK;
 }
 
-enum rc journal_open(const char *path, struct journal **ret_journal, struct err *err)
+enum rc journal_open(const char *path, size_t keep, struct journal **ret_journal, struct err *err)
 {
 	struct journal *j = xcalloc(1, sizeof(*j));
 	enum rc rc;
@@ -151,10 +158,11 @@ enum rc journal_open(const char *path, struct journal **ret_journal, struct err 
 	pthread_mutex_init(&j->lock, NULL);
 	j->path = xstrdup(path);
 	j->fd = -1;
+	j->keep = keep;
 	rc = load(j, err);
-	if (rc == RC_OK && (j->needs_rewrite || access(path, F_OK) != 0))
-		rc = rewrite(j, err);
-	if (rc == RC_OK) {
+	if (rc == RC_OK && (j->needs_rewrite || access(path, F_OK) != 0)) {
+		rc = rewrite(j, j->entries, j->n, err);
+	} else if (rc == RC_OK) {
 		j->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 		if (j->fd < 0)
 			rc = err_errno(err, errno, "open '%s'", path);
@@ -184,10 +192,12 @@ bool journal_has(struct journal *j, const struct os_object *bundle)
 uint64_t journal_first_ms(struct journal *j, const struct os_object *bundle)
 {
 	uint64_t ms = bundle->modified_wall_ms;
-	const struct entry *e;
+	struct entry *e;
 
 	pthread_mutex_lock(&j->lock);
 	e = table_get(&j->by_key, bundle->key);
+	if (e)
+		e->listing = j->listing;
 	if (e && e->first_ms < ms)
 		ms = e->first_ms;
 	pthread_mutex_unlock(&j->lock);
@@ -209,7 +219,9 @@ enum rc journal_add(struct journal *j, const struct os_object *bundle, struct er
 	rc = file_write_all(j->fd, line.p, line.n, err);
 	if (rc == RC_OK && fdatasync(j->fd) != 0)
 		rc = err_errno(err, errno, "fsync");
-	if (rc != RC_OK) {
+	if (rc == RC_OK) {
+		j->lines++;
+	} else {
 		/* Half a line would join the next one; and it must not be believed here either. */
 		if (end >= 0 && ftruncate(j->fd, end) != 0)
 			rc = RC_FATAL;
@@ -219,6 +231,57 @@ enum rc journal_add(struct journal *j, const struct os_object *bundle, struct er
 	pthread_mutex_unlock(&j->lock);
 	buf_release(&line);
 	return rc;
+}
+
+void journal_begin_listing(struct journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	j->listing++;
+	pthread_mutex_unlock(&j->lock);
+}
+
+/* Those that stay, in order, from max of the others the youngest; and behind them those that go. */
+static size_t sort_out(const struct journal *j, size_t n_unseen, struct entry **sorted)
+{
+	size_t n_kept = 0, n_gone = 0, n_leave = n_unseen > j->keep ? n_unseen - j->keep : 0;
+
+	for (size_t i = 0; i < j->n; i++) {
+		struct entry *e = j->entries[i];
+
+		if (e->listing != j->listing && n_gone < n_leave)
+			sorted[j->n - ++n_gone] = e;
+		else
+			sorted[n_kept++] = e;
+	}
+	return n_kept;
+}
+
+enum rc journal_trim(struct journal *j, struct err *err)
+{
+	struct entry **sorted;
+	size_t n_unseen = 0, n_kept;
+	enum rc rc = RC_OK;
+
+	pthread_mutex_lock(&j->lock);
+	for (size_t i = 0; i < j->n; i++)
+		n_unseen += j->entries[i]->listing != j->listing;
+	if (n_unseen > 2 * j->keep || j->lines > j->n + j->keep) {
+		sorted = xcalloc(j->n + 1, sizeof(*sorted));
+		n_kept = sort_out(j, n_unseen, sorted);
+		rc = rewrite(j, sorted, n_kept, err);
+		for (size_t i = n_kept; rc == RC_OK && i < j->n; i++) {
+			table_remove(&j->by_key, slice_str(sorted[i]->key));
+			free(sorted[i]->key);
+			free(sorted[i]);
+		}
+		if (rc == RC_OK) {
+			memcpy(j->entries, sorted, n_kept * sizeof(*sorted));
+			j->n = n_kept;
+		}
+		free(sorted);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return rc == RC_OK ? rc : err_ctx(err, rc, "journal '%s'", j->path);
 }
 
 void journal_close(struct journal *j)

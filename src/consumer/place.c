@@ -50,14 +50,22 @@ static enum rc hash_fd(int fd, unsigned char ret_hash[SHA256_BYTES], struct err 
 	return rc;
 }
 
+static enum rc too_long(struct err *err)
+{
+	return err_set(err, RC_REFUSED, "the file system takes no name as long");
+}
+
 static enum rc look(const struct placing *p, struct present *ret, struct err *err)
 {
 	struct stat st;
 	enum rc rc;
 
 	*ret = (struct present){.fd = -1};
-	if (fstatat(p->folder_fd, p->base, &st, AT_SYMLINK_NOFOLLOW) != 0)
+	if (fstatat(p->folder_fd, p->base, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		if (errno == ENAMETOOLONG)
+			return too_long(err);
 		return errno == ENOENT ? RC_OK : err_errno(err, errno, "look at it");
+	}
 	ret->is_there = true;
 	if (!S_ISREG(st.st_mode))
 		return RC_OK;
@@ -90,7 +98,7 @@ static enum rc move(const struct placing *p, bool replaces, struct err *err)
 	if (r == 0)
 		return RC_OK;
 	if (errno == ENAMETOOLONG)
-		return err_set(err, RC_REFUSED, "the file system takes no name as long");
+		return too_long(err);
 	if (errno == EXDEV)
 		return err_set(err, RC_REFUSED, "its folder is on another file system");
 	return err_errno(err, errno, "rename to it");

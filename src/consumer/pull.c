@@ -10,6 +10,7 @@
 #define BACKOFF_FIRST_MS                                                                           \
 	2000 /* a bundle that failed is tried again after this, doubled each time */
 #define BACKOFF_MAX_MS 300000
+#define FULL_MAX_MS 30000 /* a full disk is tried again that often at least */
 
 /* When a bundle that failed may be tried again. */
 struct backoff {
@@ -56,12 +57,11 @@ static void tell_listed(struct round *r)
 
 static void tell_done(struct round *r, uint64_t n_done)
 {
-	tell_progress(r->pull,
-		&(struct pull_progress){.n_bundles = r->n,
-			.n_done = n_done,
-			.total_bytes = r->total_bytes,
-			.done_bytes = atomic_load(&r->pull->done_bytes),
-			.elapsed_ms = elapsed_ms(r)});
+	tell_progress(r->pull, &(struct pull_progress){.n_bundles = r->n,
+				       .n_done = n_done,
+				       .total_bytes = r->total_bytes,
+				       .done_bytes = atomic_load(&r->pull->done_bytes),
+				       .elapsed_ms = elapsed_ms(r)});
 }
 
 static enum rc add_item(void *arg, const struct os_object *bundle, struct err *err)
@@ -69,6 +69,7 @@ static enum rc add_item(void *arg, const struct os_object *bundle, struct err *e
 	struct round *r = arg;
 	struct pull *p = r->pull;
 	const struct backoff *b = table_get(&p->failed, bundle->key);
+	uint64_t first_wall_ms = journal_first_ms(p->journal, bundle);
 	struct pull_item *item;
 
 	r->n_listed++;
@@ -89,7 +90,7 @@ static enum rc add_item(void *arg, const struct os_object *bundle, struct err *e
 		.etag = arena_slice(&r->arena, bundle->etag),
 		.size = bundle->size,
 		.modified_wall_ms = bundle->modified_wall_ms};
-	item->published_wall_ms = journal_first_ms(p->journal, bundle);
+	item->published_wall_ms = first_wall_ms;
 	if (r->n == r->cap) {
 		r->cap = r->cap ? 2 * r->cap : 256;
 		r->items = xrealloc(r->items, r->cap * sizeof(struct pull_item *));
@@ -111,10 +112,14 @@ static int by_age(const void *x, const void *y)
 
 static enum rc list_round(struct round *r, struct err *err)
 {
+	struct journal *journal = r->pull->journal;
 	struct err why = {0};
-	enum rc rc =
-		bundles_each(r->pull->o->store, slice_str(r->pull->o->bucket), add_item, r, &why);
+	enum rc rc;
 
+	journal_begin_listing(journal);
+	rc = bundles_each(r->pull->o->store, slice_str(r->pull->o->bucket), add_item, r, &why);
+	if (rc == RC_OK) /* if it cannot be, say for lack of room, then after another listing */
+		journal_trim(journal, NULL);
 	if (rc == RC_CONFLICT && err_is(&why, "full"))
 		rc = RC_OK;
 	if (rc != RC_OK && err)
@@ -189,6 +194,12 @@ static void settle(struct round *r)
 	}
 }
 
+/* Bundles were put off, and it is no use to go on with them at once. */
+static bool is_cut_short(struct pull *p)
+{
+	return atomic_load(&p->no_room) || atomic_load(&p->n_unanswered);
+}
+
 /* *ret_again: there may be more at once. */
 static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 {
@@ -196,6 +207,7 @@ static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 	enum rc rc = list_round(&r, err);
 
 	atomic_store(&p->no_room, false);
+	atomic_store(&p->n_unanswered, 0);
 	*ret_again =
 		rc == RC_OK && r.n == PULL_ROUND_MAX; /* with watch it is looked at again anyway */
 	if (rc == RC_OK && r.n)
@@ -203,19 +215,37 @@ static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 	tell_progress(p, NULL);
 	if (rc == RC_OK)
 		settle(&r);
-	if (atomic_load(&p->no_room))
+	if (rc == RC_OK && !atomic_load(&p->no_room))
+		atomic_store(&p->is_full_told, false);
+	if (is_cut_short(p))
 		*ret_again = false;
 	free(r.items);
 	arena_release(&r.arena);
 	return rc;
 }
 
+/* Until the next look at the bucket; longer each time as long as there is no room for its bundles. */
 static void pause_watching(struct pull *p)
 {
-	uint64_t until_boot_ms = clock_boot_ms(p->o->clock) + p->o->watch_ms;
+	uint64_t delay_ms = p->o->watch_ms;
 
-	while (!is_stopping(p) && clock_boot_ms(p->o->clock) < until_boot_ms)
+	p->full_ms = !atomic_load(&p->no_room) ? 0 : p->full_ms ? 2 * p->full_ms : BACKOFF_FIRST_MS;
+	if (p->full_ms > FULL_MAX_MS)
+		p->full_ms = FULL_MAX_MS;
+	if (delay_ms < p->full_ms)
+		delay_ms = p->full_ms;
+	delay_ms += clock_boot_ms(p->o->clock);
+	while (!is_stopping(p) && clock_boot_ms(p->o->clock) < delay_ms)
 		clock_sleep_ms(p->o->clock, SLICE_MS);
+}
+
+/* A bucket that cannot be listed is told once, and that it can be again. */
+static void tell_listing(struct pull *p, enum rc rc, const struct err *why)
+{
+	if ((rc == RC_OK) != p->cannot_list)
+		return;
+	p->cannot_list = rc != RC_OK;
+	p->o->tell(p->o->arg, &(struct pull_result){.bundle = "", .rc = rc, .err = why});
 }
 
 static enum rc loop(struct pull *p, struct err *err)
@@ -232,9 +262,7 @@ static enum rc loop(struct pull *p, struct err *err)
 				*err = why;
 			return rc;
 		}
-		if (rc != RC_OK)
-			p->o->tell(p->o->arg,
-				&(struct pull_result){.bundle = "", .rc = rc, .err = &why});
+		tell_listing(p, rc, &why);
 		has_begun = true;
 		if (p->o->watch_ms && !again) {
 			pause_watching(p);
@@ -253,7 +281,7 @@ static enum rc open_all(struct pull *p, struct err *err)
 	if (rc != RC_OK)
 		return rc;
 	snprintf(path, sizeof(path), "%s/" STATE_FOLDER "/journal", p->o->dir);
-	return journal_open(path, &p->journal, err);
+	return journal_open(path, JOURNAL_KEEP, &p->journal, err);
 }
 
 static void free_failed(struct pull *p)

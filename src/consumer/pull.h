@@ -21,8 +21,9 @@
 
 /* What became of one bundle. */
 struct pull_result {
-	const char *bundle; /* its key; "" : the listing itself */
-	enum rc rc;         /* RC_ABSENT: someone else took it, no failure */
+	const char *
+		bundle; /* its key; "" : the listing itself, which fails, or with RC_OK has come back */
+	enum rc rc;     /* RC_ABSENT: someone else took it, no failure */
 	const struct err *err;
 	uint64_t bytes;
 	struct extract_counts counts;

@@ -9,13 +9,21 @@
 
 struct backoff;
 
+/* So many in a row, and as many as there are jobs: the store is away, the others of the round need not be tried and told. */
+#define PULL_UNANSWERED_MAX 4
+
 struct pull {
 	const struct pull_options *o;
 	struct destination *destination;
 	struct journal *journal;
 	struct table failed; /* key → struct backoff; the caller's thread only */
 	struct backoff *backoffs;
-	atomic_bool no_room;         /* the disk is full: begin nothing more in this round */
+	bool cannot_list; /* the bucket, and it has been said; this and the next are the caller's thread's only */
+	uint64_t full_ms;         /* the pause after a round that found no room */
+	atomic_bool no_room;      /* the disk is full: begin nothing more in this round */
+	atomic_bool is_full_told; /* and it has been said; until a round finds room for all */
+	atomic_uint
+		n_unanswered; /* bundles in a row that the store would not give: see PULL_UNANSWERED_MAX */
 	_Atomic uint64_t done_bytes; /* of this round */
 	pthread_mutex_t lock;
 	uint64_t n_done;           /* under lock */
@@ -29,7 +37,7 @@ struct pull_item {
 	struct os_object bundle;
 	uint64_t published_wall_ms;
 	enum rc rc;
-	bool is_put_off; /* not failed: stopped, or no room for it */
+	bool is_put_off; /* not failed: stopped, no room for it, or the store is away */
 };
 
 void pull_item_run(struct work *w);

@@ -115,6 +115,30 @@ static void finish(struct pull_item *item, const struct pull_result *r)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static bool is_store_away(struct pull *p)
+{
+	unsigned max = p->o->jobs > PULL_UNANSWERED_MAX ? p->o->jobs : PULL_UNANSWERED_MAX;
+
+	return atomic_load(&p->n_unanswered) >= max;
+}
+
+/* What the round learns from this bundle for the others. */
+static void learn(struct pull_item *item, struct pull_result *r, struct err *err)
+{
+	struct pull *p = item->pull;
+
+	if (is_full(err)) {
+		atomic_store(&p->no_room, true);
+		if (atomic_exchange(&p->is_full_told, true))
+			r->rc = err_code(err, RC_AGAIN, "ECANCELED", "no room");
+	} else if (r->rc == RC_AGAIN && !err_is(err, "ECANCELED")) {
+		atomic_fetch_add(&p->n_unanswered, 1);
+	} else if (!err_is(err, "ECANCELED")) {
+		atomic_store(&p->n_unanswered, 0);
+	}
+	item->is_put_off = r->rc == RC_AGAIN && (is_full(err) || err_is(err, "ECANCELED"));
+}
+
 void pull_item_run(struct work *w)
 {
 	struct pull_item *item = (struct pull_item *)w;
@@ -122,12 +146,10 @@ void pull_item_run(struct work *w)
 	struct err err = {0};
 	struct pull_result r = {.bundle = (const char *)item->bundle.key.p, .err = &err};
 
-	if (atomic_load(p->o->stopping) || atomic_load(&p->no_room))
-		r.rc = err_code(&err, RC_AGAIN, "ECANCELED", "stopped");
+	if (atomic_load(p->o->stopping) || atomic_load(&p->no_room) || is_store_away(p))
+		r.rc = err_code(&err, RC_AGAIN, "ECANCELED", "put off");
 	else
 		r.rc = take(item, &r, &err);
-	if (is_full(&err) && atomic_exchange(&p->no_room, true))
-		r.rc = err_code(&err, RC_AGAIN, "ECANCELED", "no room"); /* it was said once */
-	item->is_put_off = r.rc == RC_AGAIN && (is_full(&err) || err_is(&err, "ECANCELED"));
+	learn(item, &r, &err);
 	finish(item, &r);
 }

@@ -166,6 +166,21 @@ def test_a_full_disk_loses_nothing(world, tmp_path, small_disk):
     assert files_in(small_disk / "to") == files and world.keys() == []
 
 
+def test_watching_a_full_disk_it_says_so_once_and_goes_on_when_there_is_room(world, tmp_path, small_disk):
+    files = {f"f{i}": os.urandom(1_500_000) for i in range(4)}
+    for i, (name, body) in enumerate(files.items()):
+        world.publish(key(i), bundle({name: body}))
+    watching = world.start("pull", "--to", small_disk / "to", "--watch", "--poll", "100ms", "--jobs", "1")
+    time.sleep(4)  # at least two looks at the bucket
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    deadline = time.monotonic() + 20
+    while world.keys() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    watching.terminate()
+    _, talk = watching.communicate(timeout=10)
+    assert files_in(small_disk / "to") == files and talk.count("No space left on device") == 1, talk
+
+
 def test_a_second_pull_into_the_same_folder_is_refused(world, tmp_path):
     watching = world.start("pull", "--to", tmp_path / "to", "--watch")
     deadline = time.monotonic() + 10
@@ -259,3 +274,5 @@ def test_killed_at_any_moment_it_loses_nothing(world, tmp_path):
     assert world.keys() == [] and checked
     journal = (to / ".baler-pull/journal").read_text().splitlines()
     assert len(journal) == len({line.split()[-1] for line in journal}), "a bundle was extracted twice"
+    assert sorted(p.name for p in (to / ".baler-pull").iterdir()) == ["journal", "lock", "work"]
+    assert not list((to / ".baler-pull/work").iterdir())

@@ -5,6 +5,8 @@
 
 #include "consumer/journal.h"
 
+#define KEEP 10
+
 struct world {
 	struct folder folder;
 	char path[128];
@@ -17,7 +19,7 @@ static int setup(void **state)
 
 	folder_make(&w->folder);
 	snprintf(w->path, sizeof(w->path), "%s/journal", w->folder.root);
-	assert_int_equal(journal_open(w->path, &w->journal, NULL), RC_OK);
+	assert_int_equal(journal_open(w->path, KEEP, &w->journal, NULL), RC_OK);
 	*state = w;
 	return 0;
 }
@@ -35,7 +37,7 @@ static int teardown(void **state)
 static void open_again(struct world *w)
 {
 	journal_close(w->journal);
-	assert_int_equal(journal_open(w->path, &w->journal, NULL), RC_OK);
+	assert_int_equal(journal_open(w->path, KEEP, &w->journal, NULL), RC_OK);
 }
 
 static struct os_object bundle(const char *key, uint64_t ms, const char *etag)
@@ -98,6 +100,77 @@ static void a_torn_or_strange_line_is_dropped(void **state)
 	}
 }
 
+static size_t n_lines(const char *path)
+{
+	struct buf text;
+	size_t n = 0;
+
+	buf_init(&text, 1 << 20);
+	assert_int_equal(file_read(path, &text, NULL), RC_OK);
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] == '\n';
+	buf_release(&text);
+	return n;
+}
+
+static void add_numbered(struct world *w, unsigned from, unsigned to)
+{
+	char key[32];
+
+	for (unsigned i = from; i < to; i++) {
+		struct os_object b;
+
+		snprintf(key, sizeof(key), "bundle-%04u", i);
+		b = bundle(key, i, "e");
+		assert_int_equal(journal_add(w->journal, &b, NULL), RC_OK);
+	}
+}
+
+static bool has_numbered(struct world *w, unsigned i)
+{
+	char key[32];
+	struct os_object b;
+
+	snprintf(key, sizeof(key), "bundle-%04u", i);
+	b = bundle(key, i, "e");
+	return journal_has(w->journal, &b);
+}
+
+/* For ever at work: of those long taken it keeps the last, of those still in the bucket all. */
+static void it_stays_small(void **state)
+{
+	struct world *w = *state;
+	struct os_object kept = bundle("bundle-0003", 3, "e");
+
+	for (unsigned round = 0; round < 100; round++) {
+		journal_begin_listing(w->journal);
+		journal_first_ms(w->journal, &kept);
+		assert_int_equal(journal_trim(w->journal, NULL), RC_OK);
+		add_numbered(w, 4 * round, 4 * round + 4);
+		assert_true(n_lines(w->path) <= 3 * KEEP + 4);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_true(has_numbered(w, 399) && has_numbered(w, 395) && has_numbered(w, 3));
+		assert_false(has_numbered(w, 4) || has_numbered(w, 300));
+		open_again(w);
+	}
+}
+
+static void one_replayed_again_and_again_is_one_line(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned round = 1; round < 100; round++) {
+		struct os_object b = bundle("k", 100 * round, "e");
+
+		journal_begin_listing(w->journal);
+		assert_int_equal(journal_first_ms(w->journal, &b), 100);
+		assert_int_equal(journal_trim(w->journal, NULL), RC_OK);
+		assert_int_equal(journal_add(w->journal, &b, NULL), RC_OK);
+		assert_true(n_lines(w->path) <= KEEP + 3);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +178,9 @@ int main(void)
 			a_bundle_added_is_there_after_opening_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_replayed_bundle_is_another_but_keeps_its_first_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_stays_small, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_replayed_again_and_again_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_torn_or_strange_line_is_dropped, setup, teardown),
 	};
 
