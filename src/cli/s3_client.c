@@ -10,13 +10,16 @@
 static enum rc open_retrying(
 	const struct aws_settings *settings, struct object_store **ret_store, struct err *err)
 {
+	struct retry_policy retries = retry_defaults;
 	struct prng jitter = prng_system();
 	struct object_store *s3;
 	enum rc rc = s3_open(settings, &s3, err);
 
+	if (settings->max_attempts)
+		retries.attempts = settings->max_attempts;
 	if (rc == RC_OK)
 		*ret_store = retry_object_store_new(
-			s3, &retry_defaults, clock_system(), prng_u64(&jitter));
+			s3, &retries, clock_system(), prng_u64(&jitter));
 	return rc;
 }
 

@@ -27,6 +27,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def split(self):
         path, _, query = self.path.partition("?")
+        if path.startswith("http://"):  # asked as a proxy
+            path = "/" + path.split("/", 3)[3]
         bucket, _, key = urllib.parse.unquote(path).lstrip("/").partition("/")
         return bucket, key, dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
 

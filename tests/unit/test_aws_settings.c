@@ -153,6 +153,66 @@ static void endpoints_in_their_order(void **state)
 }
 
 /* What cannot work is said in one sentence that names the culprit. */
+/* The SDKs' reference guide, "Service-specific endpoints": variables, then the services section, then the profile. */
+static void endpoints_of_one_service(void **state)
+{
+	static const char config[] =
+		"[profile p]\nendpoint_url = http://all\nservices = mine\nca_bundle = /ca.pem\n"
+		"max_attempts = 7\n[services other]\ns3 =\n  endpoint_url = http://no\n"
+		"[services mine]\nsqs =\n  endpoint_url = http://no\n"
+		"s3 =\n  addressing_style = path\n  endpoint_url = http://s3 # here\n[x]\ns3 =\n"
+		"  endpoint_url = http://no\n";
+	struct home *h = *state;
+	char *env[] = {h->config, "AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s", "AWS_PROFILE=p",
+		NULL, NULL};
+	struct aws_settings s;
+	struct err err;
+
+	assert_int_equal(
+		file_replace(strchr(h->config, '=') + 1, slice_str(config), 0600, &err), RC_OK);
+	assert_int_equal(load(env, NULL, NULL, &s, &err), RC_OK);
+	assert_string_equal(s.endpoint_url, "http://s3");
+	assert_string_equal(s.lambda_endpoint_url, "http://all");
+	assert_string_equal(s.ca_bundle, "/ca.pem");
+	assert_int_equal(s.max_attempts, 7);
+	aws_settings_release(&s);
+	env[4] = "AWS_ENDPOINT_URL=http://env";
+	assert_int_equal(load(env, NULL, NULL, &s, &err), RC_OK);
+	assert_string_equal(s.endpoint_url, "http://env");
+	aws_settings_release(&s);
+	env[4] = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=TRUE";
+	assert_int_equal(load(env, NULL, NULL, &s, &err), RC_OK);
+	assert_null(s.endpoint_url);
+	aws_settings_release(&s);
+	assert_int_equal(file_replace(strchr(h->config, '=') + 1,
+				 slice_str("[profile p]\nendpoint_url = http://all\n"
+					   "ignore_configured_endpoint_urls = true\n"),
+				 0600, &err),
+		RC_OK);
+	env[4] = NULL;
+	assert_int_equal(load(env, NULL, NULL, &s, &err), RC_OK);
+	assert_null(s.endpoint_url);
+	assert_int_equal(s.max_attempts, 0);
+	aws_settings_release(&s);
+}
+
+static void attempts_are_a_number(void **state)
+{
+	static const char *const bad[] = {"AWS_MAX_ATTEMPTS=0", "AWS_MAX_ATTEMPTS=x",
+		"AWS_MAX_ATTEMPTS=-1", "AWS_MAX_ATTEMPTS=101"};
+	struct aws_settings s;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *env[] = {"AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s",
+			(char *)(uintptr_t)bad[i], NULL};
+
+		assert_int_equal(load(env, NULL, NULL, &s, &err), RC_REFUSED);
+		assert_non_null(strstr(err.text, "AWS_MAX_ATTEMPTS"));
+	}
+}
+
 static void refusals(void **state)
 {
 	struct home *h = *state;
@@ -259,6 +319,8 @@ int main(void)
 		AT_HOME(the_default_profile),
 		AT_HOME(a_named_profile),
 		AT_HOME(endpoints_in_their_order),
+		AT_HOME(endpoints_of_one_service),
+		cmocka_unit_test(attempts_are_a_number),
 		AT_HOME(refusals),
 		cmocka_unit_test(no_credentials_at_all),
 		cmocka_unit_test(a_broken_line_is_told_by_number),

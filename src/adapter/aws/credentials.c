@@ -161,17 +161,41 @@ static enum rc find_keys(const struct sources *s, struct aws_settings *ret, stru
 	return no_keys(s, err);
 }
 
-static enum rc find_endpoint(
-	const struct sources *s, const char *variable, char **ret_url, struct err *err)
+/* What the profile's section of services says of one of them; a heap copy or NULL. */
+static char *service_value(const struct sources *s, const char *service, const char *key)
+{
+	char *services = profile_value(s, "services");
+	struct slice value = {0};
+
+	if (services)
+		value = profile_get_of_service(&s->file[1], slice_str(services), service, key);
+	free(services);
+	return value.n ? slice_dup(value) : NULL;
+}
+
+static bool ignores_endpoints(const struct sources *s)
 {
 	const char *ignore = env(s, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+	char *profiles = ignore ? NULL : profile_value(s, "ignore_configured_endpoint_urls");
+	bool ret = (ignore && strcasecmp(ignore, "true") == 0) ||
+		   (profiles && strcasecmp(profiles, "true") == 0);
+
+	free(profiles);
+	return ret;
+}
+
+static enum rc find_endpoint(const struct sources *s, const char *variable, const char *service,
+	char **ret_url, struct err *err)
+{
 	const char *url = s->request->endpoint_url;
 
-	if (!url && !(ignore && strcasecmp(ignore, "true") == 0)) {
+	if (!url && !ignores_endpoints(s)) {
 		url = env(s, variable);
 		if (!url)
 			url = env(s, "AWS_ENDPOINT_URL");
 		if (!url)
+			*ret_url = service_value(s, service, "endpoint_url");
+		if (!url && !*ret_url)
 			*ret_url = profile_value(s, "endpoint_url");
 	}
 	if (url)
@@ -181,6 +205,22 @@ static enum rc find_endpoint(
 		return err_set(
 			err, RC_REFUSED, "endpoint '%s' must begin with http:// or https://", url);
 	return RC_OK;
+}
+
+static enum rc find_max_attempts(const struct sources *s, struct aws_settings *ret, struct err *err)
+{
+	char *text = copy_or_null(env(s, "AWS_MAX_ATTEMPTS"));
+	enum rc rc = RC_OK;
+	uint64_t n = 0;
+
+	if (!text)
+		text = profile_value(s, "max_attempts");
+	if (text && (!slice_to_u64(slice_str(text), &n) || n < 1 || n > AWS_MAX_ATTEMPTS_MAX))
+		rc = err_set(err, RC_REFUSED, "AWS_MAX_ATTEMPTS: '%s' is not a number from 1 to %d",
+			text, AWS_MAX_ATTEMPTS_MAX);
+	ret->max_attempts = (unsigned)n;
+	free(text);
+	return rc;
 }
 
 static void find_region(const struct sources *s, struct aws_settings *ret)
@@ -206,12 +246,17 @@ enum rc aws_settings_load(const struct aws_settings_request *request,
 	if (rc == RC_OK)
 		rc = find_keys(&s, &found, err);
 	if (rc == RC_OK)
-		rc = find_endpoint(&s, "AWS_ENDPOINT_URL_S3", &found.endpoint_url, err);
+		rc = find_endpoint(&s, "AWS_ENDPOINT_URL_S3", "s3", &found.endpoint_url, err);
 	if (rc == RC_OK)
-		rc = find_endpoint(&s, "AWS_ENDPOINT_URL_LAMBDA", &found.lambda_endpoint_url, err);
+		rc = find_endpoint(
+			&s, "AWS_ENDPOINT_URL_LAMBDA", "lambda", &found.lambda_endpoint_url, err);
+	if (rc == RC_OK)
+		rc = find_max_attempts(&s, &found, err);
 	if (rc == RC_OK) {
 		find_region(&s, &found);
 		found.ca_bundle = copy_or_null(env(&s, "AWS_CA_BUNDLE"));
+		if (!found.ca_bundle)
+			found.ca_bundle = profile_value(&s, "ca_bundle");
 		*ret_settings = found;
 	} else {
 		aws_settings_release(&found);

@@ -9,8 +9,8 @@
  *
  * Timeouts: HTTP_CONNECT_TIMEOUT_MS for a connection, HTTP_STALL_S (or the request's own stall_s)
  * without a byte, which bounds the connection too; none overall.
- * A proxy is taken from the environment as curl does (https_proxy, no_proxy), but never for
- * loopback hosts.
+ * A proxy is taken from the environment: http_proxy, https_proxy, all_proxy, no_proxy, in upper case
+ * too (but HTTP_PROXY not in a CGI, where a client's header can set it), never for loopback hosts.
  */
 #ifndef BALER_ADAPTER_AWS_HTTP_H
 #define BALER_ADAPTER_AWS_HTTP_H

@@ -1,5 +1,6 @@
 #include "adapter/aws/http_transfer.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 #include "model/object_headers.h"
@@ -112,6 +113,19 @@ static bool is_loopback(const char *url)
 	return false;
 }
 
+/* libcurl takes no HTTP_PROXY, which every AWS SDK does; NULL: what libcurl finds by itself. */
+static const char *proxy_for(const char *url)
+{
+	const char *proxy;
+
+	if (is_loopback(url))
+		return "";
+	if (strncasecmp(url, "http://", 7) != 0 || getenv("http_proxy") || getenv("REQUEST_METHOD"))
+		return NULL;
+	proxy = getenv("HTTP_PROXY");
+	return proxy && *proxy ? proxy : NULL;
+}
+
 static void set_headers(struct http_transfer *t)
 {
 	const struct http_request *req = t->req;
@@ -156,6 +170,7 @@ static void set_method(struct http_transfer *t)
 
 static void set_options(struct http_transfer *t, const char *ca_bundle)
 {
+	const char *proxy = proxy_for(t->req->url);
 	CURL *easy = t->easy;
 	long stall_s = t->req->stall_s ? t->req->stall_s : HTTP_STALL_S;
 	long connect_ms =
@@ -181,8 +196,8 @@ static void set_options(struct http_transfer *t, const char *ca_bundle)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
 	if (ca_bundle)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_bundle);
-	if (is_loopback(t->req->url))
-		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	if (proxy)
+		curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
 }
 
 void http_transfer_setup(struct http_transfer *t, const char *ca_bundle)

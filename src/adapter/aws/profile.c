@@ -72,17 +72,24 @@ static struct line parse_line(struct slice raw)
 		.value = header_trim(without_comment(slice_of(s.p + n + 1, s.n - n - 1)))};
 }
 
+/* "[WORD NAME]" */
+static bool is_section(struct slice section, const char *word, struct slice name)
+{
+	size_t n = strlen(word);
+
+	if (!slice_has_prefix(section, slice_str(word)) || section.n == n ||
+		!is_blank(section.p[n]))
+		return false;
+	return slice_eq(header_trim(slice_of(section.p + n, section.n - n)), name);
+}
+
 static bool is_profile(const struct profile_file *file, struct slice section, const char *profile)
 {
-	struct slice word = slice_str("profile");
-
 	if (file->dialect == PROFILE_CREDENTIALS)
 		return slice_eq_str(section, profile);
 	if (slice_eq_str(section, "default"))
 		return strcmp(profile, "default") == 0;
-	if (!slice_has_prefix(section, word) || section.n == word.n || !is_blank(section.p[word.n]))
-		return false;
-	return slice_eq_str(header_trim(slice_of(section.p + word.n, section.n - word.n)), profile);
+	return is_section(section, "profile", slice_str(profile));
 }
 
 enum rc profile_find(const struct profile_file *file, const char *profile, struct err *err)
@@ -118,6 +125,27 @@ struct slice profile_get(const struct profile_file *file, const char *profile, c
 		else if (inside && line.kind == LINE_SETTING &&
 			 slice_eq_nocase(line.name, slice_str(key)))
 			value = line.value;
+	}
+	return value;
+}
+
+struct slice profile_get_of_service(const struct profile_file *file, struct slice services,
+	const char *service, const char *key)
+{
+	struct slice rest = file->text, raw, value = {0};
+	bool is_inside = false, is_service = false;
+
+	while (next_raw_line(&rest, &raw)) {
+		struct line line = parse_line(raw), nested = parse_line(header_trim(raw));
+
+		if (line.kind == LINE_SECTION)
+			is_inside = is_section(line.name, "services", services);
+		if (line.kind == LINE_SETTING || line.kind == LINE_SECTION)
+			is_service = slice_eq_nocase(line.name, slice_str(service));
+		else if (line.kind == LINE_NESTED && is_inside && is_service &&
+			 nested.kind == LINE_SETTING &&
+			 slice_eq_nocase(nested.name, slice_str(key)))
+			value = nested.value;
 	}
 	return value;
 }

@@ -3,7 +3,8 @@
  *
  * A section is "[name]" (config: "[profile name]", "[default]"), a setting "key = value"; '#' and
  * ';' at the start of a line begin a comment, also after white space behind a value. Indented
- * lines belong to the setting above (nested settings) and are passed over. Source: AWS SDKs and
+ * lines belong to the setting above: in "[services name]" of the config they are the settings of the service
+ * it names, elsewhere they are passed over. Source: AWS SDKs and
  * Tools reference guide, "Shared config and credentials files".
  */
 #ifndef BALER_ADAPTER_AWS_PROFILE_H
@@ -30,5 +31,8 @@ enum rc profile_find(const struct profile_file *file, const char *profile, struc
 /* The setting's value (the last one, if given twice), empty with p == NULL when absent. The file
  * has passed profile_find. */
 struct slice profile_get(const struct profile_file *file, const char *profile, const char *key);
+/* The same of one service in a section "[services NAME]". */
+struct slice profile_get_of_service(const struct profile_file *file, struct slice services,
+	const char *service, const char *key);
 
 #endif
