@@ -3,7 +3,6 @@
 
 #include "cli/admin_client.h"
 #include "cli/commands.h"
-#include "consumer/path.h"
 #include "model/object_id.h"
 #include "wire/uri.h"
 
@@ -78,7 +77,7 @@ static void print_line(const struct question *q, const json_t *w)
 {
 	char url[URL_BYTES];
 
-	path_printable(slice_str(q->url), url, sizeof(url));
+	slice_printable(slice_str(q->url), url, sizeof(url));
 	printf("%s\t%s\t", url, admin_str(w, "place"));
 	if (*admin_str(w, "bundle_key"))
 		printf("s3://%s/%s", admin_str(w, "bundle_bucket"), admin_str(w, "bundle_key"));
