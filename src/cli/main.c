@@ -59,7 +59,7 @@ static const struct command commands[] = {
 		"bundles and compares every byte. A run that passed removes what it put in. "
 		"Direct invocations go to the same endpoint, or to AWS_ENDPOINT_URL_LAMBDA.\n"
 		"\n"
-		"More than one scenario: a table of all runs on stdout at the end.",
+		"More than one run: a table on stdout at the end, a line for each scenario.",
 		e2e_settings, .exits = "0\tpassed\n1\tfailed\n2\tcould not be set up\n",
 		.environment = AWS_ENVIRONMENT
 		"AWS_ENDPOINT_URL_LAMBDA\twhere direct invocations go; else as the endpoint.\n",
