@@ -29,9 +29,10 @@ const struct setting key_settings[] = {
 /* Notes are other people's text: nothing of it reaches a terminal as a command. */
 static void print_note(const char *s)
 {
-	for (; *s; s++)
-		putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-	putchar('\n');
+	char text[KEY_NOTE_MAX + 1];
+
+	slice_printable(slice_str(s), text, sizeof(text));
+	puts(text);
 }
 
 static enum key_role role_of(const struct key_options *o)
