@@ -142,7 +142,7 @@ static void it_stays_small(void **state)
 	struct world *w = *state;
 	struct os_object kept = bundle("bundle-0003", 3, "e");
 
-	for (unsigned round = 0; round < 100; round++) {
+	for (unsigned round = 0; round < 30; round++) {
 		journal_begin_listing(w->journal);
 		journal_first_ms(w->journal, &kept);
 		assert_int_equal(journal_trim(w->journal, NULL), RC_OK);
@@ -150,8 +150,8 @@ static void it_stays_small(void **state)
 		assert_true(n_lines(w->path) <= 3 * KEEP + 4);
 	}
 	for (int i = 0; i < 2; i++) {
-		assert_true(has_numbered(w, 399) && has_numbered(w, 395) && has_numbered(w, 3));
-		assert_false(has_numbered(w, 4) || has_numbered(w, 300));
+		assert_true(has_numbered(w, 119) && has_numbered(w, 115) && has_numbered(w, 3));
+		assert_false(has_numbered(w, 4) || has_numbered(w, 80));
 		open_again(w);
 	}
 }
@@ -160,7 +160,7 @@ static void one_replayed_again_and_again_is_one_line(void **state)
 {
 	struct world *w = *state;
 
-	for (unsigned round = 1; round < 100; round++) {
+	for (unsigned round = 1; round < 30; round++) {
 		struct os_object b = bundle("k", 100 * round, "e");
 
 		journal_begin_listing(w->journal);
