@@ -1,13 +1,10 @@
-"""Another S3 store (moto's server) behind a door that a test can close, and its notifications."""
+"""Another S3 store behind a door that a test can close, and its notifications."""
 import http.client
 import http.server
-import subprocess
-import sys
 import threading
 import urllib.parse
 
-import boto3
-from botocore.config import Config
+from foreign_store import ForeignStore
 
 BUCKET = "their-landing"
 DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>a policy is being rolled out</Message></Error>'
@@ -65,24 +62,15 @@ class Passing(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Foreign:
-    """The store: `url` for its own clients, `door` for baler."""
+class Foreign(ForeignStore):
+    """The store; baler comes to it through the door."""
 
-    def __init__(self, versioned=True):
-        self.process = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-                                        stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if "Running on http://" in line:
-                self.url = line.split("Running on ")[1].split()[0]
-                break
-        else:
-            raise RuntimeError("moto's server did not start")
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-        self.door = Door(int(self.url.rsplit(":", 1)[1]))
-        self.s3 = boto3.client("s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="foreign",
-                               aws_secret_access_key="foreign", config=Config(retries={"max_attempts": 1}))
+    def __init__(self):
+        super().__init__()
+        self.door = Door(int(self.endpoint.rsplit(":", 1)[1]))
+        self.s3 = self.client()
         self.n_events = 0
-        self.add_bucket(BUCKET, versioned)
+        self.add_bucket(BUCKET, versioned=True)
 
     def add_bucket(self, name, versioned):
         self.s3.create_bucket(Bucket=name)
@@ -103,5 +91,4 @@ class Foreign:
     def stop(self):
         self.door.shutdown()
         self.door.server_close()
-        self.process.terminate()
-        self.process.wait()
+        super().stop()
