@@ -64,6 +64,11 @@ bool disk_has_struck(void)
 	return disk->struck;
 }
 
+void disk_closing(bool is_closing)
+{
+	disk->is_closing = is_closing;
+}
+
 bool disk_struck_file(void)
 {
 	return disk->struck_file;
@@ -119,6 +124,13 @@ static void unname_locked(const char *path)
 			disk->names[i--] = disk->names[--disk->n_names];
 }
 
+static bool is_folder(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int open_at(int folder, const char *path, int flags, mode_t mode)
 {
 	const char *name = ours(path);
@@ -137,7 +149,7 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 	if (fd >= 0 && fd < DISK_FDS_MAX) {
 		struct disk_fd *d = &disk->fds[fd];
 
-		*d = (struct disk_fd){.is_ours = true, .is_folder = (flags & O_DIRECTORY) != 0};
+		*d = (struct disk_fd){.is_ours = true, .is_folder = is_folder(fd)};
 		d->file = d->is_folder ? 0 : file_of_locked(name);
 		snprintf(d->path, sizeof(d->path), "%s", name);
 		if (flags & O_TRUNC && !is_new)
@@ -200,7 +212,7 @@ int close(int fd)
 static void strike_locked(const struct disk_fd *d)
 {
 	disk->struck = true;
-	disk->struck_file = !d->is_folder;
+	disk->struck_file = !d->is_folder && !disk->is_closing;
 }
 
 static int sync_fd(int fd)

@@ -38,7 +38,10 @@ void disk_end(void);
 unsigned disk_n_syncs(void);
 unsigned disk_n_writes(void);
 bool disk_has_struck(void);
-bool disk_struck_file(void); /* what it struck was a file, not a folder */
+/* What it struck was a file, not a folder, and a promise may depend on it. */
+bool disk_struck_file(void);
+/* From below: from here on nothing more is promised, or it is again. */
+void disk_closing(bool is_closing);
 
 /* How many changes and fsyncs are on record; also from a child that is no more. */
 size_t disk_n_recorded(void);

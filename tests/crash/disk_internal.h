@@ -44,7 +44,7 @@ struct disk_fd {
 struct disk {
 	pthread_mutex_t lock;
 	char folder[512];
-	bool active, record;
+	bool active, record, is_closing;
 	enum disk_fault fault;
 	unsigned at;
 	/* all under lock */

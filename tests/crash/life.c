@@ -216,15 +216,15 @@ static void live_once(const char *folder, struct life_promise *p, size_t from, s
 	struct life w;
 	struct err err;
 
+	disk_closing(false);
 	if (life_open(&w, folder, &err) != RC_OK)
 		_exit(2);
-	p->is_closing = false;
 	life_buckets(&w);
 	for (size_t i = from; i < to; i++)
 		put_object(&w, p, i);
 	put_and_remove(&w);
 	aggregate(&w, p, 8);
-	p->is_closing = true;
+	disk_closing(true);
 	local_close(w.local);
 }
 

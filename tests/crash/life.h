@@ -28,7 +28,6 @@ struct life_promise {
 		char key[128];
 		unsigned char sha256[32];
 	} seen[LIFE_SEEN_MAX];
-	bool is_closing; /* nothing more is promised */
 };
 
 /* Once, before any fork. */

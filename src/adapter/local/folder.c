@@ -16,7 +16,8 @@
 /* What a first start that died half-way may have left. */
 static bool is_expected(const char *name)
 {
-	static const char *const expected[] = {".", "..", FOLDER_LOCK, FOLDER_BLOBS, "lost+found"};
+	static const char *const expected[] = {
+		".", "..", FOLDER_LOCK, FOLDER_BLOBS, FOLDER_DB "-journal", "lost+found"};
 
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
 		if (strcmp(name, expected[i]) == 0)
