@@ -101,6 +101,18 @@ static const char *wait_for_end(const sigset_t *set, bool hangup_is_end, struct 
 	return number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
 }
 
+/* For whoever sits there; lines that a shell ignores. */
+static void say_what_next(const struct serve_options *o, const struct root_key *key)
+{
+	putchar('\n');
+	if (key->is_kept && !key->is_new)
+		printf("# the root key is in %s/root-key: access key, secret\n", o->data);
+	if (!o->landing_endpoint)
+		printf("# what is put below s3://%s/%s comes in bundles into s3://%s\n",
+			o->landing_bucket, o->event_prefix, o->distribution_bucket);
+	puts("# 'baler status' in another shell shows what it is doing; Ctrl-C stops it\n");
+}
+
 static void announce(
 	const char *host, uint16_t port, const struct serve_options *o, const struct root_key *key)
 {
@@ -117,14 +129,21 @@ static void announce(
 		       "AWS_SECRET_ACCESS_KEY=%s\n"
 		       "export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
 			o->data, url, key->access, key->secret, o->region, o->region);
+	if (isatty(STDOUT_FILENO))
+		say_what_next(o, key);
 	fflush(stdout);
 	log_event(EV_SERVE_READY, LF_STR("address", url), LF_STR("data", o->data));
 }
 
 static int complain(const struct err *err, enum rc rc)
 {
+	static const char *const of_settings[] = {"EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR"};
+	bool is_setting = rc == RC_REFUSED;
+
+	for (size_t i = 0; i < sizeof(of_settings) / sizeof(of_settings[0]); i++)
+		is_setting = is_setting || err_is(err, of_settings[i]);
 	fprintf(stderr, "baler serve: %s\n", err->text);
-	return rc == RC_REFUSED ? EXIT_USAGE : EXIT_FAILED;
+	return is_setting ? EXIT_USAGE : EXIT_FAILED;
 }
 
 static int serve(const struct serve_options *o, struct arena *a)
@@ -157,6 +176,7 @@ static int serve(const struct serve_options *o, struct arena *a)
 			LF_STR("signal", wait_for_end(&signals, hangup_is_end, c, o)));
 		status = compose_failed(c) ? EXIT_FAILED : EXIT_OK;
 	} else {
+		root_key_forget(o->data, &key);
 		status = complain(&err, rc);
 	}
 	compose_close(c, STOP_DEADLINE_MS);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -14,6 +15,7 @@
 #define ACCESS_MIN 3
 #define SECRET_MIN 8
 #define FILE_MAX_BYTES 1024
+#define PATH_BYTES 4096
 
 /* What fits a credential scope and a shell line. */
 static bool is_plain(const char *s, const char *also)
@@ -109,21 +111,35 @@ static enum rc make(const char *path, struct root_key *key, struct err *err)
 	explicit_bzero(text.p, text.cap);
 	explicit_bzero(bytes, sizeof(bytes));
 	buf_release(&text);
-	key->is_new = true;
+	key->is_new = key->is_kept = true;
 	return rc;
+}
+
+static bool path_of(const char *folder, char *path, size_t max)
+{
+	return snprintf(path, max, "%s/root-key", folder) < (int)max;
+}
+
+void root_key_forget(const char *folder, const struct root_key *key)
+{
+	char path[PATH_BYTES];
+
+	if (key->is_new && path_of(folder, path, sizeof(path)))
+		unlink(path);
 }
 
 enum rc root_key_load(const char *folder, struct root_key *ret_key, struct err *err)
 {
 	const char *access = getenv(ACCESS_VARIABLE), *secret = getenv(SECRET_VARIABLE);
-	char path[4096];
+	char path[PATH_BYTES];
 	enum rc rc;
 
 	*ret_key = (struct root_key){0};
 	if (access || secret)
 		return from_environment(access, secret, ret_key, err);
-	if (snprintf(path, sizeof(path), "%s/root-key", folder) >= (int)sizeof(path))
+	if (!path_of(folder, path, sizeof(path)))
 		return err_set(err, RC_REFUSED, "'%s' is too long a path", folder);
 	rc = from_file(path, ret_key, err);
+	ret_key->is_kept = rc == RC_OK;
 	return rc == RC_ABSENT ? make(path, ret_key, err) : rc;
 }

@@ -138,6 +138,40 @@ def test_a_port_in_use_is_named(tmp_path):
     assert str(port) in answer.stderr and "in use" in answer.stderr
 
 
+def test_a_data_folder_that_cannot_be_made_is_no_failure_of_running(tmp_path):
+    (tmp_path / "file").write_text("")
+    answer = baler("serve", "--data", str(tmp_path / "file" / "d"), "--listen", "127.0.0.1:0")
+    assert answer.returncode == 2 and "file/d" in answer.stderr and "Not a directory" in answer.stderr
+
+
+def test_a_key_made_by_a_start_that_failed_is_shown_by_the_next(tmp_path):
+    folder = str(tmp_path / "d")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BALER_ROOT")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answer = subprocess.run([BINARY, "serve", "--data", folder, "--listen", f"127.0.0.1:{taken.getsockname()[1]}"],
+                                env=environment, capture_output=True, text=True, timeout=20, check=False)
+    assert answer.returncode == 2 and "AWS_SECRET" not in answer.stdout
+    assert "AWS_SECRET_ACCESS_KEY=" in start_without_keys(folder)
+
+
+def test_on_a_terminal_it_says_what_to_do_next(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BALER_ROOT")}
+    for expected in ("a new root key", f"the root key is in {tmp_path}/d/root-key"):
+        master, slave = pty.openpty()
+        process = subprocess.Popen([BINARY, "serve", "--data", str(tmp_path / "d"), "--listen", "127.0.0.1:0"], env=environment,
+                                   stdout=slave, stderr=subprocess.DEVNULL)
+        os.close(slave)
+        shown = ""
+        while "Ctrl-C" not in shown:
+            shown += os.read(master, 4096).decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 0
+        os.close(master)
+        assert expected in shown and f"s3://{LANDING}/data/" in shown and f"s3://{DISTRIBUTION}" in shown
+        # what is shown can be pasted into a shell as it stands, but for its first line
+        assert all(line.startswith(("#", "export ")) for line in shown.splitlines()[1:] if line)
+
+
 def start_without_keys(folder):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("BALER_ROOT")}
     process = subprocess.Popen([BINARY, "serve", "--data", folder, "--listen", "127.0.0.1:0"], env=environment,
