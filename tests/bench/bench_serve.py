@@ -1,6 +1,7 @@
 """bench_serve: what `baler serve` does on this machine, load generator included.
 
-    puts      durable 4 KiB PUTs per second through the gateway, nothing bundled meanwhile
+    puts      durable 4 KiB PUTs per second through the gateway: outside the event prefix, and below it, where each commits its event
+              too. Nothing is bundled meanwhile: the window is 10 minutes, and a bundle may hold more objects than a run puts
     visible   objects per second from the first PUT to the last object's bundle being listed
     latency   PUT due → bundle listed, at a steady 500 objects/s, less than the batching window's share shown apart
 
@@ -52,7 +53,7 @@ class Run:
                              stdout=subprocess.PIPE).stdout
         return json.loads(out)
 
-    def _list_new(self):
+    def list_new(self):
         token = {}
         while True:
             page = self.s3.list_objects_v2(Bucket=DISTRIBUTION, **token)
@@ -65,7 +66,7 @@ class Run:
 
     def watch(self):
         while not self.stopping.is_set():
-            self._list_new()
+            self.list_new()
             time.sleep(POLL_S)
 
     def members(self, known):
@@ -107,9 +108,15 @@ class Run:
         return rss
 
 
-def puts(build, count):
-    run = Run(build, "--batch-window", "10m")
-    figures = run.put(count=count, size=4096, connections=64, prefix="data/load-")
+BUNDLE_MAX_OBJECTS = 100_000
+
+
+def puts(build, count, prefix):
+    run = Run(build, "--batch-window", "10m", "--batch-max-objects", str(BUNDLE_MAX_OBJECTS), "--batch-max-bytes", "10GiB")
+    figures = run.put(count=count, size=4096, connections=64, prefix=prefix)
+    run.list_new()
+    if run.listed:
+        raise RuntimeError("something was bundled meanwhile")
     return figures["puts_per_s"], run.end()
 
 
@@ -140,14 +147,17 @@ def main():
     parser.add_argument("--count", type=int, default=40000, help="objects a run")
     parser.add_argument("--seconds", type=int, default=15, help="of the latency run")
     options = parser.parse_args()
+    if not 0 < options.count < BUNDLE_MAX_OBJECTS:
+        parser.error(f"--count is 1 to {BUNDLE_MAX_OBJECTS - 1}")
 
     rss = 0.0
-    rates = []
-    for _ in range(options.runs):
-        rate, peak = puts(options.build, options.count)
-        rates.append(rate)
-        rss = max(rss, peak)
-    print(f"durable 4 KiB PUTs through the gateway      {statistics.median(rates):>9,.0f} /s", flush=True)
+    for prefix, what in (("stored/", "only stored"), ("data/", "each with its event")):
+        rates = []
+        for _ in range(options.runs):
+            rate, peak = puts(options.build, options.count, prefix + "load-")
+            rates.append(rate)
+            rss = max(rss, peak)
+        print(f"durable 4 KiB PUTs through the gateway      {statistics.median(rates):>9,.0f} /s   ({what})", flush=True)
     rates = []
     for _ in range(options.runs):
         rate, peak = visible(options.build, options.count)
