@@ -325,10 +325,14 @@ bool s3_event_write(struct buf *out, const struct s3_event_record *r, const char
 {
 	buf_addf(out,
 		"{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\","
-		"\"awsRegion\":\"%s\",\"eventTime\":",
+		"\"awsRegion\":\"%s\",",
 		region);
-	add_time(out, r->time_wall_ms);
-	buf_add_str(out, ",\"eventName\":");
+	if (r->time_wall_ms) { /* 1970 would be too old to be bundled */
+		buf_add_str(out, "\"eventTime\":");
+		add_time(out, r->time_wall_ms);
+		buf_add_char(out, ',');
+	}
+	buf_add_str(out, "\"eventName\":");
 	json_add_string(out, r->event_name);
 	buf_addf(out,
 		",\"userIdentity\":{\"principalId\":\"baler\"},\"requestParameters\":{"

@@ -59,6 +59,23 @@ static void what_is_written_is_read(void **state)
 	buf_release(&out);
 }
 
+/* Written as 1970 it would be refused as too old, and have another identity. */
+static void a_time_that_is_not_known_is_not_written(void **state)
+{
+	struct s3_event before = parse("{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{"
+				       "\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\"}}}]}");
+	struct s3_event after;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, S3_EVENT_MAX_BYTES);
+	assert_true(s3_event_write(&out, &before.records[0], "us-east-1", "0123456789ABCDEF"));
+	after = parse(buf_cstr(&out));
+	assert_int_equal(after.records[0].time_wall_ms, 0);
+	assert_true(object_id_eq(&after.records[0].object, &before.records[0].object));
+	buf_release(&out);
+}
+
 /* Another store's word: it must not end its own string and go on as members of ours. */
 static void a_bucket_name_stays_one(void **state)
 {
@@ -316,6 +333,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_is_written_is_read, release),
+		cmocka_unit_test_teardown(a_time_that_is_not_known_is_not_written, release),
 		cmocka_unit_test_teardown(a_bucket_name_stays_one, release),
 		cmocka_unit_test_teardown(keys_are_form_decoded, release),
 		cmocka_unit_test_teardown(minio_keeps_the_prefix_and_encodes_slashes, release),
