@@ -312,6 +312,22 @@ def test_the_servers_memory_is_told(server, tmp_path):
     assert 1 << 20 < int(told.get("value")) < 256 << 20
 
 
+def peak_of(server, path):
+    """Bytes that `baler e2e` itself holds at most."""
+    with subprocess.Popen([BINARY, "e2e", "-c", path], env=environment(server), stderr=subprocess.DEVNULL) as run:
+        _, status, usage = os.wait4(run.pid, 0)
+        run.returncode = os.waitstatus_to_exitcode(status)
+    assert run.returncode == 0
+    return usage.ru_maxrss << 10
+
+
+def test_the_client_stays_small_whatever_the_number_and_size_of_files(server, tmp_path):
+    one = peak_of(server, scenario(tmp_path, size_mb=0, concurrency=8))
+    many = peak_of(server, scenario(tmp_path, size_mb=0, concurrency=8, num_files=1500))
+    large = peak_of(server, scenario(tmp_path, size_mb=100, generator_type="compressible"))
+    assert many - one < 4 << 20 and large - one < 4 << 20, (one, many, large)
+
+
 def test_memory_that_could_not_be_seen_is_said(server, tmp_path):
     answer, _ = run_direct(server, scenario(tmp_path, test_type="memory_pressure", num_files=1, timeout_seconds=20))
     assert answer.returncode == 0 and "the server's memory was not judged" in answer.stderr, answer.stderr
@@ -424,4 +440,4 @@ def test_a_long_wait_has_a_bar_that_fits(server, tmp_path, columns):
     lines = [re.sub(r"\033\[K", "", line) for line in re.split(r"[\r\n]+", text) if line.startswith("mine: ")]
     assert status == 1 and max(map(len, lines)) < columns, lines
     if columns > 60:
-        assert re.search(r"mine: waiting \[-{4,24}\]   0 %, 0 of 3 files verified, 0 B/s", "\n".join(lines)), lines
+        assert re.search(r"mine: waiting: \[-{4,24}\] 0 %, 0 of 3 files verified, 0 B/s", "\n".join(lines)), lines
