@@ -89,6 +89,7 @@ static void want_swap(struct claim_run *run, struct work_item *item, const struc
 	const struct lg_plan *from)
 {
 	item->unit->attempts = rec->attempts;
+	item->unit->is_known = rec->attempts > 1;
 	if (rec->attempts >= BATCHER_SUSPECT_ATTEMPTS &&
 		run->n > batcher_company(run->c->batcher, rec->attempts)) {
 		settle(item, CLAIM_SUSPECT);

@@ -162,14 +162,15 @@ static enum rc give_up(struct round *r, const char *why)
 	return rc == RC_FATAL ? RC_FATAL : RC_OK;
 }
 
-/* A first claim of an event so old that the record of an earlier shipping may have expired. */
+/* A first claim of an event so old that the record of an earlier shipping may have expired; or what a first claim of it has left, whose worker
+ * died before it could say so. (Two dying so, each between its claim and the write that follows at once, would get it through.) */
 static bool too_old(const struct round *r, const struct unit *u)
 {
 	static const uint64_t margin_ms = UINT64_C(15) * 24 * 3600 * 1000;
 	const struct pipeline_config *cfg = r->c->cfg;
 	uint64_t now = clock_wall_ms(cfg->ports.clock);
 
-	return cfg->retention_ms > margin_ms && u->attempts == 1 && u->event_wall_ms &&
+	return cfg->retention_ms > margin_ms && !u->is_known && u->event_wall_ms &&
 	       now > u->event_wall_ms && now - u->event_wall_ms > cfg->retention_ms - margin_ms;
 }
 
@@ -227,19 +228,25 @@ static enum rc fetch(struct round *r, struct err *err)
 	return n ? bundle_make(&job, wanted, n, &r->bundle, err) : RC_OK;
 }
 
-/* Puts the rejections on record. A unit whose rejection cannot be settled loses its claim status: it is tried again. */
+/* Puts the rejections on record that are not there yet. A unit whose rejection cannot be settled loses its claim status: it is tried again. */
 static enum rc record_rejections(struct round *r, struct err *err)
 {
 	struct unit **refused = arena_array(&r->arena, r->n, sizeof(struct unit *));
+	enum rc rc = RC_OK;
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (is_mine(r->units[i]) && r->units[i]->code[0])
-			refused[n++] = r->units[i];
+		struct unit *u = r->units[i];
+
+		if (is_mine(u) && u->code[0] && !u->is_recorded)
+			refused[n++] = u;
 	}
-	return n ? reject_units(r->c->cfg->ports.ledger, r->c->cfg->ports.clock, &r->plan, refused,
-			   n, err)
-		 : RC_OK;
+	if (n)
+		rc = reject_units(
+			r->c->cfg->ports.ledger, r->c->cfg->ports.clock, &r->plan, refused, n, err);
+	for (size_t i = 0; rc == RC_OK && i < n; i++)
+		refused[i]->is_recorded = is_mine(refused[i]);
+	return rc;
 }
 
 static void log_bundle(const struct round *r)
@@ -402,7 +409,10 @@ static enum rc carry(struct round *r, struct err *err)
 	if (rc != RC_OK)
 		return end_early(r, rc, err);
 	mark_refused(r);
-	rc = fetch(r, err);
+	rc = record_rejections(
+		r, err); /* what needs no fetch; a death while that lasts would forget it */
+	if (rc == RC_OK)
+		rc = fetch(r, err);
 	if (rc != RC_OK)
 		return end_early(r, rc, err);
 	mark_missing(r);

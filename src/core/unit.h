@@ -49,12 +49,14 @@ struct unit {
 	struct unit *next; /* in a list of the batcher's */
 
 	uint32_t attempts; /* plans that have claimed it, as far as is known */
-	uint32_t slot;     /* in the plan in hand */
+	bool is_known; /* its record had more than a first claim when it was found: an operator's redrive, for one */
+	uint32_t slot; /* in the plan in hand */
 	enum unit_claim claim;
 	uint64_t wait_ms;
 	enum unit_fetch fetch;
-	char code[48]; /* why it is to be rejected, or was; empty: it is not */
-	char why[160]; /* the sentence to it */
+	bool is_recorded; /* the ledger has its rejection */
+	char code[48];    /* why it is to be rejected, or was; empty: it is not */
+	char why[160];    /* the sentence to it */
 };
 
 /* Its share of batch_max_bytes. */

@@ -91,6 +91,38 @@ static void row_a_death_around_the_dead_letter_makes_exactly_one(void **state)
 	}
 }
 
+/* Also when the worker that claimed it first has died with it: the second claim vouches for no more than the first. */
+static void row_too_old_for_the_ledger_is_a_dead_letter(void **state)
+{
+	static const char *const verbs[] = {NULL, "claim", "get_many"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct s3_event_record old, good;
+		struct slice message;
+		struct fixture *f;
+
+		setup(state);
+		f = *state;
+		fault_all_ports(f);
+		old = put(f, "data/old", "bytes");
+		good = put(f, "data/good", "bytes");
+		old.time_wall_ms -= UINT64_C(40) * 24 * 3600 * 1000;
+		message = announce(f, &old);
+		announce(f, &good);
+		f->verb = verbs[i];
+		f->action = FAULT_CRASH_AFTER;
+		f->n = 1;
+		while (f->verb && step_on(f) != PIPELINE_FATAL)
+			;
+		restart(f);
+		run(f);
+		assert_dead(f, message, "too-old", "older than the ledger can vouch for",
+			verbs[i] ? 2 : 1);
+		assert_shown(f, 1, 1, &good, 1);
+		teardown(state);
+	}
+}
+
 /* By key, by version, by delete marker: the bundle ships without it. */
 static void row_what_is_gone_is_left_out_and_a_dead_letter(void **state)
 {
@@ -329,6 +361,7 @@ int main(void)
 		TEST(row_a_test_event_is_acknowledged_and_dropped),
 		TEST(row_another_bucket_is_a_dead_letter_and_never_read),
 		TEST(row_an_event_that_created_nothing_is_acknowledged),
+		cmocka_unit_test(row_too_old_for_the_ledger_is_a_dead_letter),
 		cmocka_unit_test(row_a_death_around_the_dead_letter_makes_exactly_one),
 		cmocka_unit_test(row_what_is_gone_is_left_out_and_a_dead_letter),
 		TEST(row_overwritten_before_processing_each_event_ships_its_version),
