@@ -50,8 +50,8 @@ enum rc auth_verify(struct request *r, const char *service, struct err *err)
 {
 	struct sigv4_request signed_request = as_sent(r);
 	struct lookup lookup = {.keys = &r->service->keys};
-	struct sigv4_policy policy = {service, NULL, r->now_wall_ms, &r->service->signing_keys,
-		find_secret, &lookup};
+	struct sigv4_policy policy = {
+		service, NULL, r->now_wall_ms, &r->service->signing_keys, find_secret, &lookup};
 	struct sigv4_detail detail;
 	enum rc rc;
 
@@ -67,6 +67,17 @@ enum rc auth_verify(struct request *r, const char *service, struct err *err)
 	buf_release(&detail.canonical_request);
 	buf_release(&detail.string_to_sign);
 	return rc;
+}
+
+enum rc auth_check_key(const struct request *r, struct err *err)
+{
+	struct lookup lookup = {.keys = &r->service->keys};
+	bool found = find_secret(&lookup, r->auth.access_key).n > 0;
+
+	explicit_bzero(&lookup, sizeof(lookup));
+	if (found)
+		return RC_OK;
+	return err_code(err, RC_REFUSED, "InvalidAccessKeyId", "the access key is not known here");
 }
 
 enum rc auth_check(struct request *r, struct err *err)

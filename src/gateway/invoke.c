@@ -94,6 +94,8 @@ enum rc invoke_begin(struct request *r, struct err *err)
 		sigv4_payload_state(&r->auth, slice_str(""));
 	if (r->auth.payload != SIGV4_PAYLOAD_UNSTATED)
 		rc = verify(r, err);
+	else
+		rc = auth_check_key(r, err);
 	return rc || r->method == METHOD_GET ? rc : take_slot(r, err);
 }
 

@@ -230,17 +230,27 @@ def test_a_bucket_with_the_name_of_the_api_is_a_bucket(here):
     assert here.s3.get_object(Bucket="2015-03-31", Key=key)["Body"].read() == b"an object"
 
 
-def half_sent(here):
-    """An invocation whose body does not end: it holds its slot."""
+def half_sent(here, access_key=None):
+    """An invocation whose body does not end: it holds its slot, if the key is one."""
     url = f"{here.server.endpoint}/2015-03-31/functions/{FUNCTION}/invocations"
     request = AWSRequest("POST", url, data=b"{}" * 50, headers={"Host": here.server.endpoint.split("//")[1]})
-    SigV4Auth(Credentials(here.server.access_key, here.server.secret_key), "lambda", "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(access_key or here.server.access_key, here.server.secret_key), "lambda", "us-east-1").add_auth(request)
     head = "".join(f"{k}: {v}\r\n" for k, v in request.headers.items())
     host, port = here.server.endpoint.split("//")[1].split(":")
     connection = socket.create_connection((host, int(port)), timeout=10)
     connection.sendall(f"POST /2015-03-31/functions/{FUNCTION}/invocations HTTP/1.1\r\n{head}Content-Length: 100\r\n\r\n"
                        .encode() + b"{}")
     return connection
+
+
+def test_strangers_take_no_places(here):
+    """Their bodies are not waited for."""
+    strangers = [half_sent(here, "NOBODY") for _ in range(8)]
+    try:
+        assert here.invoke({})["StatusCode"] == 200
+    finally:
+        for connection in strangers:
+            connection.close()
 
 
 def test_only_a_few_run_at_a_time(here):
