@@ -122,7 +122,7 @@ static enum rc check_lengths(
 		const char *name;
 		size_t n, max;
 	} all[] = {{"a versionId", version.n, VERSION_ID_MAX},
-		{"a sequencer", r->sequencer.n, VERSION_ID_MAX}, {"an ETag", r->etag.n, ETAG_MAX},
+		{"a sequencer", r->sequencer.n, VERSION_ID_MAX - strlen("seq:")}, {"an ETag", r->etag.n, ETAG_MAX},
 		{"an eventTime", time.n, TIME_MAX}};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			MUST(event.records[i].object.bucket.n > 0);
 			MUST(event.records[i].object.key.n > 0);
 			MUST(event.records[i].object.version.n > 0);
+			MUST(event.records[i].object.version.n <= VERSION_ID_MAX);
 			must_come_back(&event.records[i]);
 		}
 	}
