@@ -159,6 +159,7 @@ static void forget_failure(struct pull *p, struct slice key)
 
 static void note_failure(struct pull *p, const struct pull_item *item)
 {
+	uint64_t max_ms = item->lacks_room ? FULL_MAX_MS : BACKOFF_MAX_MS;
 	struct backoff *b = table_get(&p->failed, item->bundle.key);
 
 	if (!b) {
@@ -169,8 +170,8 @@ static void note_failure(struct pull *p, const struct pull_item *item)
 		table_put(&p->failed, slice_str(b->key), b);
 	}
 	b->delay_ms = b->delay_ms ? 2 * b->delay_ms : BACKOFF_FIRST_MS;
-	if (b->delay_ms > BACKOFF_MAX_MS)
-		b->delay_ms = BACKOFF_MAX_MS;
+	if (b->delay_ms > max_ms)
+		b->delay_ms = max_ms;
 	/* Once is enough for a run that ends. */
 	b->next_boot_ms = p->o->watch_ms ? clock_boot_ms(p->o->clock) + b->delay_ms : UINT64_MAX;
 }
@@ -179,10 +180,13 @@ static void settle(struct round *r)
 {
 	struct pull *p = r->pull;
 
+	bool lack_room = false;
+
 	p->totals.n_failed = r->n_waiting;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct pull_item *item = r->items[i];
 
+		lack_room |= item->lacks_room;
 		if (item->rc == RC_OK || item->rc == RC_ABSENT) {
 			forget_failure(p, item->bundle.key);
 		} else if (!item->is_put_off) {
@@ -192,12 +196,14 @@ static void settle(struct round *r)
 			p->totals.n_failed++;
 		}
 	}
+	if (r->n && !lack_room)
+		atomic_store(&p->is_full_told, false);
 }
 
 /* Bundles were put off, and it is no use to go on with them at once. */
 static bool is_cut_short(struct pull *p)
 {
-	return atomic_load(&p->no_room) || atomic_load(&p->n_unanswered);
+	return pull_has_no_room(p) || atomic_load(&p->n_unanswered);
 }
 
 /* *ret_again: there may be more at once. */
@@ -206,7 +212,7 @@ static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 	struct round r = {.pull = p, .now_boot_ms = clock_boot_ms(p->o->clock)};
 	enum rc rc = list_round(&r, err);
 
-	atomic_store(&p->no_room, false);
+	atomic_store(&p->n_no_room, 0);
 	atomic_store(&p->n_unanswered, 0);
 	*ret_again =
 		rc == RC_OK && r.n == PULL_ROUND_MAX; /* with watch it is looked at again anyway */
@@ -215,8 +221,6 @@ static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 	tell_progress(p, NULL);
 	if (rc == RC_OK)
 		settle(&r);
-	if (rc == RC_OK && !atomic_load(&p->no_room))
-		atomic_store(&p->is_full_told, false);
 	if (is_cut_short(p))
 		*ret_again = false;
 	free(r.items);
@@ -229,7 +233,7 @@ static void pause_watching(struct pull *p)
 {
 	uint64_t delay_ms = p->o->watch_ms;
 
-	p->full_ms = !atomic_load(&p->no_room) ? 0 : p->full_ms ? 2 * p->full_ms : BACKOFF_FIRST_MS;
+	p->full_ms = !pull_has_no_room(p) ? 0 : p->full_ms ? 2 * p->full_ms : BACKOFF_FIRST_MS;
 	if (p->full_ms > FULL_MAX_MS)
 		p->full_ms = FULL_MAX_MS;
 	if (delay_ms < p->full_ms)

@@ -12,6 +12,9 @@ struct backoff;
 /* So many in a row, and as many as there are jobs: the store is away, the others of the round need not be tried and told. */
 #define PULL_UNANSWERED_MAX 4
 
+/* So many in a row: the disk is full, not one bundle too large for it, and nothing more is begun in this round. */
+#define PULL_NO_ROOM_MAX 4
+
 struct pull {
 	const struct pull_options *o;
 	struct destination *destination;
@@ -19,8 +22,8 @@ struct pull {
 	struct table failed; /* key → struct backoff; the caller's thread only */
 	struct backoff *backoffs;
 	bool cannot_list; /* the bucket, and it has been said; this and the next are the caller's thread's only */
-	uint64_t full_ms;         /* the pause after a round that found no room */
-	atomic_bool no_room;      /* the disk is full: begin nothing more in this round */
+	uint64_t full_ms;      /* the pause after a round that found no room */
+	atomic_uint n_no_room; /* bundles in a row that found the disk full; see PULL_NO_ROOM_MAX */
 	atomic_bool is_full_told; /* and it has been said; until a round finds room for all */
 	atomic_uint
 		n_unanswered; /* bundles in a row that the store would not give: see PULL_UNANSWERED_MAX */
@@ -37,9 +40,11 @@ struct pull_item {
 	struct os_object bundle;
 	uint64_t published_wall_ms;
 	enum rc rc;
-	bool is_put_off; /* not failed: stopped, no room for it, or the store is away */
+	bool is_put_off; /* not begun, or stopped: no failure of its own */
+	bool lacks_room;
 };
 
 void pull_item_run(struct work *w);
+bool pull_has_no_room(struct pull *p);
 
 #endif

@@ -97,8 +97,7 @@ static bool is_full(const struct err *err)
 	return err_is(err, "ENOSPC") || err_is(err, "EDQUOT");
 }
 
-/* What has not begun because everything ends is no news. */
-static void finish(struct pull_item *item, const struct pull_result *r)
+static void finish(struct pull_item *item, const struct pull_result *r, bool is_news)
 {
 	struct pull *p = item->pull;
 
@@ -109,10 +108,15 @@ static void finish(struct pull_item *item, const struct pull_result *r)
 		p->totals.bytes += r->bytes;
 	}
 	add_counts(&p->totals.counts, &r->counts);
-	if (!item->is_put_off || is_full(r->err))
+	if (is_news)
 		p->o->tell(p->o->arg, r);
 	p->n_done++;
 	pthread_mutex_unlock(&p->lock);
+}
+
+bool pull_has_no_room(struct pull *p)
+{
+	return atomic_load(&p->n_no_room) >= PULL_NO_ROOM_MAX;
 }
 
 static bool is_store_away(struct pull *p)
@@ -123,20 +127,22 @@ static bool is_store_away(struct pull *p)
 }
 
 /* What the round learns from this bundle for the others. */
-static void learn(struct pull_item *item, struct pull_result *r, struct err *err)
+static void learn(struct pull_item *item, enum rc rc, const struct err *err)
 {
 	struct pull *p = item->pull;
 
-	if (is_full(err)) {
-		atomic_store(&p->no_room, true);
-		if (atomic_exchange(&p->is_full_told, true))
-			r->rc = err_code(err, RC_AGAIN, "ECANCELED", "no room");
-	} else if (r->rc == RC_AGAIN && !err_is(err, "ECANCELED")) {
+	item->lacks_room = is_full(err);
+	item->is_put_off = rc == RC_AGAIN && err_is(err, "ECANCELED");
+	if (item->is_put_off)
+		return;
+	if (item->lacks_room)
+		atomic_fetch_add(&p->n_no_room, 1);
+	else if (rc == RC_OK)
+		atomic_store(&p->n_no_room, 0);
+	if (rc == RC_AGAIN && !item->lacks_room)
 		atomic_fetch_add(&p->n_unanswered, 1);
-	} else if (!err_is(err, "ECANCELED")) {
+	else
 		atomic_store(&p->n_unanswered, 0);
-	}
-	item->is_put_off = r->rc == RC_AGAIN && (is_full(err) || err_is(err, "ECANCELED"));
 }
 
 void pull_item_run(struct work *w)
@@ -145,11 +151,14 @@ void pull_item_run(struct work *w)
 	struct pull *p = item->pull;
 	struct err err = {0};
 	struct pull_result r = {.bundle = (const char *)item->bundle.key.p, .err = &err};
+	bool is_known;
 
-	if (atomic_load(p->o->stopping) || atomic_load(&p->no_room) || is_store_away(p))
+	if (atomic_load(p->o->stopping) || pull_has_no_room(p) || is_store_away(p))
 		r.rc = err_code(&err, RC_AGAIN, "ECANCELED", "put off");
 	else
 		r.rc = take(item, &r, &err);
-	learn(item, &r, &err);
-	finish(item, &r);
+	learn(item, r.rc, &err);
+	/* That the disk is full is said once; and what has not begun because everything ends is no news. */
+	is_known = item->lacks_room && atomic_exchange(&p->is_full_told, true);
+	finish(item, &r, !item->is_put_off && !is_known);
 }

@@ -75,8 +75,12 @@ static void add_named(struct run *r)
 			.bucket = slice_str(r->o->archive_bucket), .key = r->o->keys[i]};
 		struct os_object found = {.key = id.key};
 		struct err err = {0};
-		enum rc rc = os_head(r->o->archive, &id, &r->arena, &found, &err);
+		enum rc rc = RC_OK;
 
+		if (!is_bundle(id.key))
+			rc = err_set(&err, RC_REFUSED, "it is no bundle by its name");
+		if (rc == RC_OK)
+			rc = os_head(r->o->archive, &id, &r->arena, &found, &err);
 		if (rc == RC_OK)
 			add(r, &found);
 		else

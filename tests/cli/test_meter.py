@@ -1,4 +1,5 @@
 """The line that tells how far a long command is: what a terminal shows of it, at any width, and that nothing is left of it."""
+import concurrent.futures
 import fcntl
 import hashlib
 import http.server
@@ -124,9 +125,24 @@ def screen(text):
     return lines
 
 
-@pytest.mark.parametrize("command, columns", [("pull", 80), ("pull", 30), ("verify", 80), ("list", 40), ("replay", 80)])
-def test_a_long_job_shows_how_far_it_is(environment, tmp_path, command, columns):
-    seen, status = on_terminal(commands(tmp_path)[command], environment, columns)
+LONG = [("pull", 80), ("pull", 30), ("verify", 80), ("list", 40), ("replay", 80)]
+BROKEN_OFF = ["pull", "verify"]
+
+
+@pytest.fixture(scope="module", name="runs")
+def all_at_once(environment, tmp_path_factory):
+    """What each wrote to its terminal, and its status; all at a time, since each takes its seconds."""
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        def begin(command, *more, **options):
+            return pool.submit(on_terminal, commands(tmp_path_factory.mktemp("run"))[command], environment, *more, **options)
+        runs = {(command, columns): begin(command, columns) for command, columns in LONG}
+        runs |= {(command, "^C"): begin(command, 80, until=b"%") for command in BROKEN_OFF}
+        return {name: run.result() for name, run in runs.items()}
+
+
+@pytest.mark.parametrize("command, columns", LONG)
+def test_a_long_job_shows_how_far_it_is(runs, command, columns):
+    seen, status = runs[command, columns]
     assert status == 0, seen
     lines = re.findall(r"\r([^\r\033]*%[^\r\033]*)\033\[K", seen)
     assert lines and all(len(line) < columns for line in lines), seen
@@ -136,9 +152,9 @@ def test_a_long_job_shows_how_far_it_is(environment, tmp_path, command, columns)
     assert "%" not in "".join(screen(seen)), screen(seen)
 
 
-@pytest.mark.parametrize("command", ["pull", "verify"])
-def test_an_interrupt_leaves_a_clean_line(environment, tmp_path, command):
-    seen, status = on_terminal(commands(tmp_path)[command], environment, 80, until=b"%")
+@pytest.mark.parametrize("command", BROKEN_OFF)
+def test_an_interrupt_leaves_a_clean_line(runs, command):
+    seen, status = runs[command, "^C"]
     assert status != 0
     assert "%" in seen and "%" not in "".join(screen(seen)), seen
 

@@ -166,6 +166,17 @@ def test_a_full_disk_loses_nothing(world, tmp_path, small_disk):
     assert files_in(small_disk / "to") == files and world.keys() == []
 
 
+@pytest.mark.parametrize("what", ["bomb", "large bundle"])
+def test_a_bundle_too_large_for_the_disk_does_not_hold_up_the_others(world, tmp_path, small_disk, what):
+    world.publish(key(1), bundle({"large": bytes(50_000_000) if what == "bomb" else os.urandom(5_000_000)}))
+    for i in range(2, 8):
+        world.publish(key(i), bundle({f"f{i}": b"x"}))
+    answer = world.baler("pull", "--to", small_disk / "to", "--jobs", "1")
+    assert answer.returncode == 1 and answer.stderr.count("No space left on device") == 1, answer.stderr
+    assert files_in(small_disk / "to") == {f"f{i}": b"x" for i in range(2, 8)} and world.keys() == [key(1)]
+    assert not list((small_disk / "to/.baler-pull/work").iterdir())
+
+
 def test_watching_a_full_disk_it_says_so_once_and_goes_on_when_there_is_room(world, tmp_path, small_disk):
     files = {f"f{i}": os.urandom(1_500_000) for i in range(4)}
     for i, (name, body) in enumerate(files.items()):

@@ -25,13 +25,13 @@ def a_store():
     store.down()
 
 
-def start(store, home, *words):
-    return subprocess.Popen([BINARY, *map(str, words)], env=store.environment(home), stdout=subprocess.PIPE,
+def start(store, home, *words, **variables):
+    return subprocess.Popen([BINARY, *map(str, words)], env=store.environment(home) | variables, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True)
 
 
-def run(store, home, *words, timeout=60):
-    process = start(store, home, *words)
+def run(store, home, *words, timeout=60, **variables):
+    process = start(store, home, *words, **variables)
     out, talk = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(words, process.returncode, out, talk)
 
@@ -99,11 +99,11 @@ def test_a_store_that_dies_ends_it_with_one_sentence(store, tmp_path):
 
 
 def test_watching_it_outlives_the_store(store, tmp_path):
-    watching = start(store, tmp_path, "pull", "--to", tmp_path / "to", "--watch", "--poll", "100ms")
+    watching = start(store, tmp_path, "pull", "--to", tmp_path / "to", "--watch", "--poll", "100ms", AWS_MAX_ATTEMPTS="1")
     store.objects[key(1)] = bundle({"a": b"1"})
     until(lambda: not store.objects)
     store.down()
-    time.sleep(5)
+    time.sleep(1.5)
     store.objects[key(2)] = bundle({"b": b"2"})
     store.up()
     until(lambda: not store.objects)
@@ -148,7 +148,7 @@ def test_a_terminate_is_heard_within_a_large_member(store, tmp_path):
 def test_a_store_that_dies_within_is_told_a_few_times_not_for_each(store, tmp_path):
     store.objects = {key(i): bundle({"a": b"1"}) for i in range(60)}
     store.fault = lambda method, key, query: (lambda h: setattr(h, "close_connection", True)) if is_get(method, key, query) else None
-    answer = run(store, tmp_path, "pull", "--to", tmp_path / "to", "--jobs", "2")
+    answer = run(store, tmp_path, "pull", "--to", tmp_path / "to", "--jobs", "2", AWS_MAX_ATTEMPTS="1")
     assert answer.returncode == 1 and len(store.objects) == 60
     assert 1 <= answer.stderr.count("bundle '") <= 8 and "60 bundles are left" in answer.stderr, answer.stderr
 

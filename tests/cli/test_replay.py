@@ -96,6 +96,30 @@ def test_a_replayed_bundle_is_extracted_again_but_replaces_nothing_newer(world, 
     assert json.loads(answer.stdout.splitlines()[-1])["older"] == 1
 
 
+def test_only_bundles_are_copied_also_by_name(world):
+    for name in (f"manifests/{key(1)}.json", f"s3://{ARCHIVE}/manifests/{key(1)}", "letter.tar.gz"):
+        answer = world.baler("replay", name, key(1))
+        assert answer.returncode == 1 and "is no bundle" in answer.stderr, answer.stderr
+    assert world.keys() == [key(1)]
+
+
+def test_again_and_while_the_bundle_is_still_there_nothing_comes_twice(world, tmp_path):
+    to = tmp_path / "to"
+    assert world.baler("replay", key(1)).returncode == 0
+    assert world.baler("pull", "--to", to, "--keep").returncode == 0
+    before = (to / "f1").stat()
+    for _ in range(2):
+        assert world.baler("replay", key(1)).returncode == 0
+    assert world.keys() == [key(1)]
+    answer = world.baler("pull", "--to", to, "--json")
+    total = json.loads(answer.stdout.splitlines()[-1])
+    assert (answer.returncode, total["bundles"], total["same"], total["new"], total["replaced"]) == (0, 1, 1, 0, 0)
+    after = (to / "f1").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert files_in(to) == {"f1": b"1"} and world.keys() == []
+    assert world.baler("pull", "--to", to).stderr.startswith("0 bundles")
+
+
 @pytest.mark.parametrize("words, says", [
     ((), "--since TIME"),
     (("--until", "1h"), "--since TIME"),
