@@ -1,6 +1,8 @@
 /* baler: the command line. */
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/manual.h"
@@ -11,7 +13,9 @@
 	"the credentials; without them those of AWS_PROFILE in ~/.aws/credentials.\n"              \
 	"AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL\tthe endpoint.\n"                                   \
 	"AWS_REGION, AWS_DEFAULT_REGION\tthe region to sign for.\n"                                \
-	"AWS_CA_BUNDLE\tPEM file of the issuers to trust.\n"
+	"AWS_CA_BUNDLE\tPEM file of the issuers to trust.\n"                                       \
+	"AWS_MAX_ATTEMPTS\thow often a request is tried; 5 without it.\n"                          \
+	"HTTP_PROXY, HTTPS_PROXY, NO_PROXY\tthe way to the endpoint; never for loopback.\n"
 
 static const struct command commands[] = {
 	{"serve", cmd_serve, "serve [OPTION…]",
@@ -241,6 +245,19 @@ int command_begin(struct command_line *line, void *values, struct arena *a, int 
 	return -1;
 }
 
+/* Results that did not get out are no results. A reader that has seen enough ("| head") is no failure of ours. */
+static int close_results(const char *command, int status)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR))
+		return status;
+	fprintf(stderr, "baler %s: not all results could be written to stdout\n", command);
+	return status == EXIT_OK ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
@@ -259,5 +276,5 @@ int main(int argc, char **argv)
 	c = command_find(argv[1]);
 	if (!c)
 		return unknown_command(argv[1]);
-	return c->run(argc - 1, argv + 1);
+	return close_results(c->name, c->run(argc - 1, argv + 1));
 }

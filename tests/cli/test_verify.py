@@ -2,10 +2,11 @@
 import hashlib
 import json
 import os
+import subprocess
 
 import pytest
 
-from consuming import DISTRIBUTION, World, bundle
+from consuming import BINARY, DISTRIBUTION, World, bundle
 
 KEY = "2026/11/23/11/bundle-" + "0" * 31 + "1.tar.gz"
 ADDRESS = f"s3://{DISTRIBUTION}/{KEY}"
@@ -131,3 +132,18 @@ def test_a_name_cannot_talk_to_the_terminal(world, tmp_path):
     (tmp_path / "b").write_bytes(bundle({"a\x1b[2Jb": b"1"}))
     answer = world.baler("list", os.fspath(tmp_path / "b"))
     assert "\x1b" not in answer.stdout and "a?[2Jb" in answer.stdout
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("verify",), ("verify", "--json")])
+def test_results_that_cannot_be_written_are_a_failure(world, tmp_path, words):
+    (tmp_path / "b").write_bytes(bundle({f"{i:0100}": b"" for i in range(2000)}))
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        answer = subprocess.run([BINARY, *words, tmp_path / "b"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert answer.returncode == 1 and f"baler {words[0]}: not all results could be written" in answer.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(world, tmp_path):
+    (tmp_path / "b").write_bytes(bundle({f"{i:0100}": b"" for i in range(2000)}))
+    answer = subprocess.run(f"set -o pipefail; {BINARY} list {tmp_path}/b | head -1", shell=True, executable="/bin/bash",
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert (answer.returncode, answer.stdout.count("\n"), answer.stderr) == (0, 1, "")
