@@ -120,7 +120,7 @@ static void on_progress(
 		reading = (struct meter_reading){.n = s->source->n_bundles,
 			.n_done = now->objects,
 			.bytes = s->source->bundle_bytes,
-			.done_bytes = now->object_bytes,
+			.done_bytes = now->bytes_done,
 			.elapsed_ms = reading.elapsed_ms};
 	meter_show(&s->meter, &reading);
 }

@@ -113,7 +113,7 @@ struct audit_source {
 	const struct audit_source_ops *ops;
 	struct slice distribution_bucket, archive_bucket;
 	uint64_t n_versions, n_plans, n_claims, n_bundles; /* visits to come, for progress */
-	uint64_t bundle_bytes;
+	uint64_t bundle_bytes; /* without the manifests */
 };
 
 /* One-line dispatch. */

@@ -55,7 +55,7 @@ struct ledger_audit_summary {
 	uint64_t bundles, bundles_gone, bundle_bytes; /* read whole; gone before they could be */
 	uint64_t bundle_members, sources_compared;
 	uint64_t direct, manifests;     /* archived bundles of direct invocations; manifests read */
-	uint64_t objects, object_bytes; /* of distribution and archive, looked at: progress */
+	uint64_t objects, bytes_done; /* of distribution and archive; of bundles alone: progress */
 	uint64_t findings[FINDING_KINDS];
 	uint64_t n_findings;
 };

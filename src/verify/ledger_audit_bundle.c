@@ -320,6 +320,7 @@ static enum rc judge_bundle(void *arg, const struct audit_version *v, struct err
 	} else if (bundle_key_parse(v->id.key, &r.id)) {
 		rc = read_it(&r, err);
 		audit_manifest_close(&r);
+		r.a->sum.bytes_done += v->size_bytes;
 	} else if (v->is_current && bundle_key_is_bundle(v->id.key)) {
 		auditor_note(r.a, FINDING_ORPHAN, "I3", &v->id, NULL,
 			"it looks like a bundle, and nobody sealed it");
@@ -329,7 +330,6 @@ static enum rc judge_bundle(void *arg, const struct audit_version *v, struct err
 			SLICE_ARG(v->id.key));
 	arena_release(&r.arena);
 	r.a->sum.objects++;
-	r.a->sum.object_bytes += v->size_bytes;
 	auditor_progress(r.a, AUDIT_BUNDLES);
 	return rc;
 }

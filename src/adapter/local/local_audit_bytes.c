@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #include "adapter/local/local_audit_internal.h"
 #include "adapter/local/version.h"
 #include "base/file.h"
+
+#define SCRATCH_MEMORY_BYTES (1u << 20)
 
 struct place {
 	uint64_t seq, size;
@@ -55,17 +58,23 @@ static enum rc find(
 	if (rc == RC_OK)
 		*ret_place = (struct place){
 			seq, db_column_u64(st, 1), (enum version_kind)db_column_u64(st, 0)};
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
-static enum rc scratch_fd(int *ret_fd, struct err *err)
+/* A file without a name: in memory when it is small, as most sources are, which is far quicker. */
+static enum rc scratch_fd(uint64_t size, int *ret_fd, struct err *err)
 {
-	FILE *f = tmpfile();
+	FILE *f;
 
+	if (size <= SCRATCH_MEMORY_BYTES) {
+		*ret_fd = memfd_create("baler-audit", MFD_CLOEXEC);
+		return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "make a file in memory");
+	}
+	f = tmpfile();
 	if (!f)
 		return err_errno(err, errno, "make a temporary file");
-	*ret_fd = dup(fileno(f));
+	*ret_fd = fcntl(fileno(f), F_DUPFD_CLOEXEC, 0);
 	fclose(f);
 	return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "make a temporary file");
 }
@@ -87,7 +96,7 @@ static enum rc add_body(struct local_audit *a, uint64_t id, int out, struct err 
 
 		rc = file_write_all(out, data.p, data.n, err);
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -123,7 +132,7 @@ static enum rc add_blob(struct local_audit *a, const struct blob_id *id, int out
 	return rc;
 }
 
-static enum rc add_segments(struct local_audit *a, uint64_t seq, int *out, struct err *err)
+static enum rc add_segments(struct local_audit *a, const struct place *p, int *out, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
 	struct version_segment one = {0}, next;
@@ -133,11 +142,11 @@ static enum rc add_segments(struct local_audit *a, uint64_t seq, int *out, struc
 		a, "SELECT size, blob, body FROM segment WHERE version = ? ORDER BY idx", &st, err);
 
 	if (rc == RC_OK)
-		db_bind_u64(st, 1, seq);
+		db_bind_u64(st, 1, p->seq);
 	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
 		version_segment_read(st, 0, &next);
 		if (n == 1 && *out < 0) /* not alone: the first goes into a scratch file */
-			rc = scratch_fd(out, err);
+			rc = scratch_fd(p->size, out, err);
 		if (n == 1 && rc == RC_OK)
 			rc = one.has_blob ? add_blob(a, &one.blob, *out, err)
 			     : one.body   ? add_body(a, one.body, *out, err)
@@ -149,12 +158,12 @@ static enum rc add_segments(struct local_audit *a, uint64_t seq, int *out, struc
 		if (n++ == 0)
 			one = next;
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	if (rc != RC_OK || n > 1)
 		return rc;
 	if (n == 1 && one.has_blob)
 		return blob_open(a, &one.blob, out, err);
-	rc = scratch_fd(out, err);
+	rc = scratch_fd(p->size, out, err);
 	return rc == RC_OK && one.body ? add_body(a, one.body, *out, err) : rc;
 }
 
@@ -186,9 +195,9 @@ enum rc local_audit_fd(
 	if (rc != RC_OK)
 		return rc;
 	if (place.kind == VERSION_SEGMENTS)
-		rc = add_segments(a, place.seq, &fd, err);
+		rc = add_segments(a, &place, &fd, err);
 	else
-		rc = scratch_fd(&fd, err);
+		rc = scratch_fd(place.size, &fd, err);
 	if (rc == RC_OK && place.kind == VERSION_BODY)
 		rc = add_body(a, place.seq, fd, err);
 	if (rc == RC_OK)

@@ -17,6 +17,12 @@ struct local_audit_stamp {
 	ino_t inode;
 };
 
+struct local_audit_statement {
+	struct local_audit_statement *next;
+	const char *sql;
+	sqlite3_stmt *st;
+};
+
 struct local_audit {
 	struct audit_source base;
 	char *folder, *landing, *prefix, *distribution, *archive;
@@ -24,6 +30,7 @@ struct local_audit {
 	bool has_audit;  /* the folder has the operators' table */
 	bool is_alone;   /* opened as nobody else's, without a lock */
 	struct local_audit_stamp stamp;
+	struct local_audit_statement *statements;
 };
 
 static inline struct local_audit *local_audit_of(struct audit_source *s)
@@ -38,9 +45,10 @@ bool local_audit_is_disturbed(const struct local_audit *a);
 enum rc local_audit_disturbed(struct err *err);
 
 enum rc local_audit_exec(struct local_audit *a, const char *sql, struct err *err);
-/* A statement of its own; finalize it. */
+/* A statement of its own until local_audit_done, which comes before close; sql is a literal. */
 enum rc local_audit_prepare(
 	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err);
+void local_audit_done(sqlite3_stmt *st); /* NULL is fine */
 /* Column i, which must have PLAN_ID_BYTES. */
 bool local_audit_plan_id(sqlite3_stmt *st, int i, struct plan_id *out);
 

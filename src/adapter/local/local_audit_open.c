@@ -21,6 +21,8 @@
 #include "adapter/local/local_audit_internal.h"
 
 #define BUSY_MS 10000
+/* Of the folder's pages, and of the temporary ones; a landing bucket is walked by key, the records lie by version. */
+#define CACHES "PRAGMA main.cache_size=-32768; PRAGMA temp.cache_size=-16384"
 #define NAME_BYTES 16 /* of FOLDER_DB, with what SQLite appends */
 
 /* The lock is asked for and given back at once; that it cannot be looked at is taken for a yes. */
@@ -156,5 +158,6 @@ enum rc local_audit_database(struct local_audit *a, const char *folder, struct e
 		return db_error(a->handle, code, err);
 	sqlite3_extended_result_codes(a->handle, 1);
 	sqlite3_busy_timeout(a->handle, BUSY_MS);
-	return local_audit_exec(a, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=FILE; BEGIN", err);
+	return local_audit_exec(
+		a, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=FILE; " CACHES "; BEGIN", err);
 }

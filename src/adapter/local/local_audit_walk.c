@@ -46,7 +46,7 @@ static enum rc walk_versions(sqlite3_stmt *st, audit_version_fn *visit, void *ar
 
 		rc = visit(arg, &v, err);
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -95,7 +95,7 @@ static enum rc next_bundle(struct local_audit *l, uint64_t *row_id, struct arena
 		ret_version->id = object_id_copy(a, &ret_version->id);
 		*row_id = db_column_u64(st, 11);
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -140,7 +140,7 @@ enum rc local_audit_current(struct audit_source *s, struct arena *a, struct slic
 	} else if (rc == RC_OK) {
 		rc = err_set(err, RC_ABSENT, "no such object");
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -179,7 +179,7 @@ enum rc local_audit_plans(struct audit_source *s, audit_plan_fn *visit, void *ar
 		read_plan(st, &plan);
 		rc = visit(arg, &plan, err);
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -203,7 +203,7 @@ enum rc local_audit_plan_find(struct audit_source *s, struct arena *a, const str
 	} else if (rc == RC_OK) {
 		rc = err_set(err, RC_ABSENT, "no such plan");
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -234,7 +234,7 @@ static enum rc walk_claims(sqlite3_stmt *st, audit_claim_fn *visit, void *arg, s
 
 		rc = visit(arg, &claim, err);
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -298,7 +298,7 @@ enum rc local_audit_claim_find(struct audit_source *s, struct arena *a,
 	} else if (rc == RC_OK) {
 		rc = err_set(err, RC_ABSENT, "no record");
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
 
@@ -329,6 +329,6 @@ enum rc local_audit_stages(
 
 		rc = visit(arg, &stage, err);
 	}
-	sqlite3_finalize(st);
+	local_audit_done(st);
 	return rc;
 }
