@@ -20,7 +20,7 @@ struct session {
 	enum ledger_audit_phase phase;
 	uint64_t start_boot_ms; /* of the phase */
 	bool json;
-	uint64_t n_shown;
+	uint64_t n_shown, n_told;
 };
 
 static void add_text(struct buf *out, const char *name, struct slice text)
@@ -165,13 +165,43 @@ static void sum_text(const struct ledger_audit_summary *sum)
 	printf("\n");
 }
 
+/* How long it will take is not known. */
+static void on_opening(void *arg)
+{
+	struct session *s = arg;
+	uint64_t elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms;
+
+	if (!isatty(STDERR_FILENO) || elapsed_ms < METER_AFTER_MS + s->n_told * 1000)
+		return;
+	s->n_told++;
+	fprintf(stderr, "\rreading the ledger, %llu s\033[K",
+		(unsigned long long)elapsed_ms / 1000);
+	fflush(stderr);
+	s->meter.out = stderr;
+	s->meter.has_line = true; /* the meter's to take away */
+}
+
+static enum rc open_folder(struct session *s, const struct local_audit_config *cfg,
+	struct audit_source **ret_source, struct err *err)
+{
+	struct local_audit_config own = *cfg;
+	enum rc rc;
+
+	own.tick = on_opening;
+	own.arg = s;
+	rc = local_audit_open(&own, ret_source, err);
+	if (s->meter.has_line)
+		meter_clear(&s->meter);
+	return rc;
+}
+
 int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool json)
 {
-	struct session s = {.json = json};
+	struct session s = {.json = json, .start_boot_ms = clock_boot_ms(clock_system())};
 	struct ledger_audit_summary sum = {0};
 	struct audit_source *source = NULL;
 	struct err err = {0};
-	enum rc rc = local_audit_open(cfg, &source, &err);
+	enum rc rc = open_folder(&s, cfg, &source, &err);
 
 	s.source = source;
 	if (rc == RC_OK && json)

@@ -370,6 +370,33 @@ static const struct audit_source_ops ops = {
 	.close = close_source,
 };
 
+#define TICK_STEPS 100000 /* of SQLite's machine: a few milliseconds */
+
+static int tick(void *arg)
+{
+	const struct local_audit_config *cfg = arg;
+
+	cfg->tick(cfg->arg);
+	return 0; /* go on */
+}
+
+/* The snapshot and the copies of it. */
+static enum rc take_moment(
+	struct local_audit *a, const struct local_audit_config *cfg, struct err *err)
+{
+	enum rc rc = local_audit_database(a, cfg->folder, err);
+
+	if (rc == RC_OK && cfg->tick)
+		sqlite3_progress_handler(a->handle, TICK_STEPS, tick, (void *)(uintptr_t)cfg);
+	if (rc == RC_OK)
+		rc = check_schema(a, err);
+	if (rc == RC_OK)
+		rc = copy_all(a, cfg, err);
+	if (a->handle)
+		sqlite3_progress_handler(a->handle, 0, NULL, NULL);
+	return rc;
+}
+
 enum rc local_audit_open(
 	const struct local_audit_config *cfg, struct audit_source **ret_source, struct err *err)
 {
@@ -383,11 +410,7 @@ enum rc local_audit_open(
 	a->archive = xstrdup(cfg->archive_bucket);
 	a->base.distribution_bucket = slice_str(a->distribution);
 	a->base.archive_bucket = slice_str(a->archive);
-	rc = local_audit_database(a, cfg->folder, err);
-	if (rc == RC_OK)
-		rc = check_schema(a, err);
-	if (rc == RC_OK)
-		rc = copy_all(a, cfg, err);
+	rc = take_moment(a, cfg, err);
 	if (local_audit_is_disturbed(a))
 		rc = local_audit_disturbed(err);
 	if (rc != RC_OK) {

@@ -15,6 +15,9 @@ struct local_audit_config {
 	const char *folder;
 	const char *landing_bucket, *event_prefix;
 	const char *distribution_bucket, *archive_bucket;
+	/* Often while it opens, which takes seconds for a million objects; may be NULL. */
+	void (*tick)(void *arg);
+	void *arg;
 };
 
 /* RC_ABSENT: no such folder, no database in it; RC_REFUSED: not ours, another schema, it lacks the distribution or the archive bucket;
