@@ -11,6 +11,7 @@ from botocore.config import Config
 from consuming import LANDING, World
 
 FILES = {f"data/f{i:02}": f"file {i} ".encode() * (i + 1) for i in range(12)}
+FILES["data/f12"] = bytes(i * i // 7 % 251 for i in range(200000))  # in a file of its own
 FUNCTION = "data-aggregator-processor-dev"
 
 

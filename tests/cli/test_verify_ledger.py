@@ -78,6 +78,20 @@ def test_a_bundles_file_that_was_altered(world, folder, how):
     assert code == 1 and ("damaged", "I4") in kinds(found)
 
 
+@pytest.mark.parametrize("how, words", [("flip", "it has other bytes in the bundle"), ("cut", "it has 199999 bytes, its row says 200000"),
+                                        ("remove", "its file 'blobs/")])
+def test_a_sources_file_that_was_altered(world, folder, how, words):
+    blob = next(p for p in (folder / "blobs").rglob("*") if p.is_file() and p.stat().st_size == 200000)
+    data = bytearray(blob.read_bytes())
+    data[1000] ^= 1
+    blob.unlink()
+    if how != "remove":
+        blob.write_bytes(data if how == "flip" else data[:-1])
+    code, found = world.audit(folder)
+    assert code == 1 and kinds(found) == {("damaged", "I4")} and {f["key"] for f in found["findings"]} == {"data/f12"}
+    assert all(words in f["text"] for f in found["findings"]), found["findings"]
+
+
 def test_a_source_with_other_bytes_than_its_member(world, folder):
     change(folder, "UPDATE body SET data = zeroblob(length(data)) WHERE id ="
                    " (SELECT min(id) FROM body WHERE length(data) > 1)")
