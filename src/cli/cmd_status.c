@@ -132,29 +132,26 @@ static size_t terminal_columns(void)
 
 /* A line, cut to max columns (0: whole). What a message quotes may be anything: no control character reaches the terminal. A character
  * beyond ASCII counts as one column, wide ones are rare here. */
-static void put_line(const char *line, size_t n, size_t max)
+static void put_line(struct slice line, size_t max)
 {
+	char *shown = xmalloc(line.n + 1);
 	size_t columns = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)line[i];
-		bool continues = (c & 0xc0) == 0x80;
-		bool is_c1 = c == 0xc2 && i + 1 < n && ((unsigned char)line[i + 1] & 0xe0) == 0x80;
-
-		if (!continues && max && columns++ == max)
+	slice_printable(line, shown, line.n + 1);
+	for (size_t i = 0; max && shown[i]; i++)
+		if (((unsigned char)shown[i] & 0xc0) != 0x80 && columns++ == max) {
+			shown[i] = '\0';
 			break;
-		if (is_c1)
-			i++;
-		putchar(c < 0x20 || c == 0x7f || is_c1 ? '?' : c);
-	}
-	putchar('\n');
+		}
+	puts(shown);
+	free(shown);
 }
 
 static void put_text(const char *text, size_t max)
 {
 	for (const char *line = text, *end; *line; line = end + 1) {
 		end = strchr(line, '\n');
-		put_line(line, (size_t)(end - line), max);
+		put_line(slice_of(line, (size_t)(end - line)), max);
 	}
 	fflush(stdout);
 }

@@ -182,7 +182,7 @@ def test_what_an_error_quotes_reaches_no_terminal_raw(baler):
     with http.server.HTTPServer(("127.0.0.1", 0), Fake) as fake:
         threading.Thread(target=fake.handle_request, daemon=True).start()
         shown = baler.run("status", AWS_ENDPOINT_URL=f"http://127.0.0.1:{fake.server_port}").stdout
-    assert "'data/?[31mred??2J?' is \u00fcble" in shown
+    assert "'data/?[31mred???2J?' is \u00fcble" in shown
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
 
 
