@@ -61,8 +61,13 @@ static enum rc open_local(struct composition *c, struct err *err)
 			.n_prefixes = 1},
 		.max_receives = (uint32_t)o->max_receives,
 	};
+	size_t n;
+	enum rc rc;
 
-	return local_open(&config, &c->local, err);
+	rc = local_open(&config, &c->local, err);
+	if (rc == RC_OK)
+		rc = local_sweep_stages(c->local, &n, err);
+	return rc == RC_AGAIN && c->local ? RC_OK : rc; /* no room on the disk: at the next start */
 }
 
 /* Waits for one submitted write. */

@@ -124,6 +124,42 @@ static void os5_a_finished_stage_is_not_swept(void **state)
 	buf_release(&record);
 }
 
+/* A direct invocation has no plan: what it staged before it died would lie there for ever. */
+static void stages_of_no_live_plan_are_swept_by_the_owner(void **state)
+{
+	struct local_fixture *f = *state;
+	struct lg_plan plan = {.state = PLAN_OPEN,
+		.id = {{1}},
+		.owner = slice_str("test"),
+		.bucket = slice_str(BUCKET),
+		.key = slice_str(KEY)};
+	struct os_stage *manifest;
+	struct buf record;
+	size_t n;
+
+	assert_int_equal(lg_plan_open(local_ledger(f->local), &plan, NULL), RC_OK);
+	assert_int_equal(os_stage_begin(store_of(f), slice_str(BUCKET),
+				 slice_str("manifests/" KEY ".json"), &manifest, NULL),
+		RC_OK);
+	buf_init(&record, LG_STAGED_MAX);
+	assert_int_equal(os_stage_finish(manifest, slice_str(""), &record, NULL), RC_OK);
+	os_stage_free(manifest);
+	buf_release(&record);
+	stage(f, "a bundle of a plan", &record);
+	fixture_crash(f);
+	assert_int_equal(local_sweep_stages(f->local, &n, NULL), RC_OK);
+	assert_int_equal(n, 0);
+	assert_files(f, 2);
+	assert_int_equal(
+		lg_plan_abort(local_ledger(f->local), &plan.id, LG_ANY_HEARTBEAT, NULL), RC_OK);
+	assert_int_equal(lg_plan_discarded(local_ledger(f->local), &plan.id, NULL), RC_OK);
+	assert_int_equal(local_sweep_stages(f->local, &n, NULL), RC_OK);
+	assert_int_equal(n, 2);
+	assert_files(f, 0);
+	assert_int_equal(publish(f, buf_slice(&record)), RC_ABSENT);
+	buf_release(&record);
+}
+
 static void os8_a_stage_that_was_discarded_cannot_be_finished(void **state)
 {
 	struct local_fixture *f = *state;
@@ -336,6 +372,7 @@ int main(void)
 		STORE_TEST(os6_a_bundle_that_was_taken_leaves_no_file_and_stays_published),
 		STORE_TEST(os6_in_a_bucket_without_versions_the_newer_bundle_replaces),
 		STORE_TEST(os7_only_the_exact_record_bucket_and_key_publish),
+		STORE_TEST(stages_of_no_live_plan_are_swept_by_the_owner),
 		STORE_TEST(os8_a_stage_that_was_discarded_cannot_be_finished),
 		STORE_TEST(os8_discard_gives_the_room_back),
 		STORE_TEST(os8_discard_needs_no_bucket),

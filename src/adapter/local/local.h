@@ -44,6 +44,9 @@ struct local_config {
 /* Opens or makes the folder; everything in cfg is copied but the clock. Sweeps what a crash left. What else the program keeps in the
  * folder (keys) it writes after this. RC_REFUSED: as db_open; RC_FATAL. */
 enum rc local_open(const struct local_config *cfg, struct local **ret_local, struct err *err);
+/* Discards what is staged under a key that no plan of the ledger may still publish: a direct invocation, which has no plan, or a plan's owner
+ * that staged after it was given up, died there. Only before any work of the folder's one owner. *ret_n: how many stages. */
+enum rc local_sweep_stages(struct local *local, size_t *ret_n, struct err *err);
 /* After every done and every call. */
 void local_close(struct local *local);
 
