@@ -201,6 +201,22 @@ static void a_path_that_is_a_file_is_refused(void **state)
 	assert_non_null(strstr(f->err.text, "is not a folder"));
 }
 
+/* On a disk that fills up the log must be what is refused, never its index: db.c, grow_index. */
+static void the_logs_index_has_its_room_from_the_start(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(db_open(f->folder, &db, &f->err), RC_OK);
+		assert_int_equal(stat(path_in(f, "baler.db-shm"), &st), 0);
+		assert_true(st.st_size >= 4 * 32768);
+		assert_true(st.st_blocks * 512 >= 4 * 32768);
+		db_close(db);
+	}
+}
+
 static void readers_see_one_snapshot(void **state)
 {
 	struct fixture *f = *state;
@@ -253,6 +269,8 @@ int main(void)
 			a_folder_others_can_write_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_path_that_is_a_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(readers_see_one_snapshot, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_logs_index_has_its_room_from_the_start, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,8 @@
 #define WRITER_CACHE_KIB 16384 /* the leaves a burst of random keys comes back to */
 #define READER_CACHE_KIB 1024
 #define READERS_MAX 32 /* then db_reader waits: 1 MiB of cache and three descriptors each */
+#define INDEX_REGION_BYTES 32768 /* SQLite's; 4,096 pages of the log each */
+#define INDEX_REGIONS 4
 
 struct db_statement {
 	const char *sql;
@@ -201,6 +203,25 @@ static enum rc set_layout(struct db_conn *conn, struct err *err)
 	return exec(conn, pragmas, err);
 }
 
+/*
+ * Room for the index of a log of 64 MiB, ahead of need. A commit is in the log, with its mark and its fsync, before SQLite notes it in
+ * the index; if the index then finds no room to grow, the commit is undone and answered as refused, but a crash brings it back:
+ * a version whose file was removed. With an index that is ahead a full disk refuses the log first, which undoes cleanly.
+ */
+static void grow_index(struct db_conn *conn)
+{
+	sqlite3_file *file = NULL;
+	void volatile *region;
+
+	if (sqlite3_file_control(conn->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
+			SQLITE_OK ||
+		file->pMethods->iVersion < 2)
+		return;
+	for (int i = 0; i < INDEX_REGIONS; i++)
+		if (file->pMethods->xShmMap(file, i, INDEX_REGION_BYTES, 1, &region) != SQLITE_OK)
+			return; /* no room now: as without it */
+}
+
 /* journal_size_limit keeps a log of that size allocated, so that a
  * delete finds room on a full disk. */
 static enum rc writer_open(const char *folder, struct db_conn **ret_conn, struct err *err)
@@ -224,6 +245,8 @@ static enum rc writer_open(const char *folder, struct db_conn **ret_conn, struct
 		rc = check_schema(conn, folder, err);
 	if (rc == RC_OK)
 		rc = totals_open(conn, err);
+	if (rc == RC_OK)
+		grow_index(conn);
 	if (rc == RC_OK)
 		rc = file_sync_dir(folder, err);
 	if (rc != RC_OK) {
