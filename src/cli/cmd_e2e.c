@@ -5,12 +5,10 @@
 #include <unistd.h>
 
 #include "adapter/aws/lambda.h"
-#include "adapter/aws/s3.h"
-#include "adapter/wrap/retry.h"
 #include "base/file.h"
-#include "base/prng.h"
 #include "cli/commands.h"
 #include "cli/e2e_progress.h"
+#include "cli/s3_client.h"
 #include "cli/scenario_files.h"
 #include "verify/report.h"
 
@@ -91,40 +89,12 @@ struct stage {
 	char *name;                 /* the scenario's file without folder and suffix */
 };
 
-static enum rc open_retrying(
-	const struct aws_settings *settings, struct object_store **ret_store, struct err *err)
-{
-	struct prng jitter = prng_system();
-	struct object_store *s3;
-	enum rc rc = s3_open(settings, &s3, err);
-
-	if (rc != RC_OK)
-		return rc;
-	*ret_store = retry_object_store_new(s3, &retry_defaults, clock_system(), prng_u64(&jitter));
-	return RC_OK;
-}
-
 /* A store that signs for the bucket's own region. */
 static enum rc open_bucket(struct session *s, const char *bucket, struct object_store **ret_store,
 	char region[OS_REGION_MAX], struct err *err)
 {
-	char *before = s->settings.region;
-	enum rc rc = open_retrying(&s->settings, ret_store, err);
-
-	snprintf(region, OS_REGION_MAX, "%s", before);
-	if (rc != RC_OK || s->options->region)
-		return rc;
-	rc = os_bucket_region(*ret_store, slice_str(bucket), region, err);
-	if (rc != RC_OK)
-		return err_ctx(err, rc, "bucket '%s'", bucket);
-	if (strcmp(region, before) == 0)
-		return RC_OK;
-	os_close(*ret_store);
-	*ret_store = NULL;
-	s->settings.region = region;
-	rc = open_retrying(&s->settings, ret_store, err);
-	s->settings.region = before;
-	return rc;
+	return s3_client_open_with(
+		&s->settings, bucket, s->options->region != NULL, ret_store, region, err);
 }
 
 /* In the landing bucket's region, where its function is. */

@@ -1,6 +1,7 @@
 #include "cli/s3_client.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "adapter/aws/s3.h"
 #include "adapter/wrap/retry.h"
@@ -23,28 +24,31 @@ static enum rc open_retrying(
 	return rc;
 }
 
-static enum rc open_in_region(struct aws_settings *settings, const char *bucket,
-	struct object_store **ret_store, struct err *err)
+enum rc s3_client_open_with(const struct aws_settings *settings, const char *bucket, bool is_fixed,
+	struct object_store **ret_store, char ret_region[OS_REGION_MAX], struct err *err)
 {
-	char region[OS_REGION_MAX], *before = settings->region;
+	struct aws_settings there = *settings;
+	char region[OS_REGION_MAX];
 	struct object_store *store;
 	enum rc rc = open_retrying(settings, &store, err);
 
 	if (rc != RC_OK)
 		return rc;
-	rc = os_bucket_region(store, slice_str(bucket), region, err);
-	if (rc == RC_OK && strcmp(region, before) != 0) {
-		os_close(store);
-		settings->region = region;
-		rc = open_retrying(settings, &store, err);
-		settings->region = before;
-		if (rc != RC_OK)
-			return rc;
-	}
+	snprintf(region, sizeof(region), "%s", settings->region);
+	if (!is_fixed)
+		rc = os_bucket_region(store, slice_str(bucket), region, err);
 	if (rc != RC_OK) {
 		os_close(store);
 		return err_ctx(err, rc, "bucket '%s'", bucket);
 	}
+	if (strcmp(region, settings->region) != 0) {
+		os_close(store);
+		there.region = region;
+		rc = open_retrying(&there, &store, err);
+		if (rc != RC_OK)
+			return rc;
+	}
+	memcpy(ret_region, region, sizeof(region));
 	*ret_store = store;
 	return RC_OK;
 }
@@ -52,11 +56,12 @@ static enum rc open_in_region(struct aws_settings *settings, const char *bucket,
 enum rc s3_client_open(const char *endpoint_url, const char *bucket,
 	struct object_store **ret_store, struct err *err)
 {
+	char region[OS_REGION_MAX];
 	struct aws_settings settings = {0};
 	enum rc rc = aws_settings_from_environment(endpoint_url, NULL, &settings, err);
 
 	if (rc == RC_OK) {
-		rc = open_in_region(&settings, bucket, ret_store, err);
+		rc = s3_client_open_with(&settings, bucket, false, ret_store, region, err);
 		aws_settings_release(&settings);
 	}
 	return rc;

@@ -4,11 +4,16 @@
 
 #include <stdatomic.h>
 
+#include "adapter/aws/credentials.h"
 #include "port/object_store.h"
 
 /* The bucket's own store, retrying, signed for its region. endpoint_url: the flag's, or NULL. os_close. */
 enum rc s3_client_open(const char *endpoint_url, const char *bucket,
 	struct object_store **ret_store, struct err *err);
+
+/* The same with settings at hand, which are left as they are. region is asked for unless is_fixed; ret_region is the one signed for. */
+enum rc s3_client_open_with(const struct aws_settings *settings, const char *bucket, bool is_fixed,
+	struct object_store **ret_store, char ret_region[OS_REGION_MAX], struct err *err);
 
 /* "s3://BUCKET/KEY", from a. false: not of that form. */
 bool s3_address_parse(const char *text, struct arena *a, char **ret_bucket, struct slice *ret_key);

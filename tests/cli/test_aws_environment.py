@@ -50,6 +50,14 @@ def test_attempts(store, tmp_path, attempts):
     assert answer.returncode == 2 and len(store.requests) == attempts
 
 
+def test_attempts_of_e2e(store, tmp_path):
+    store.fault = lambda *_: lambda h: h.error(503, "SlowDown")
+    (tmp_path / "one.json").write_text('{"num_files": 1, "size_mb": 0, "timeout_seconds": 5}')
+    answer = subprocess.run([BINARY, "e2e", tmp_path / "one.json"], env=store.environment(tmp_path) | {"AWS_MAX_ATTEMPTS": "1"},
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 2 and len(store.requests) == 1, answer.stderr
+
+
 def test_attempts_that_are_none(store, tmp_path):
     answer = look(store, tmp_path, AWS_MAX_ATTEMPTS="many")
     assert answer.returncode == 2 and "AWS_MAX_ATTEMPTS: 'many'" in answer.stderr and not store.requests
