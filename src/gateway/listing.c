@@ -37,6 +37,20 @@ bool listing_is_prefix(const struct listing *l, struct slice marker)
 	return found && found + l->delimiter.n == marker.p + marker.n;
 }
 
+enum rc listing_page(struct request *r, const struct listing *l, struct bs_list_query *query,
+	struct bs_list_page *ret_page, struct err *err)
+{
+	if (l->max == 0) {
+		*ret_page = (struct bs_list_page){0};
+		return bucket_check(r, NULL, err);
+	}
+	query->bucket = r->bucket;
+	query->prefix = l->prefix;
+	query->delimiter = l->delimiter;
+	query->max = (size_t)l->max;
+	return bs_call(r->service->store, list, query, &r->arena, ret_page, err);
+}
+
 void listing_write_prefix(struct buf *out, const struct listing *l, struct slice prefix)
 {
 	s3xml_open(out, "CommonPrefixes");
@@ -195,21 +209,14 @@ static enum rc reply_page(
 enum rc op_list_objects(struct request *r, struct err *err)
 {
 	struct list_objects op = {0};
-	struct bs_list_query query = {.bucket = r->bucket};
-	struct bs_list_page page = {0};
+	struct bs_list_query query = {0};
+	struct bs_list_page page;
 	enum rc rc = read_query(r, &op, err);
 
 	if (rc)
 		return rc;
-	if (op.l.max == 0) {
-		rc = bucket_check(r, NULL, err);
-		return rc ? rc : reply_page(r, &op, &page);
-	}
-	query.prefix = op.l.prefix;
-	query.delimiter = op.l.delimiter;
 	query.after_key = op.after;
 	query.after_is_prefix = listing_is_prefix(&op.l, op.after);
-	query.max = (size_t)op.l.max;
-	rc = bs_call(r->service->store, list, &query, &r->arena, &page, err);
+	rc = listing_page(r, &op.l, &query, &page, err);
 	return rc ? rc : reply_page(r, &op, &page);
 }

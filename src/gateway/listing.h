@@ -15,6 +15,10 @@ struct listing {
 /* prefix, delimiter, encoding-type, and the page's size from the parameter named max_param. */
 enum rc listing_read(
 	struct request *r, const char *max_param, struct listing *ret, struct err *err);
+/* The page that query asks for, which has where it begins; its bucket, prefix, delimiter and size are set here. max 0: only that the
+ * bucket is there. */
+enum rc listing_page(struct request *r, const struct listing *l, struct bs_list_query *query,
+	struct bs_list_page *ret_page, struct err *err);
 /* Whether marker is a common prefix of this listing: what lies below it was given already. */
 bool listing_is_prefix(const struct listing *l, struct slice marker);
 /* <CommonPrefixes>. */

@@ -81,22 +81,15 @@ static enum rc reply_page(
 enum rc op_list_versions(struct request *r, struct err *err)
 {
 	struct list_versions op = {0};
-	struct bs_list_query query = {.bucket = r->bucket, .versions = true};
-	struct bs_list_page page = {0};
+	struct bs_list_query query = {.versions = true};
+	struct bs_list_page page;
 	enum rc rc = read_query(r, &op, err);
 
 	if (rc)
 		return rc;
-	if (op.l.max == 0) {
-		rc = bucket_check(r, NULL, err);
-		return rc ? rc : reply_page(r, &op, &page);
-	}
-	query.prefix = op.l.prefix;
-	query.delimiter = op.l.delimiter;
 	query.after_key = op.key_marker;
 	query.after_version = op.version_marker;
 	query.after_is_prefix = !op.version_marker.n && listing_is_prefix(&op.l, op.key_marker);
-	query.max = (size_t)op.l.max;
-	rc = bs_call(r->service->store, list, &query, &r->arena, &page, err);
+	rc = listing_page(r, &op.l, &query, &page, err);
 	return rc ? rc : reply_page(r, &op, &page);
 }

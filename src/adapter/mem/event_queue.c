@@ -191,6 +191,20 @@ static void leave_locked(struct mem_queue *q, const struct message *m)
 		q->n_flight--;
 }
 
+/* The message of the receipt, taken out of what is waiting and in flight. *ret_message is NULL when there is nothing to do: one that is gone
+ * has been settled before. */
+static enum rc settle_locked(
+	struct mem_queue *q, struct slice receipt, struct message **ret_message)
+{
+	enum rc rc;
+
+	*ret_message = NULL;
+	rc = find_locked(q, receipt, ret_message);
+	if (rc == RC_OK)
+		leave_locked(q, *ret_message);
+	return rc == RC_ABSENT ? RC_OK : rc;
+}
+
 static enum rc queue_ack(struct event_queue *port, const struct slice *receipts, size_t n,
 	enum rc *results, struct err *err)
 {
@@ -199,15 +213,11 @@ static enum rc queue_ack(struct event_queue *port, const struct slice *receipts,
 	(void)err;
 	pthread_mutex_lock(&q->lock);
 	for (size_t i = 0; i < n; i++) {
-		struct message *m = NULL;
+		struct message *m;
 
-		results[i] = find_locked(q, receipts[i], &m);
-		if (results[i] == RC_OK) {
-			leave_locked(q, m);
+		results[i] = settle_locked(q, receipts[i], &m);
+		if (m)
 			m->state = GONE;
-		} else if (results[i] == RC_ABSENT) {
-			results[i] = RC_OK;
-		}
 	}
 	pthread_mutex_unlock(&q->lock);
 	return RC_OK;
@@ -249,15 +259,11 @@ static enum rc queue_dead_letter(struct event_queue *port, const struct eq_dead 
 	(void)err;
 	pthread_mutex_lock(&q->lock);
 	for (size_t i = 0; i < n; i++) {
-		struct message *m = NULL;
+		struct message *m;
 
-		results[i] = find_locked(q, dead[i].receipt, &m);
-		if (results[i] == RC_OK) {
-			leave_locked(q, m);
+		results[i] = settle_locked(q, dead[i].receipt, &m);
+		if (m)
 			bury_locked(q, m, dead[i].code);
-		} else if (results[i] == RC_ABSENT) {
-			results[i] = RC_OK;
-		}
 	}
 	pthread_mutex_unlock(&q->lock);
 	return RC_OK;
