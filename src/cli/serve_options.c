@@ -72,7 +72,9 @@ const struct setting serve_settings[] = {
 		.help = "the region the endpoint says it is in"},
 	{"visibility-timeout", 0, "TIME", SETTING_DURATION, FIELD(visibility_timeout_ms), "200s",
 		10 * SECOND, 12 * HOUR,
-		.help = "how long a message taken from the queue is hidden from other workers"},
+		.help = "how long a message taken from the queue is hidden from other workers; "
+			"raised to the "
+			"batch window and the lease of a bundle (1m) together when shorter"},
 	{"max-receives", 0, "N", SETTING_COUNT, FIELD(max_receives), "5", 1, 1000,
 		.help = "failed deliveries after which a message becomes a dead letter"},
 	{"landing-retention", 0, "TIME", SETTING_DURATION, FIELD(landing_retention_ms), "7d", 0,
@@ -175,8 +177,8 @@ static void say_inert(const char *setting, const char *why)
 
 void serve_inert_announce(const struct command_line *line, const struct serve_options *o)
 {
-	static const char *const of_landing[] = {
-		"landing-region", "landing-retries", "landing-timeout"};
+	static const char *const of_landing[] = {"landing-region", "landing-retries",
+		"landing-timeout", "reconcile-interval", "reconcile-after"};
 
 	for (const struct setting *s = serve_inert; s->name; s++)
 		if (getenv(s->name))
@@ -186,6 +188,8 @@ void serve_inert_announce(const struct command_line *line, const struct serve_op
 			say_inert(of_landing[i],
 				"the landing bucket is in the data folder; this is for "
 				"--landing-endpoint");
+	if (o->landing_endpoint && setting_is_set(line, "landing-retention"))
+		say_inert("landing-retention", "nothing is removed from a store that is not ours");
 }
 
 uint64_t serve_bundle_max_bytes(const struct serve_options *o)

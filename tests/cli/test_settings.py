@@ -100,6 +100,13 @@ def test_what_has_no_effect_here_is_said_once(tmp_path, monkeypatch):
     assert all(line["why"] for line in said)
 
 
+def test_retention_of_another_store_is_said_to_be_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("BALER_LANDING_ACCESS_KEY_ID", "foreign")
+    monkeypatch.setenv("BALER_LANDING_SECRET_ACCESS_KEY", "foreign")
+    with running(tmp_path, "--landing-endpoint", "http://127.0.0.1:9", "--landing-retention", "1d", "--landing-timeout", "5s") as baler:
+        assert [line["setting"] for line in lines(baler, "setting-without-effect")] == ["landing-retention"]
+
+
 def test_with_nothing_set_nothing_is_said(tmp_path):
     with running(tmp_path) as baler:
         assert lines(baler, "setting-without-effect") == []
