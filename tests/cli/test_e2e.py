@@ -323,9 +323,9 @@ def peak_of(server, path):
 
 def test_the_client_stays_small_whatever_the_number_and_size_of_files(server, tmp_path):
     one = peak_of(server, scenario(tmp_path, size_mb=0, concurrency=8))
-    many = peak_of(server, scenario(tmp_path, size_mb=0, concurrency=8, num_files=1500))
-    large = peak_of(server, scenario(tmp_path, size_mb=100, generator_type="compressible"))
-    assert many - one < 4 << 20 and large - one < 4 << 20, (one, many, large)
+    many = peak_of(server, scenario(tmp_path, size_mb=0, concurrency=8, num_files=600))
+    large = peak_of(server, scenario(tmp_path, size_mb=40, generator_type="compressible"))
+    assert many - one < 3 << 20 and large - one < 3 << 20, (one, many, large)
 
 
 def test_memory_that_could_not_be_seen_is_said(server, tmp_path):
