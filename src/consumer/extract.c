@@ -8,7 +8,6 @@
 #include "verify/key_set.h"
 #include "verify/untar.h"
 
-#define NAME_HASH_BYTES 16 /* stands for a name, which can be 4 KiB long */
 #define FOLDERS_MAX 4096   /* then they are fsynced, and forgotten */
 
 struct run {
@@ -30,7 +29,6 @@ static enum rc stopped(const struct run *r, struct err *err)
 
 static enum rc check_member(void *arg, const struct untar_member *m, struct err *err)
 {
-	unsigned char hash[SHA256_BYTES];
 	struct run *r = arg;
 	char shown[200];
 	enum rc rc = stopped(r, err);
@@ -41,8 +39,7 @@ static enum rc check_member(void *arg, const struct untar_member *m, struct err 
 		return rc;
 	if (r->names.n >= EXTRACT_MEMBERS_MAX)
 		return err_set(err, RC_CORRUPT, "more than %u members", EXTRACT_MEMBERS_MAX);
-	sha256(m->name, hash);
-	if (key_set_add(&r->names, slice_of(hash, NAME_HASH_BYTES)))
+	if (key_set_add_hashed(&r->names, m->name))
 		return RC_OK;
 	slice_printable(m->name, shown, sizeof(shown));
 	return err_set(err, RC_CORRUPT, "member '%s' is there twice", shown);

@@ -57,7 +57,7 @@ static enum rc on_member(void *arg, const struct untar_member *m, struct err *er
 		return rc;
 	if (l->names.n >= MEMBERS_MAX)
 		return err_set(err, RC_CORRUPT, "more than %u members", MEMBERS_MAX);
-	if (!key_set_add(&l->names, m->name)) {
+	if (!key_set_add_hashed(&l->names, m->name)) {
 		slice_printable(m->name, shown, sizeof(shown));
 		return err_set(err, RC_CORRUPT, "member '%s' is there twice", shown);
 	}

@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
+#include "base/digest.h"
 #include "base/err.h"
+
+#define HASHED_BYTES 16
 
 /* FNV-1a: the keys are our own system's, nobody picks them to collide. */
 static size_t hash(struct slice key)
@@ -53,6 +56,14 @@ bool key_set_add(struct key_set *set, struct slice key)
 	*slot = slice_of(arena_strdup(&set->arena, key), key.n);
 	set->n++;
 	return true;
+}
+
+bool key_set_add_hashed(struct key_set *set, struct slice key)
+{
+	unsigned char digest[SHA256_BYTES];
+
+	sha256(key, digest);
+	return key_set_add(set, slice_of(digest, HASHED_BYTES));
 }
 
 void key_set_release(struct key_set *set)

@@ -3,9 +3,11 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tarfile
+import threading
 import time
 
 import pytest
@@ -219,3 +221,43 @@ def test_a_name_that_is_a_file_and_a_folder(store, tmp_path):
     answer = run(store, tmp_path, "pull", "--to", tmp_path / "to")
     assert answer.returncode == 1 and len(store.objects) == 2
     assert "to/a/b': 'a' is there and is not a folder" in answer.stderr and "to/c'" in answer.stderr, answer.stderr
+
+
+class Swapper(threading.Thread):
+    """Puts a link that leads outside in the place of a folder, and the folder back, as fast as it can."""
+
+    def __init__(self, folder, outside):
+        super().__init__()
+        self.folder, self.outside, self.stopping, self.n = folder, outside, threading.Event(), 0
+
+    def run(self):
+        aside = self.folder.with_name("aside")
+        while not self.stopping.is_set():
+            try:
+                self.folder.rename(aside)
+                self.folder.symlink_to(self.outside)
+                self.n += 1
+                self.folder.unlink()
+                aside.rename(self.folder)
+            except OSError:  # pull has made the folder in between
+                shutil.rmtree(aside, ignore_errors=True)
+                if self.folder.is_symlink():
+                    self.folder.unlink()
+
+
+def test_a_folder_swapped_for_a_link_leads_nowhere(store, tmp_path):
+    outside, folder = tmp_path / "outside", tmp_path / "to/d"
+    outside.mkdir()
+    folder.mkdir(parents=True)
+    store.objects = {key(i): bundle({f"d/e/{i}-{j}": b"x" for j in range(10)}) for i in range(30)}
+    swapper = Swapper(folder, outside)
+    swapper.start()
+    try:
+        for _ in range(3):
+            answer = run(store, tmp_path, "pull", "--to", tmp_path / "to", "--keep")
+            assert answer.returncode in (0, 1)
+            store.objects = {k: bundle({f"d/e/{os.urandom(4).hex()}": b"y" for _ in range(10)}) for k in store.objects}
+    finally:
+        swapper.stopping.set()
+        swapper.join()
+    assert swapper.n > 20 and list(outside.iterdir()) == []
