@@ -317,6 +317,44 @@ static void records_of_many_chunks(void **state)
 	arena_release(&a);
 }
 
+/* Plans whose objects are kept for ever, more than are looked at at a time, and behind them one that is over. */
+static void what_is_kept_hides_nothing_behind_it(void **state)
+{
+	static const char sql[] =
+		"CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+		"FROM n WHERE i < 20001)"
+		" SELECT i FROM n;"
+		"INSERT INTO plan(seq, id, state, live, heartbeat, nonce, owner, bucket, key, "
+		"opened, n_slots)"
+		" SELECT i, CAST(printf('%016d', i) AS BLOB), 4, 0, 0, x'', x'', x'', x'', i, 1 "
+		"FROM n;"
+		"INSERT INTO claim(version, bucket, key, state, plan, slot, attempts)"
+		" SELECT CAST(printf('%016x%016x', i, 7) AS BLOB), CAST('landing' AS BLOB), "
+		"CAST('data/' || i AS BLOB), 1,"
+		"  CAST(printf('%016d', i) AS BLOB), 0, 1 FROM n;"
+		"INSERT INTO version(bucket, key, seq, nonce, is_null, is_marker, kind, size, "
+		"modified, n_parts, etag, headers)"
+		" SELECT 1, CAST('data/' || i AS BLOB), i, 7, 0, 0, 0, 0, 0, 0, 'e', x'' FROM n "
+		"WHERE i < 20001;";
+	struct world *w = *state;
+	char path[128];
+	sqlite3 *db;
+
+	w->cfg.landing_ms = 0;
+	snprintf(path, sizeof(path), "%s/baler.db", w->f.folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	run(w);
+	assert_int_equal(w->did.records, 1);
+	assert_int_equal(w->did.plans, 1);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM plan"), 20000);
+}
+
 static void part_of(struct local_fixture *f, const char *upload, uint32_t number)
 {
 	struct made m = {.wait = FIXTURE_WAIT};
@@ -591,6 +629,7 @@ int main(void)
 		TEST(dead_letters_stay_for_their_time_after_they_died),
 		TEST(records_stay_while_the_source_version_exists),
 		TEST(records_of_many_chunks),
+		TEST(what_is_kept_hides_nothing_behind_it),
 		TEST(uploads_that_nobody_completes),
 		TEST(many_uploads_share_transactions),
 		TEST(space_goes_back_to_the_file_system),

@@ -1,7 +1,7 @@
 /*
  * The ledger's old records. Records carry no time and no index leads from a plan to its records (either would cost every claim), so a pass
  * takes the plans that are old and finished, walks all records once by key, on a reading connection, and removes those whose
- * plan is among them and whose source version is gone. A plan of which every record is gone goes too. A finished plan never gets
+ * plan is among them and whose source version is gone; PLANS_MAX plans at a time, so that those that must stay hide none behind them. A plan of which every record is gone goes too. A finished plan never gets
  * another record: claims and swaps are made for open plans only.
  */
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "base/table.h"
 #include "model/bundle_key.h"
 
-#define PLANS_MAX 20000 /* in one pass; the rest in the next */
+#define PLANS_MAX 20000 /* at a time */
 #define WALK_ROWS 2000
 
 struct old_plan {
@@ -24,6 +24,7 @@ struct ledger_pass {
 	uint64_t cutoff_ms;
 	struct old_plan *plans; /* in order of opening */
 	size_t n_plans;
+	uint64_t after; /* seq of the last plan looked at */
 	struct table by_id;
 	/* the walk stands behind this record */
 	struct object_id at;
@@ -32,19 +33,24 @@ struct ledger_pass {
 static enum rc load_plans(struct ledger_pass *l, struct err *err)
 {
 	struct db_conn *conn = db_reader(l->pass->local->db);
-	sqlite3_stmt *st = db_stmt(conn, "SELECT seq, id, live, opened FROM plan ORDER BY seq");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT seq, id, live, opened FROM plan WHERE seq > ? ORDER BY seq");
 	bool row = true;
-	enum rc rc;
+	enum rc rc = RC_OK;
 
-	while ((rc = db_step(st, &row, err)) == RC_OK && row && l->n_plans < PLANS_MAX) {
+	l->n_plans = 0;
+	table_clear(&l->by_id);
+	db_bind_u64(st, 1, l->after);
+	while (l->n_plans < PLANS_MAX && (rc = db_step(st, &row, err)) == RC_OK && row) {
 		struct old_plan *p = &l->plans[l->n_plans];
 		struct slice id = db_column_slice(st, 1);
 
 		if (db_column_u64(st, 3) >= l->cutoff_ms)
 			break; /* as they were opened: the rest is younger */
+		l->after = db_column_u64(st, 0);
 		if (db_column_u64(st, 2) || id.n != PLAN_ID_BYTES)
 			continue;
-		p->seq = db_column_u64(st, 0);
+		*p = (struct old_plan){.seq = l->after};
 		memcpy(p->id, id.p, PLAN_ID_BYTES);
 		table_put(&l->by_id, slice_of(p->id, PLAN_ID_BYTES), p);
 		l->n_plans++;
@@ -185,6 +191,7 @@ static enum rc walk_all(struct ledger_pass *l, bool *ret_complete, struct err *e
 	enum rc rc = RC_OK;
 
 	*ret_complete = false;
+	l->at = (struct object_id){0};
 	for (unsigned i = 0; rc == RC_OK && !*ret_complete && !pass_is_stopped(l->pass); i = !i) {
 		struct walked w = {0};
 
@@ -259,17 +266,20 @@ enum rc pass_ledger(struct pass *p, struct err *err)
 {
 	struct ledger_pass l = {.pass = p, .cutoff_ms = pass_cutoff_ms(p, p->cfg->ledger_ms)};
 	size_t n_done = 1;
-	bool complete = false;
+	bool complete;
 	enum rc rc;
 
 	if (!l.cutoff_ms)
 		return RC_OK;
 	l.plans = xcalloc(PLANS_MAX, sizeof(*l.plans));
-	rc = load_plans(&l, err);
-	if (rc == RC_OK && l.n_plans)
-		rc = walk_all(&l, &complete, err);
-	if (rc == RC_OK && complete)
-		rc = remove_plans(&l, err);
+	do {
+		complete = false;
+		rc = load_plans(&l, err);
+		if (rc == RC_OK && l.n_plans)
+			rc = walk_all(&l, &complete, err);
+		if (rc == RC_OK && complete)
+			rc = remove_plans(&l, err);
+	} while (rc == RC_OK && l.n_plans == PLANS_MAX && !pass_is_stopped(p));
 	while (rc == RC_OK && n_done > 0 && !pass_is_stopped(p)) {
 		struct batch b = {.apply = stages_apply};
 
