@@ -291,7 +291,7 @@ void db_close(struct db *db)
 		conn_close(conn);
 	}
 	conn_close(db->writer); /* the last one: checkpoints and removes the log */
-	if (db->writer) /* the log is gone and has left its room */
+	if (db->writer)         /* the log is gone and has left its room */
 		room_leave(db->folder);
 	if (db->lock_fd >= 0)
 		close(db->lock_fd);

@@ -132,7 +132,10 @@ enum rc queue_send(struct event_queue *base, const struct slice *bodies, size_t 
 	struct err *err)
 {
 	struct local *local = ((struct local_queue *)base)->local;
-	struct send_op s = {.op = {.apply = send_apply, .grows = true}, .local = local, .bodies = bodies, .n = n};
+	struct send_op s = {.op = {.apply = send_apply, .grows = true},
+		.local = local,
+		.bodies = bodies,
+		.n = n};
 	enum rc rc = queue_check_batch(n, err);
 
 	if (rc != RC_OK)
