@@ -203,6 +203,22 @@ static void the_budget_is_shared(void **state)
 	assert_int_equal(f->calls, 16);
 }
 
+/* What the deadline forbids takes nothing from the others: of 5 tokens four calls that are too slow take one each. */
+static void a_repetition_that_does_not_take_place_costs_no_budget(void **state)
+{
+	struct fake *f = *state;
+
+	for (int i = 0; i < 16; i++)
+		f->script[i] = RC_AGAIN;
+	f->call_ms = 6000;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(head(f, NULL), RC_AGAIN);
+	assert_int_equal(f->calls, 8);
+	f->call_ms = 0;
+	assert_int_equal(head(f, NULL), RC_AGAIN);
+	assert_int_equal(f->calls, 10);
+}
+
 static void what_is_final_is_not_repeated(void **state)
 {
 	static const enum rc finals[] = {RC_ABSENT, RC_CONFLICT, RC_CORRUPT, RC_REFUSED, RC_FATAL};
@@ -410,6 +426,7 @@ int main(void)
 		IN_WORLD(attempts_have_an_end),
 		IN_WORLD(the_deadline_counts),
 		IN_WORLD(the_budget_is_shared),
+		IN_WORLD(a_repetition_that_does_not_take_place_costs_no_budget),
 		IN_WORLD(what_is_final_is_not_repeated),
 		IN_WORLD(a_put_is_repeated_from_its_front),
 		IN_WORLD(a_put_that_can_be_read_once_is_not_repeated),

@@ -56,7 +56,8 @@ static bool may_repeat(struct attempts *a, enum rc rc, bool unknown_too, uint64_
 	struct retry_store *store = a->store;
 	const struct retry_policy *p = &store->policy;
 	uint64_t cap_ms, wait_ms;
-	bool has_token;
+	int64_t left_ms;
+	bool may;
 
 	if (rc == RC_OK)
 		give_back(store);
@@ -66,13 +67,13 @@ static bool may_repeat(struct attempts *a, enum rc rc, bool unknown_too, uint64_
 		return false;
 	cap_ms = a->n < 32 ? p->base_ms << (a->n - 1) : p->max_ms;
 	cap_ms = cap_ms < p->max_ms ? cap_ms : p->max_ms;
+	left_ms = (int64_t)(a->start_boot_ms + p->deadline_ms - clock_boot_ms(store->clock));
 	pthread_mutex_lock(&store->lock);
-	has_token = take_token_locked(store);
 	wait_ms = prng_below(&store->jitter, cap_ms + 1);
+	may = (int64_t)wait_ms <= left_ms && take_token_locked(store);
 	pthread_mutex_unlock(&store->lock);
 	*ret_wait_ms = wait_ms;
-	return has_token &&
-	       clock_boot_ms(store->clock) + wait_ms <= a->start_boot_ms + p->deadline_ms;
+	return may;
 }
 
 /* The same; waits. */
