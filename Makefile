@@ -18,13 +18,13 @@ bench:
 asan: # every C test under AddressSanitizer and UndefinedBehaviorSanitizer
 	script/install build
 	script/build build-asan -Db_sanitize=address,undefined -Db_lundef=false
-	meson test -C build-asan --no-rebuild --print-errorlogs
+	meson test -C build-asan --no-rebuild --print-errorlogs --timeout-multiplier 5
 tsan: # and under ThreadSanitizer
 	script/install build
 	script/build build-tsan -Db_sanitize=thread -Db_lundef=false
-	meson test -C build-tsan --no-rebuild --print-errorlogs
+	meson test -C build-tsan --no-rebuild --print-errorlogs --timeout-multiplier 5
 fuzz: # each parser under libFuzzer for a minute
-	script/install build test fuzz
+	script/install build fuzz
 	CC=clang script/build build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 	set -e; for target in build-fuzz/tests/fuzz/fuzz_*; do case $$target in *.p) ;; *) \
 		mkdir -p build-fuzz/corpus/$${target##*/fuzz_}; \
