@@ -123,7 +123,7 @@ static const struct command commands[] = {
 		"Asks a running baler over its endpoint; the key must be an operator's.",
 		status_settings,
 		.exits = "0\tanswered\n1\tfailed\n2\t" NOT_REACHABLE
-			 "0 to 3\twith --check: as monitoring plugins answer\n",
+			 "0-3\twith --check: as monitoring plugins answer\n",
 		.environment = AWS_ENVIRONMENT,
 		.examples = "baler status --watch\n"
 			    "baler status --json | python3 -m json.tool\n",
