@@ -183,7 +183,8 @@ def test_a_bucket_of_20000_is_taken_in_bounded_memory(store, tmp_path):
         process.wait()
     pages = [r for r in store.requests if "list-type" in r[2]]
     assert len(pages) == 11 and all(r[2]["max-keys"] == "1000" for r in pages)
-    assert peak < 48_000, peak  # KiB
+    limit = 48_000 if b"__asan_init" not in pathlib.Path(BINARY).read_bytes() else 200_000
+    assert peak < limit, peak  # KiB
 
 
 @pytest.mark.parametrize("what, says", [
