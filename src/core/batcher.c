@@ -1,5 +1,7 @@
 #include "core/batcher.h"
 
+#include "model/name_set.h"
+
 static void list_init(struct unit_list *l)
 {
 	*l = (struct unit_list){.last = &l->first, .due_boot_ms = UINT64_MAX};
@@ -73,7 +75,7 @@ size_t batcher_company(const struct batcher *b, uint32_t attempts)
 }
 
 struct take {
-	struct table names;
+	struct name_set names;
 	size_t max;
 	uint64_t bytes;
 	struct unit **units;
@@ -97,12 +99,10 @@ static void take_from(struct batcher *b, struct unit_list *list, struct take *t)
 	list_init(list);
 	for (; u && !closes(t, u, b->max_bytes); u = next) {
 		next = u->next;
-		if (u->name.n && table_get(&t->names, u->name)) {
+		if (u->name.n && !name_set_add(&t->names, u->name)) {
 			list_push(list, u);
 			continue;
 		}
-		if (u->name.n)
-			table_put(&t->names, u->name, u);
 		table_remove(&b->by_identity, u->identity);
 		t->bytes += unit_rounded_bytes(u);
 		t->units[t->n++] = u;
@@ -125,7 +125,7 @@ size_t batcher_take(
 		t.max = batcher_company(b, list->first->attempts);
 	t.units = arena_array(a, list->n < t.max ? list->n : t.max, sizeof(struct unit *));
 	take_from(b, list, &t);
-	table_release(&t.names);
+	name_set_release(&t.names);
 	*ret_units = t.units;
 	*ret_by_bytes = t.by_bytes;
 	return t.n;

@@ -2,7 +2,8 @@
  * batcher: units waiting for a plan, and the choice of who goes into the next one.
  *
  * Order is arrival. A plan takes units until batch_max_objects, or until the next would pass batch_max_bytes (a first one may,
- * alone). No two members of one canonical name: the later waits, and so two versions of one key are never in one bundle.
+ * alone). Only members that can be extracted side by side (model/name_set.h): of two that cannot the later waits, and so two versions of
+ * one key are never in one bundle.
  * Suspects (units that were in plans that died) go first and in small company: 100, 10, then alone.
  */
 #ifndef BALER_CORE_BATCHER_H

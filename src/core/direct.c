@@ -3,11 +3,11 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/table.h"
 #include "core/bundle.h"
 #include "core/publish.h"
 #include "core/seal.h"
 #include "model/member_name.h"
+#include "model/name_set.h"
 #include "obs/log.h"
 
 struct run {
@@ -17,7 +17,7 @@ struct run {
 	struct unit **units;
 	size_t n;
 	uint64_t bytes; /* of the units, rounded */
-	struct table names;
+	struct name_set names;
 };
 
 static enum rc keep_going(void *arg, struct err *err)
@@ -66,11 +66,10 @@ static bool take(struct run *r, const struct s3_event_record *rec)
 		return true;
 	if (r->n && r->bytes + unit_rounded_bytes(u) > r->job->cfg->batch_max_bytes)
 		return false;
-	if (table_get(&r->names, u->name)) {
+	if (!name_set_add(&r->names, u->name)) {
 		r->result->n_left++;
 		return true;
 	}
-	table_put(&r->names, u->name, u);
 	r->bytes += unit_rounded_bytes(u);
 	u->slot = (uint32_t)r->n;
 	r->units[r->n++] = u;
@@ -169,7 +168,7 @@ enum rc direct_run(const struct direct_job *job, struct direct_result *ret, stru
 		count(&r);
 	if (ret->by_time)
 		log_event(EV_TIME_GUARD, LF_U64("left", ret->n_left));
-	table_release(&r.names);
+	name_set_release(&r.names);
 	arena_release(&r.arena);
 	return rc;
 }

@@ -223,3 +223,32 @@ enum rc member_name_of_key(
 	buf_release(&out);
 	return rc;
 }
+
+static bool is_ascii(struct slice s)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		all |= s.p[i];
+	return all < 0x80;
+}
+
+struct slice member_name_fold(struct arena *a, struct slice name)
+{
+	struct slice folded = arena_slice(a, name);
+	unsigned char *p = (unsigned char *)(uintptr_t)folded.p;
+	utf8proc_uint8_t *mapped = NULL;
+	utf8proc_ssize_t n;
+
+	if (is_ascii(name)) {
+		for (size_t i = 0; i < name.n; i++)
+			p[i] = (unsigned char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] + 32 : p[i]);
+		return folded;
+	}
+	n = utf8proc_map(name.p, (utf8proc_ssize_t)name.n, &mapped,
+		UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD);
+	if (n >= 0)
+		folded = arena_slice(a, slice_of(mapped, (size_t)n));
+	free(mapped);
+	return folded;
+}

@@ -16,4 +16,7 @@
  * UNSAFE_S3_KEY_PATH. */
 enum rc member_name_of_key(struct arena *a, struct slice key, struct slice *ret_name, struct err *err);
 
+/* The same for all names that a file system may take for one: Unicode case folding. name is canonical; from a. */
+struct slice member_name_fold(struct arena *a, struct slice name);
+
 #endif

@@ -351,6 +351,23 @@ static void row_two_keys_of_one_name_ship_in_two_bundles(void **state)
 	assert_none_dead(f);
 }
 
+/* Extracted from one bundle, one of them would be lost, or end the extraction. */
+static void row_names_that_cannot_lie_side_by_side_ship_in_two_bundles(void **state)
+{
+	struct fixture *f = *state;
+	struct s3_event_record a = put(f, "data/x", "a"), b = put(f, "data/X", "b"),
+			       c = put(f, "data/x/y", "c");
+
+	announce(f, &a);
+	announce(f, &b);
+	announce(f, &c);
+	run(f);
+	assert_shown(f, 3, 3, &a, 1);
+	assert_shown(f, 3, 3, &b, 1);
+	assert_shown(f, 3, 3, &c, 1);
+	assert_none_dead(f);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -375,6 +392,7 @@ int main(void)
 		TEST(row_nothing_left_publishes_nothing),
 		cmocka_unit_test(row_a_rejected_key_is_a_dead_letter_at_once_with_its_code),
 		TEST(row_two_keys_of_one_name_ship_in_two_bundles),
+		TEST(row_names_that_cannot_lie_side_by_side_ship_in_two_bundles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
