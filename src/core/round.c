@@ -1,25 +1,11 @@
-#include "core/round.h"
-
 #include <assert.h>
 #include <stdlib.h>
 
-#include "core/bundle.h"
 #include "core/claim.h"
 #include "core/publish.h"
+#include "core/round_internal.h"
 #include "core/seal.h"
 #include "obs/log.h"
-
-struct round {
-	struct round_context *c;
-	struct lg_plan plan;
-	struct unit **units; /* by slot */
-	size_t n;
-	struct bundle bundle;
-	bool published;
-	uint64_t next_beat_boot_ms;
-	uint64_t stop_seen_boot_ms; /* 0: not asked to stop */
-	struct arena arena;
-};
 
 uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n)
 {
@@ -30,11 +16,6 @@ uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n)
 	if (delay_ms > cfg->retry_max_ms)
 		delay_ms = cfg->retry_max_ms;
 	return delay_ms / 2 + prng_below(cfg->ports.prng, delay_ms / 2 + 1);
-}
-
-static bool is_mine(const struct unit *u)
-{
-	return u->claim == CLAIM_MINE;
 }
 
 /* Sign of life, to the ledger and to the queue; and where a stop is felt in the middle of a long bundle. */
@@ -61,82 +42,6 @@ static enum rc keep_alive(void *arg, struct err *err)
 	/* A beat that was lost is no harm: the next will be another number, and six fit in a lease. */
 	r->plan.heartbeat++;
 	return hand_extend(r->c->hand, cfg->ports.queue, cfg->ports.clock, cfg->visibility_ms, err);
-}
-
-static void send_back(struct round *r, struct unit *u, const struct verdict *v)
-{
-	log_event(EV_MESSAGE_RETURNED, LF_SLICE("key", u->object.key),
-		LF_U64("delay_ms", v->delay_ms), LF_STR("why", u->why));
-	hand_decide(r->c->hand, u, v);
-}
-
-static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms)
-{
-	const struct verdict v = {.kind = VERDICT_RETRY, .delay_ms = delay_ms};
-
-	send_back(r, u, &v);
-}
-
-/* What is denied is often a policy that is being rolled out, by people: all chances together must last minutes. With the defaults, 12 s
- * and then four times as long each time: about a quarter of an hour. */
-static uint64_t denied_delay_ms(const struct pipeline_config *cfg, uint32_t n)
-{
-	uint64_t delay_ms = cfg->visibility_ms / 16;
-
-	for (uint32_t i = 1; i < n && delay_ms < 4 * cfg->visibility_ms; i++)
-		delay_ms *= 4;
-	return delay_ms / 2 + prng_below(cfg->ports.prng, delay_ms / 2 + 1);
-}
-
-/* The object's own fault: held against the message, which becomes a dead letter with it in the end. */
-static void decide_fault(struct round *r, struct unit *u)
-{
-	const struct verdict v = {.kind = VERDICT_RETRY,
-		.code = unit_failure(u),
-		.reason = u->why,
-		.delay_ms = u->fetch == FETCH_DENIED ? denied_delay_ms(r->c->cfg, u->receive_count)
-						     : retry_delay_ms(r->c->cfg, u->receive_count),
-		.counted = true};
-
-	send_back(r, u, &v);
-}
-
-/* Trouble that is not the objects' own: all units that are still ours to decide are tried again later. */
-static void retry_all(struct round *r, bool at_once)
-{
-	uint64_t delay_ms = at_once ? 0 : retry_delay_ms(r->c->cfg, r->c->n_failures + 1);
-
-	for (size_t i = 0; i < r->n; i++)
-		decide_retry(r, r->units[i], delay_ms);
-	r->n = 0;
-}
-
-/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their company, which is tried again at once. Returns
- * how many they were. */
-static size_t put_aside(struct round *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++) {
-		struct unit *u = r->units[i];
-
-		if (is_mine(u) && u->fetch == FETCH_MISMATCH)
-			decide_fault(r, u);
-		else if (is_mine(u) && u->fetch == FETCH_TRANSIENT)
-			decide_retry(r, u, r->c->cfg->retry_max_ms);
-		else
-			r->units[n++] = u;
-	}
-	n = r->n - n;
-	r->n -= n;
-	return n;
-}
-
-static void reject_verdict(struct round *r, struct unit *u)
-{
-	const struct verdict v = {.kind = VERDICT_DEAD, .code = u->code, .reason = u->why};
-
-	hand_decide(r->c->hand, u, &v);
 }
 
 /* The plan will not be sealed: abort it, and then, never before, remove its stage. What fails here the scanner repeats. */
@@ -180,7 +85,7 @@ static void mark_refused(struct round *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct unit *u = r->units[i];
 
-		if (!is_mine(u) || u->code[0])
+		if (!round_is_mine(u) || u->code[0])
 			continue;
 		if (u->attempts > BATCHER_POISON_ATTEMPTS)
 			unit_refuse(u, "poison", unit_sentence("poison"));
@@ -195,14 +100,14 @@ static void mark_missing(struct round *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct unit *u = r->units[i];
 
-		if (is_mine(u) && !u->code[0] && u->fetch == FETCH_MISSING)
+		if (round_is_mine(u) && !u->code[0] && u->fetch == FETCH_MISSING)
 			unit_refuse(u, "object-missing", unit_sentence("object-missing"));
 	}
 }
 
 static bool wants_fetch(const struct unit *u)
 {
-	return is_mine(u) && !u->code[0];
+	return round_is_mine(u) && !u->code[0];
 }
 
 static enum rc fetch(struct round *r, struct err *err)
@@ -238,14 +143,14 @@ static enum rc record_rejections(struct round *r, struct err *err)
 	for (size_t i = 0; i < r->n; i++) {
 		struct unit *u = r->units[i];
 
-		if (is_mine(u) && u->code[0] && !u->is_recorded)
+		if (round_is_mine(u) && u->code[0] && !u->is_recorded)
 			refused[n++] = u;
 	}
 	if (n)
 		rc = reject_units(
 			r->c->cfg->ports.ledger, r->c->cfg->ports.clock, &r->plan, refused, n, err);
 	for (size_t i = 0; rc == RC_OK && i < n; i++)
-		refused[i]->is_recorded = is_mine(refused[i]);
+		refused[i]->is_recorded = round_is_mine(refused[i]);
 	return rc;
 }
 
@@ -298,87 +203,6 @@ static enum rc commit(struct round *r, struct err *err)
 	return rc == RC_CONFLICT ? RC_AGAIN : rc;
 }
 
-static void decide_mine(struct round *r, struct unit *u)
-{
-	static const struct verdict shipped = {.kind = VERDICT_ACK};
-	const struct pipeline_config *cfg = r->c->cfg;
-
-	if (u->code[0]) {
-		r->c->stats->rejected++;
-		log_event(EV_OBJECT_REJECTED, LF_SLICE("key", u->object.key),
-			LF_STR("code", u->code));
-		reject_verdict(r, u);
-	} else if (u->fetch == FETCH_PACKED && r->published) {
-		hand_decide(r->c->hand, u, &shipped);
-	} else if (u->fetch == FETCH_MISMATCH || u->fetch == FETCH_DENIED) {
-		decide_fault(r, u);
-	} else if (u->fetch == FETCH_OVER) {
-		decide_retry(r, u, 0);
-	} else {
-		decide_retry(r, u, retry_delay_ms(cfg, r->c->n_failures + 1));
-	}
-}
-
-static void decide(struct round *r, struct unit *u)
-{
-	static const struct verdict shipped = {.kind = VERDICT_ACK};
-
-	switch (u->claim) {
-	case CLAIM_MINE:
-		decide_mine(r, u);
-		break;
-	case CLAIM_SHIPPED:
-		r->c->stats->duplicates++;
-		hand_decide(r->c->hand, u, &shipped);
-		break;
-	case CLAIM_REJECTED:
-		/* Perhaps the worker that rejected it died before it could send the message to the dead letters. */
-		r->c->stats->duplicates++;
-		reject_verdict(r, u);
-		break;
-	case CLAIM_WAIT:
-		decide_retry(r, u, u->wait_ms);
-		break;
-	case CLAIM_SUSPECT:
-		batcher_add(r->c->batcher, u);
-		break;
-	case CLAIM_LOST:
-	case CLAIM_NONE:
-		decide_retry(r, u, retry_delay_ms(r->c->cfg, 1));
-		break;
-	}
-}
-
-/* Says once a round what could not be read: the store may be down, and thousands may wait for it. */
-static void log_unread(const struct round *r)
-{
-	const struct unit *first = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct unit *u = r->units[i];
-
-		if (u->claim != CLAIM_MINE || u->code[0] ||
-			(u->fetch != FETCH_MISMATCH && u->fetch != FETCH_DENIED &&
-				u->fetch != FETCH_TRANSIENT))
-			continue;
-		if (!first)
-			first = u;
-		n++;
-	}
-	if (first)
-		log_event(EV_OBJECTS_UNREAD, LF_U64("objects", n),
-			LF_SLICE("key", first->object.key), LF_STR("why", first->why));
-}
-
-static void decide_all(struct round *r)
-{
-	log_unread(r);
-	for (size_t i = 0; i < r->n; i++)
-		decide(r, r->units[i]);
-	r->n = 0;
-}
-
 /* The plan is over before its seal, with rc. */
 static enum rc end_early(struct round *r, enum rc rc, struct err *err)
 {
@@ -388,7 +212,7 @@ static enum rc end_early(struct round *r, enum rc rc, struct err *err)
 		return rc;
 	if (give_up(r, why) == RC_FATAL)
 		return RC_FATAL;
-	retry_all(r, rc == RC_CONFLICT || put_aside(r) > 0);
+	round_retry_all(r, rc == RC_CONFLICT || round_put_aside(r) > 0);
 	return rc == RC_CONFLICT ? RC_OK : RC_AGAIN;
 }
 
@@ -424,13 +248,13 @@ static enum rc carry(struct round *r, struct err *err)
 	} else {
 		rc = commit(r, err);
 		if (rc == RC_CONFLICT) {
-			retry_all(r, true);
+			round_retry_all(r, true);
 			return RC_OK;
 		}
 	}
 	if (rc == RC_FATAL)
 		return rc;
-	decide_all(r);
+	round_decide_all(r);
 	return rc == RC_OK ? RC_OK : RC_AGAIN;
 }
 
@@ -448,7 +272,7 @@ enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct
 	if (rc == RC_OK) {
 		rc = carry(&r, err);
 	} else if (rc != RC_FATAL) {
-		retry_all(&r, false);
+		round_retry_all(&r, false);
 		rc = RC_AGAIN;
 	}
 	bundle_release(&r.bundle);
