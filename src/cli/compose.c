@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "adapter/aws/s3.h"
 #include "adapter/local/local.h"
 #include "adapter/local/retention.h"
-#include "adapter/wrap/retry.h"
 #include "base/sync.h"
+#include "cli/foreign_landing.h"
 #include "cli/function.h"
 #include "cli/measure.h"
 #include "cli/secret_env.h"
@@ -148,55 +147,6 @@ static enum rc check_buckets(const struct serve_options *o, struct err *err)
 	return rc;
 }
 
-/* "AWS_ACCESS_KEY_ID" is BALER_LANDING_ACCESS_KEY_ID here; no file and no profile is looked at, for those are the user's own. */
-static const char *landing_variable(void *arg, const char *name)
-{
-	static const char *const keys[][2] = {{"AWS_ACCESS_KEY_ID", "BALER_LANDING_ACCESS_KEY_ID"},
-		{"AWS_SECRET_ACCESS_KEY", "BALER_LANDING_SECRET_ACCESS_KEY"},
-		{"AWS_SESSION_TOKEN", "BALER_LANDING_SESSION_TOKEN"},
-		{"AWS_CA_BUNDLE", "AWS_CA_BUNDLE"}};
-
-	(void)arg;
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(name, keys[i][0]) == 0)
-			return getenv(keys[i][1]);
-	if (strcmp(name, "AWS_SHARED_CREDENTIALS_FILE") == 0 ||
-		strcmp(name, "AWS_CONFIG_FILE") == 0)
-		return "/dev/null";
-	return NULL;
-}
-
-static enum rc open_landing(struct composition *c, struct err *err)
-{
-	struct aws_settings_request request = {.env = landing_variable,
-		.endpoint_url = c->options->landing_endpoint,
-		.region = c->options->landing_region};
-	struct retry_policy retries = retry_defaults;
-	struct prng jitter = prng_system();
-	struct aws_settings settings = {0};
-	struct object_store *s3 = NULL;
-	enum rc rc;
-
-	if (!c->options->landing_endpoint)
-		return RC_OK;
-	retries.attempts = (unsigned)c->options->landing_retries + 1;
-	rc = aws_settings_load(&request, &settings, err);
-	settings.stall_s = (unsigned)((c->options->landing_timeout_ms + 999) / 1000);
-	if (rc == RC_OK)
-		rc = s3_open(&settings, &s3, err);
-	aws_settings_release(&settings);
-	secret_env_wipe("BALER_LANDING_SECRET_ACCESS_KEY");
-	secret_env_wipe("BALER_LANDING_SESSION_TOKEN");
-	if (rc == RC_OK)
-		c->foreign_landing =
-			retry_object_store_new(s3, &retries, clock_system(), prng_u64(&jitter));
-	if (rc == RC_ABSENT)
-		return err_set(err, RC_REFUSED,
-			"'--landing-endpoint': set BALER_LANDING_ACCESS_KEY_ID and "
-			"BALER_LANDING_SECRET_ACCESS_KEY");
-	return rc == RC_OK ? rc : err_ctx(err, RC_REFUSED, "'--landing-endpoint'");
-}
-
 static void start_retention(struct composition *c)
 {
 	const struct serve_options *o = c->options;
@@ -297,8 +247,8 @@ enum rc compose_open(
 	rc = check_buckets(options, err);
 	if (rc == RC_OK)
 		rc = serve_options_check(options, err);
-	if (rc == RC_OK)
-		rc = open_landing(c, err);
+	if (rc == RC_OK && options->landing_endpoint)
+		rc = foreign_landing_open(options, &c->foreign_landing, err);
 	if (rc == RC_OK)
 		rc = open_local(c, err);
 	if (rc == RC_OK)
