@@ -18,12 +18,16 @@ struct disk *disk;
 
 void disk_init(void)
 {
-	pthread_mutexattr_t attr;
-
 	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (disk == MAP_FAILED)
 		abort();
+}
+
+static void make_lock(void)
+{
+	pthread_mutexattr_t attr;
+
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
@@ -33,10 +37,8 @@ void disk_init(void)
 
 void disk_begin(const char *folder, enum disk_fault fault, unsigned at, bool record)
 {
-	pthread_mutex_t lock = disk->lock;
-
 	memset(disk, 0, offsetof(struct disk, events));
-	disk->lock = lock;
+	make_lock(); /* anew: whoever died may have held the last one */
 	snprintf(disk->folder, sizeof(disk->folder), "%s", folder);
 	disk->fault = fault;
 	disk->at = at;
