@@ -8,7 +8,7 @@ run:
 	script/demo
 check:
 	script/test
-check-full: # the thirteen scenarios at full size, five times each: half an hour, and 37 GB of disk
+check-full: # the thirteen scenarios at full size, five times each: twenty minutes, and 37 GB of disk
 	script/check-full
 bench:
 	script/install build bench

@@ -41,14 +41,24 @@ static const struct admin_route routes[] = {
 };
 /* clang-format on */
 
+/* POST /events, for senders that were told the short path. In S3 that would be a form upload into a bucket of this name, which is refused here;
+ * all other requests to such a bucket are its own. */
+static bool is_short_events(const struct request *r)
+{
+	return r->method == METHOD_POST && r->query.n == 0 &&
+	       slice_eq_str(r->path, "/events");
+}
+
 bool admin_is_path(const struct request *r)
 {
-	return slice_has_prefix(r->path, slice_str(ROOT)) &&
+	return (slice_has_prefix(r->path, slice_str(ROOT)) || is_short_events(r)) &&
 	       !uri_host_has_bucket(request_header(r, "host"), r->service->base_domains);
 }
 
 static struct slice below_root(const struct request *r)
 {
+	if (is_short_events(r))
+		return slice_str("events");
 	return slice_of(r->path.p + sizeof(ROOT) - 1, r->path.n - (sizeof(ROOT) - 1));
 }
 

@@ -11,7 +11,7 @@
  *   GET    /-/api/v1/keys
  *   DELETE /-/api/v1/keys/ACCESS_KEY                  revokes it
  *   GET    /-/metrics                                 Prometheus' text format
- *   POST   /-/events                                  S3 notifications, any dialect of model/s3_event.h
+ *   POST   /-/events                                  S3 notifications, any dialect of model/s3_event.h; also as POST /events
  *
  * Every request is signed like those of S3; /-/events and /-/metrics also take a token, each its own (admin_token.c). Errors are
  * {"error":{"code":…,"message":…}}. Anything else below /-/ is 404 there, and only with a signature.

@@ -1,8 +1,6 @@
 /*
  * POST /-/events: notifications of other stores into the queue. Answered 200 only after they are durable there, so that the
  * sender's own retries lose nothing; a notification that comes twice is a duplicate for the ledger.
- *
- * Not at /events: that is a bucket's name.
  */
 #include "base/json.h"
 #include "gateway/admin.h"

@@ -8,7 +8,8 @@ by its version over S3 (boto3), written into tarfile 'w:gz', the bundle put with
 advantage: no queue, no ledger, no Lambda start, all objects are there before its clock starts, and the store is baler's own
 over loopback. So what it lacks of exactly-once costs it nothing. --workers processes share the batches (default: one a core).
 
-The baler side is measured from the first PUT to the last object's bundle being listed, so it also takes the objects in.
+baler is measured twice: with all objects landed as well, from the start of the server to the last object's bundle being listed; and
+from the first PUT on, so that it takes the objects in with the same two hands.
 """
 import argparse
 import concurrent.futures
@@ -17,10 +18,11 @@ import io
 import os
 import pathlib
 import tarfile
+import threading
 import time
 
 import boto3
-from bench_serve import DISTRIBUTION, Run, visible
+from bench_serve import BUNDLE_MAX_OBJECTS, DISTRIBUTION, Run, visible
 
 LANDING = "data-aggregator-landing-dev"
 BATCH = 100
@@ -72,6 +74,21 @@ def python(build, count, size, workers):
     return count / seconds
 
 
+def landed(build, count, size):
+    """Objects per second of a server that is started when all are in its queue."""
+    before = Run(build, "--batch-window", "10m", "--batch-max-objects", str(BUNDLE_MAX_OBJECTS), "--batch-max-bytes", "10GiB")
+    before.put(count=count, size=size, connections=64)
+    server = before.server
+    if server.stop() != 0:
+        raise RuntimeError("baler serve did not stop cleanly:\n" + server.log_tail())
+    start = time.time()
+    run = Run(build, "--batch-window", "100ms", data=server.folder, keys=(server.access_key, server.secret_key))
+    threading.Thread(target=run.watch, daemon=True).start()
+    when = run.all_visible(count)
+    run.end()
+    return count / (max(when.values()) - start)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path, help="build folder")
@@ -81,6 +98,8 @@ def main():
     options = parser.parse_args()
     theirs = python(options.build, options.count, options.size, options.workers)
     print(f"Python function, {options.workers} processes, objects already landed  {theirs:>9,.0f} objects/s", flush=True)
+    ours = landed(options.build, options.count * 10, options.size)
+    print(f"baler serve, objects already landed                   {ours:>9,.0f} objects/s   {ours / theirs:.1f}x", flush=True)
     ours, _ = visible(options.build, options.count * 10, options.size)
     print(f"baler serve, from PUT to visible bundle               {ours:>9,.0f} objects/s   {ours / theirs:.1f}x")
 

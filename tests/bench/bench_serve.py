@@ -34,10 +34,10 @@ POLL_S = 0.05
 class Run:
     """One server, one load, and when each bundle was first listed."""
 
-    def __init__(self, build, *options):
+    def __init__(self, build, *options, **server):
         os.environ["BALER_BIN"] = str(build / "src/cli/baler")
         self.load = str(build / "tests/bench/load_put")
-        self.server = Server(*options)
+        self.server = Server(*options, **server)
         self.port = self.server.endpoint.rsplit(":", 1)[1]
         self.s3 = boto3.client(
             "s3", endpoint_url=self.server.endpoint, region_name="us-east-1", aws_access_key_id=self.server.access_key,

@@ -105,6 +105,17 @@ def test_a_notification_that_comes_twice_is_bundled_once(baler):
         baler.s3.get_object(Bucket=DISTRIBUTION, Key=key)["Body"].read())).getnames() for key in baler.bundles()) == 1
 
 
+def test_the_short_path_is_the_same_and_leaves_a_bucket_of_that_name_alone(baler):
+    version = baler.put("data/short")
+    assert post(baler, aws(LANDING, "data/short", version), path="/events").json() == {"accepted": 1}
+    assert post(baler, aws(LANDING, "data/short", version), path="/events", token="a-wrong-token-of-theirs").status_code == 403
+    baler.wait(lambda: baler.json("where", f"s3://{LANDING}/data/short")["place"] == "member")
+    baler.s3.create_bucket(Bucket="events")
+    baler.s3.put_object(Bucket="events", Key="k", Body=b"mine")
+    baler.s3.delete_objects(Bucket="events", Delete={"Objects": [{"Key": "k"}]})
+    assert "Contents" not in baler.s3.list_objects_v2(Bucket="events")
+
+
 def test_a_notification_longer_than_a_message_becomes_many(baler):
     versions = {f"elsewhere/long/{i}": baler.put(f"elsewhere/long/{i}") for i in range(20)}
     records = [s3_record(LANDING, key, version, padding="x" * 20000) for key, version in versions.items()]
