@@ -208,7 +208,9 @@ enum rc local_audit_fd(
 	}
 	if (fd >= 0)
 		close(fd);
-	/* Deleted while this was looking? */
+	/* Deleted while this was looking, by a server whose log is not read? It tells the log before it removes a file. */
+	if (rc == RC_CORRUPT && local_audit_is_disturbed(a))
+		return local_audit_disturbed(err);
 	if (rc == RC_CORRUPT && find(a, object, &again, &gone) == RC_ABSENT)
 		return err_set(err, RC_ABSENT, "the version is gone");
 	return rc;

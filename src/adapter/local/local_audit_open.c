@@ -79,9 +79,8 @@ bool local_audit_is_disturbed(const struct local_audit *a)
 		return false;
 	now = stamp(a);
 	return now.db_bytes != a->stamp.db_bytes || now.inode != a->stamp.inode ||
-	       !same_time(&now.db_time, &a->stamp.db_time) ||
-	       (a->stamp.wal_bytes && (now.wal_bytes != a->stamp.wal_bytes ||
-					      !same_time(&now.wal_time, &a->stamp.wal_time)));
+	       !same_time(&now.db_time, &a->stamp.db_time) || now.wal_bytes != a->stamp.wal_bytes ||
+	       !same_time(&now.wal_time, &a->stamp.wal_time);
 }
 
 enum rc local_audit_disturbed(struct err *err)
