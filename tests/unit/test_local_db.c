@@ -2,9 +2,11 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,6 +101,29 @@ static void a_second_process_is_refused_with_the_holders_number(void **state)
 	open_refused(f, say);
 	db_close(db);
 	open_ok(f);
+}
+
+static void *let_go_soon(void *arg)
+{
+	usleep(10000);
+	close(*(int *)arg);
+	return NULL;
+}
+
+/* As `baler verify --ledger` does when it looks whether a server is there: a start at that moment must not fail for it. */
+static void a_look_at_the_lock_does_not_hinder_a_start(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t looking;
+	int fd;
+
+	open_ok(f);
+	fd = open(path_in(f, "lock"), O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), 0);
+	assert_int_equal(pthread_create(&looking, NULL, let_go_soon, &fd), 0);
+	open_ok(f);
+	assert_int_equal(pthread_join(looking, NULL), 0);
 }
 
 static void a_lock_of_a_dead_process_does_not_hold(void **state)
@@ -253,6 +278,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_existing_database_opens_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_second_process_is_refused_with_the_holders_number, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_look_at_the_lock_does_not_hinder_a_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_lock_of_a_dead_process_does_not_hold, setup, teardown),
 		cmocka_unit_test_setup_teardown(

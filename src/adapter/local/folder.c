@@ -11,7 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
+
+#define LOCK_AGAIN 5 /* times */
+#define LOCK_PAUSE_MS 10
 
 /* What a first start that died half-way may have left. */
 static bool is_expected(const char *name)
@@ -98,6 +102,17 @@ static enum rc refuse_in_use(int fd, const char *path, struct err *err)
 		pid[0] ? pid : "unknown");
 }
 
+/* An auditor that looks whether the folder is served holds the lock for a moment (local_audit_open.c). */
+static bool lock(int fd)
+{
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_AGAIN)
+			return false;
+		clock_sleep_ms(clock_system(), LOCK_PAUSE_MS);
+	}
+	return true;
+}
+
 static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 {
 	char file[PATH_MAX], pid[24];
@@ -108,7 +123,7 @@ static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "open '%s'", file);
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (!lock(fd)) {
 		enum rc rc = errno == EWOULDBLOCK ? refuse_in_use(fd, path, err)
 						  : err_errno(err, errno, "lock '%s'", file);
 
