@@ -162,30 +162,41 @@ static void bs_7_a_body_that_does_not_fit_leaves_no_file(void **state)
 	assert_rc(put_bytes(w, LANDING, "small", 1000, 3), RC_OK);
 }
 
+/* They share transactions: what pending_wait gives is each one's own. */
+static void submit_at_once(
+	struct bucket_world *w, struct pending **p, unsigned from, unsigned n, size_t size)
+{
+	unsigned char *bytes = pattern(size, 0);
+	struct bs_commit commit = {
+		.etag = "5d41402abc4b2a76b9719d911017c592", .event_name = "ObjectCreated:Put"};
+	struct err err;
+	char key[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		struct bs_put *handle;
+
+		key_of(key, from + i);
+		p[i] = pending_new();
+		assert_int_equal(bs_call(w->bs, put_begin, slice_str(LANDING), slice_str(key),
+					 &handle, &err),
+			RC_OK);
+		assert_int_equal(bs_put_write(handle, slice_of(bytes, size), &err), RC_OK);
+		bs_put_commit(handle, &commit, pending_done(p[i]));
+	}
+	free(bytes);
+}
+
 /* Many at once share transactions: the ones that fit must not be lost with those that do not. */
 static void bs_7_each_of_many_at_once_is_answered_for_itself(void **state)
 {
 	enum { N = 400 };
 	struct bucket_world *w = *state;
 	unsigned char *bytes = pattern(BODY_BYTES, 0);
-	struct bs_commit commit = {
-		.etag = "5d41402abc4b2a76b9719d911017c592", .event_name = "ObjectCreated:Put"};
 	struct pending *p[N];
 	unsigned n_ok = 0;
-	struct err err;
 	char key[32];
 
-	for (unsigned i = 0; i < N; i++) {
-		struct bs_put *handle;
-
-		key_of(key, i);
-		p[i] = pending_new();
-		assert_int_equal(bs_call(w->bs, put_begin, slice_str(LANDING), slice_str(key),
-					 &handle, &err),
-			RC_OK);
-		assert_int_equal(bs_put_write(handle, slice_of(bytes, BODY_BYTES), &err), RC_OK);
-		bs_put_commit(handle, &commit, pending_done(p[i]));
-	}
+	submit_at_once(w, p, 0, N, BODY_BYTES);
 	for (unsigned i = 0; i < N; i++) {
 		struct written *made = pending_wait(p[i]);
 		struct bs_reader *r;
@@ -288,6 +299,67 @@ static void a_folder_on_a_full_disk_opens(void **state)
 	check(w, 25);
 }
 
+/* Small ones: when they are deleted one by one, the log grows by more than what is given up. */
+enum { SMALL = 400, SMALL_BYTES = 1000, AT_ONCE = 40 };
+
+/* Something else takes the last byte while their log is not in the database yet. */
+static void fill_behind_the_log(struct bucket_world *w, char versions[SMALL][BS_VERSION_MAX])
+{
+	struct pending *p[AT_ONCE];
+
+	set_filler(true);
+	for (unsigned i = 0; i < SMALL; i++) {
+		struct written *made;
+
+		if (i % AT_ONCE == 0)
+			submit_at_once(w, p, i, AT_ONCE, SMALL_BYTES);
+		made = pending_wait(p[i % AT_ONCE]);
+		assert_rc(made, RC_OK);
+		memcpy(versions[i], made->object.version, BS_VERSION_MAX);
+	}
+	take_the_last_byte();
+}
+
+static void delete_all_but_20(struct bucket_world *w, char versions[SMALL][BS_VERSION_MAX])
+{
+	unsigned char *bytes = pattern(SMALL_BYTES, 0);
+	char key[32];
+
+	for (unsigned i = 0; i + 20 < SMALL; i++)
+		delete_version(w, i, versions[i]);
+	for (unsigned i = SMALL - 20; i < SMALL; i++) {
+		struct bs_reader *r;
+
+		key_of(key, i);
+		r = open_reader(w, LANDING, key, NULL);
+		reader_gives(r, slice_of(bytes, SMALL_BYTES));
+		bs_reader_close(r);
+	}
+	free(bytes);
+}
+
+/* What is given up must move the log first, for the log would eat it and could never be moved again. */
+static void a_disk_that_others_filled_can_be_emptied(void **state)
+{
+	char versions[SMALL][BS_VERSION_MAX];
+	struct bucket_world *w = *state;
+
+	fill_behind_the_log(w, versions);
+	delete_all_but_20(w, versions);
+}
+
+static void and_after_a_restart_too(void **state)
+{
+	char versions[SMALL][BS_VERSION_MAX];
+	struct bucket_world *w = *state;
+	struct own *own = w->own;
+
+	fill_behind_the_log(w, versions);
+	local_close(own->local);
+	start(w);
+	delete_all_but_20(w, versions);
+}
+
 static void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -332,6 +404,8 @@ int main(void)
 		BUCKETS_TEST(bs_7_each_of_many_at_once_is_answered_for_itself),
 		BUCKETS_TEST(a_full_disk_can_be_emptied),
 		BUCKETS_TEST(a_folder_on_a_full_disk_opens),
+		BUCKETS_TEST(a_disk_that_others_filled_can_be_emptied),
+		BUCKETS_TEST(and_after_a_restart_too),
 	};
 	int failed;
 

@@ -164,17 +164,26 @@ static struct commit_op *admit(struct committer *c, struct commit_op *group, uin
 	return first;
 }
 
-/* For a write that adds nothing and found no room: the log is moved, so that it begins anew, or the reserve given up. false: there is nothing
- * left to give. */
-static bool make_room(struct committer *c)
+/* false: no more of it is in the database now. */
+static bool move_log(struct committer *c)
 {
 	struct err err;
 	int moved = c->moved_pages;
 
-	if (moved < c->log_pages && room_for_log(c->conn, c->folder) &&
-		checkpoint_pass(c->conn, &c->moved_pages, &err) == RC_OK && c->moved_pages > moved)
+	return moved < c->log_pages && room_for_log(c->conn, c->folder) &&
+	       checkpoint_pass(c->conn, &c->moved_pages, &err) == RC_OK && c->moved_pages > moved;
+}
+
+/* For a write that adds nothing and found no room: the log is moved, so that it begins anew, or the reserve given up. false: there is nothing
+ * left to give. What is given up moves the log first: the writes to come would eat it, and then there was no room to move the log. */
+static bool make_room(struct committer *c)
+{
+	if (move_log(c))
 		return true;
-	return room_give(c->folder);
+	if (!room_give(c->folder))
+		return false;
+	move_log(c);
+	return true;
 }
 
 static void run_alone(struct committer *c, struct commit_op *op)

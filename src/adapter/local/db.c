@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "adapter/local/checkpointer.h"
 #include "adapter/local/folder.h"
 #include "adapter/local/room.h"
 #include "adapter/local/schema.sql.h"
@@ -257,9 +258,20 @@ static enum rc writer_open(const char *folder, struct db_conn **ret_conn, struct
 	return RC_OK;
 }
 
+/* What the server before could not move for want of room. */
+static void move_log(struct db *db)
+{
+	struct err err;
+	int moved;
+
+	if (room_for_log(db->writer, db->folder))
+		checkpoint_pass(db->writer, &moved, &err); /* else the committer tries again */
+}
+
 enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 {
 	struct db *db = xcalloc(1, sizeof(*db));
+	bool gave = false;
 	enum rc rc;
 
 	db->lock_fd = -1;
@@ -268,13 +280,15 @@ enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 	db->folder = xstrdup(folder);
 	rc = folder_open(folder, &db->lock_fd, err);
 	if (rc == RC_OK)
-		room_prepare(folder);
+		gave = room_prepare(folder);
 	if (rc == RC_OK)
 		rc = writer_open(folder, &db->writer, err);
 	if (rc != RC_OK) {
 		db_close(db);
 		return rc;
 	}
+	if (gave)
+		move_log(db);
 	room_keep(folder);
 	*ret_db = db;
 	return RC_OK;

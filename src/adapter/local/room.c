@@ -51,10 +51,9 @@ static const char *reserve_path(const char *folder, char path[PATH_MAX])
 	return path;
 }
 
-void room_prepare(const char *folder)
+bool room_prepare(const char *folder)
 {
-	if (disk_free(folder) < ROOM_BYTES)
-		room_give(folder);
+	return disk_free(folder) < ROOM_BYTES && room_give(folder);
 }
 
 static bool make(const char *path, uint64_t bytes)
