@@ -242,6 +242,25 @@ static void the_logs_index_has_its_room_from_the_start(void **state)
 	}
 }
 
+/* A start that died between making the file and allocating it, or a disk that was full when a server stopped, leaves a smaller one. */
+static void a_reserve_that_is_too_small_is_made_whole(void **state)
+{
+	static const off_t sizes[] = {0, 1 << 20};
+	struct fixture *f = *state;
+	struct stat whole, st;
+
+	open_ok(f);
+	assert_int_equal(stat(path_in(f, "reserve"), &whole), 0);
+	assert_true(whole.st_size > 1 << 20);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(truncate(path_in(f, "reserve"), sizes[i]), 0);
+		open_ok(f);
+		assert_int_equal(stat(path_in(f, "reserve"), &st), 0);
+		assert_int_equal(st.st_size, whole.st_size);
+		assert_true(st.st_blocks * 512 >= st.st_size);
+	}
+}
+
 static void readers_see_one_snapshot(void **state)
 {
 	struct fixture *f = *state;
@@ -296,6 +315,8 @@ int main(void)
 			a_folder_others_can_write_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_path_that_is_a_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(readers_see_one_snapshot, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_reserve_that_is_too_small_is_made_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_logs_index_has_its_room_from_the_start, setup, teardown),
 	};

@@ -24,6 +24,11 @@ static uint64_t disk_free(const char *folder)
 	return statvfs(folder, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 static uint64_t file_size(const char *folder, const char *name)
 {
 	char path[PATH_MAX];
@@ -58,7 +63,7 @@ bool room_prepare(const char *folder)
 
 static bool make(const char *path, uint64_t bytes)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	bool made;
 
 	if (fd < 0)
@@ -70,26 +75,29 @@ static bool make(const char *path, uint64_t bytes)
 	return made;
 }
 
+/* One that is too small is of a disk that had no more when a server stopped, or of a start that died making it. */
+static uint64_t reserve_lacks(const char *folder)
+{
+	return less(reserve_bytes(folder), file_size(folder, FOLDER_RESERVE));
+}
+
 void room_keep(const char *folder)
 {
-	uint64_t bytes = reserve_bytes(folder);
+	uint64_t lacks = reserve_lacks(folder);
 	char path[PATH_MAX];
 
-	if (access(reserve_path(folder, path), F_OK) != 0 &&
-		disk_free(folder) >= bytes + ROOM_BYTES)
-		make(path, bytes);
+	if (lacks && disk_free(folder) >= lacks + ROOM_BYTES)
+		make(reserve_path(folder, path), reserve_bytes(folder));
 }
 
 void room_leave(const char *folder)
 {
-	uint64_t bytes = reserve_bytes(folder), left = disk_free(folder);
+	uint64_t lacks = reserve_lacks(folder), left = less(disk_free(folder), SLACK_BYTES);
+	uint64_t bytes = file_size(folder, FOLDER_RESERVE) + (left < lacks ? left : lacks);
 	char path[PATH_MAX];
 
-	if (access(reserve_path(folder, path), F_OK) == 0)
-		return;
-	left -= left < SLACK_BYTES ? left : SLACK_BYTES;
-	if (left >= ROOM_BYTES)
-		make(path, left < bytes ? left : bytes);
+	if (lacks && bytes >= ROOM_BYTES)
+		make(reserve_path(folder, path), bytes);
 }
 
 bool room_give(const char *folder)
@@ -99,19 +107,10 @@ bool room_give(const char *folder)
 	return unlink(reserve_path(folder, path)) == 0;
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
-/* What must stay free besides: the reserve too, while it is given up. */
+/* What must stay free besides: what the reserve lacks, too. */
 static uint64_t untouched(const char *folder)
 {
-	char path[PATH_MAX];
-
-	if (access(reserve_path(folder, path), F_OK) == 0)
-		return ROOM_BYTES;
-	return ROOM_BYTES + reserve_bytes(folder);
+	return ROOM_BYTES + reserve_lacks(folder);
 }
 
 static uint64_t pragma(struct db_conn *conn, const char *sql)

@@ -19,7 +19,7 @@
 /* Before the folder is opened: gives the reserve up when the disk is full. true: it did, and the log is to be moved at once, before it eats
  * what was given. */
 bool room_prepare(const char *folder);
-/* Makes the reserve if there is none and the disk has more than that. Quick when it is there. */
+/* Makes the reserve, or makes it whole, if the disk has more than that takes. Quick when it is there. */
 void room_keep(const char *folder);
 /* When the folder is closed: of what is left as much as the reserve may have, so that the next start finds it. */
 void room_leave(const char *folder);
