@@ -360,6 +360,29 @@ static void and_after_a_restart_too(void **state)
 	delete_all_but_20(w, versions);
 }
 
+/* An upload that is begun is the beginning of a put, and must not take what is held for deleting. */
+static void an_upload_is_not_begun_on_a_full_disk(void **state)
+{
+	struct bucket_world *w = *state;
+	char headers[2001], reserve[80];
+	struct written *made;
+	unsigned n = 0;
+
+	snprintf(headers, sizeof(headers), "x-amz-meta-a:%01986d\n", 0);
+	snprintf(reserve, sizeof(reserve), "%s/reserve", folder);
+	set_filler(true);
+	fill(w);
+	do {
+		struct pending *p = pending_new();
+
+		bs_call(w->bs, upload_create, slice_str(LANDING), slice_str("u"),
+			slice_str(headers), pending_done(p));
+		made = pending_wait(p);
+	} while (made->rc == RC_OK && ++n < 3000);
+	assert_fails(made, RC_AGAIN, "ENOSPC");
+	assert_int_equal(access(reserve, F_OK), 0);
+}
+
 static void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -406,6 +429,7 @@ int main(void)
 		BUCKETS_TEST(a_folder_on_a_full_disk_opens),
 		BUCKETS_TEST(a_disk_that_others_filled_can_be_emptied),
 		BUCKETS_TEST(and_after_a_restart_too),
+		BUCKETS_TEST(an_upload_is_not_begun_on_a_full_disk),
 	};
 	int failed;
 

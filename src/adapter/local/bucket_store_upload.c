@@ -98,6 +98,8 @@ void local_upload_create(struct bucket_store *bs, struct slice bucket, struct sl
 	struct upload_op *op = op_new(bs, bucket, key, create_apply, done);
 
 	op->headers = arena_slice(&op->base.arena, headers);
+	op->base.op.grows = true; /* what it begins will */
+	op->base.op.bytes += key.n + headers.n;
 	bs_op_submit(&op->base);
 }
 
