@@ -76,11 +76,26 @@ static enum rc look_at(struct look *l, struct arena *a, const struct os_object *
 	return RC_OK;
 }
 
+static enum rc send_events(
+	struct look *l, struct arena *a, struct slice *bodies, size_t n, struct err *err)
+{
+	enum rc *results = arena_array(a, n, sizeof(*results)), rc = RC_OK;
+
+	for (size_t at = 0; at < n && rc == RC_OK; at += EQ_BATCH_MAX) {
+		size_t part = n - at < EQ_BATCH_MAX ? n - at : EQ_BATCH_MAX;
+
+		rc = eq_send(l->cfg->queue, bodies + at, part, results + at, err);
+		l->n_sent += rc == RC_OK ? part : 0;
+	}
+	return rc;
+}
+
+/* A page holds what that store has put into it, which may be more than it was asked for. */
 static enum rc look_at_page(
 	struct look *l, struct arena *a, const struct os_list_page *page, struct err *err)
 {
-	struct slice bodies[OS_LIST_MAX];
-	enum rc results[OS_LIST_MAX], rc = RC_OK;
+	struct slice *bodies = arena_array(a, page->n, sizeof(*bodies));
+	enum rc rc = RC_OK;
 	struct buf text;
 	size_t n = 0;
 
@@ -92,10 +107,7 @@ static enum rc look_at_page(
 		n += rc == RC_OK && bodies[n].n > 0;
 	}
 	buf_release(&text);
-	if (rc == RC_OK && n)
-		rc = eq_send(l->cfg->queue, bodies, n, results, err);
-	l->n_sent += rc == RC_OK ? n : 0;
-	return rc;
+	return rc == RC_OK ? send_events(l, a, bodies, n, err) : rc;
 }
 
 /* Whether all that came more than after_ms ago has been decided. */

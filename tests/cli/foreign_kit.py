@@ -17,6 +17,7 @@ class Door(http.server.ThreadingHTTPServer):
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), Passing)
         self.behind, self.state, self.n_asked = port, "open", 0
+        self.versions = None  # a document to answer listings of versions with, in place of the store's
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -37,6 +38,9 @@ class Passing(http.server.BaseHTTPRequestHandler):
             return
         if self.server.state == "denied":
             self.answer(403, [("Content-Type", "application/xml")], DENIED)
+            return
+        if self.server.versions and "versions" in urllib.parse.parse_qs(self.path.split("?")[-1], keep_blank_values=True):
+            self.answer(200, [("Content-Type", "application/xml")], self.server.versions)
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         onward = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=20)

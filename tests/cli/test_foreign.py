@@ -160,3 +160,19 @@ def test_a_bucket_without_versions_is_not_reconciled(tmp_path, store):
         assert world.idle() and world.shipped() == []
     finally:
         world.baler.stop()
+
+
+def test_a_store_that_gives_more_than_a_page(tmp_path, store):
+    """It was asked for 1,000 at most; those that do not know max-keys give all."""
+    version = ("<Version><Key>data/many/{0}</Key><VersionId>v{0}</VersionId><IsLatest>true</IsLatest>"
+               "<LastModified>2026-11-23T11:00:00.000Z</LastModified><ETag>&quot;{1}&quot;</ETag><Size>1</Size></Version>")
+    store.door.versions = ("<ListVersionsResult><Name>many</Name><IsTruncated>false</IsTruncated>" + "".join(
+        version.format(i, "0" * 32) for i in range(2500)) + "</ListVersionsResult>").encode()
+    store.add_bucket("many", versioned=True)
+    world = World(tmp_path / "s", store, "many", "--reconcile-interval", "1s", "--reconcile-after", "0s",
+                  "--ledger-retention", "0s", "--batch-window", "60s")  # however old they are; and nothing is bundled meanwhile
+    try:
+        world.baler.wait(lambda: '"found":2500' in world.baler.server.log_tail(), 60)
+    finally:
+        store.door.versions = None
+        world.baler.stop()
