@@ -246,8 +246,8 @@ int cmd_status(int argc, char **argv)
 	}
 	if (status < 0) {
 		status = show(&client, &options);
-		/* once it was there, it may go and come again: a restart ends no watch */
-		while (options.watch && status == EXIT_OK) {
+		/* once it was there, it may go and come again: a restart ends no watch; that nobody reads it does */
+		while (options.watch && status == EXIT_OK && !ferror(stdout)) {
 			clock_sleep_ms(clock_system(), options.interval_ms);
 			show(&client, &options);
 		}

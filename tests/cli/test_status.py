@@ -93,6 +93,18 @@ def test_watch_goes_on_until_interrupted(baler):
     assert times == sorted(set(times))
 
 
+def test_watch_ends_when_nobody_reads_it_any_more(baler):
+    command = [BINARY, "status", "--watch", "--interval", "100ms", "--endpoint-url", baler.server.endpoint]
+    environment = {"AWS_ACCESS_KEY_ID": baler.server.access_key, "AWS_SECRET_ACCESS_KEY": baler.server.secret_key}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        try:
+            process.stdout.readline()
+            process.stdout.close()  # "| head -1"
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+
+
 class Terminal:
     """`baler status --watch` on a terminal of 80 columns."""
 
