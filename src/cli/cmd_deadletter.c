@@ -42,10 +42,11 @@ static struct slice text_of(const json_t *object, const char *name)
 /* Control characters of a key must not reach a terminal. */
 static void print_text(struct slice s, size_t width)
 {
-	for (size_t i = 0; i < s.n; i++)
-		putchar(s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i]);
-	for (size_t i = s.n; i < width; i++)
-		putchar(' ');
+	char *shown = xmalloc(s.n + 1);
+
+	slice_printable(s, shown, s.n + 1);
+	printf("%-*s", (int)width, shown);
+	free(shown);
 }
 
 static void print_dead(const json_t *d)

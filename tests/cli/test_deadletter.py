@@ -48,8 +48,9 @@ def test_list_and_show_are_readable(baler):
 
 
 def test_control_characters_of_a_key_do_not_reach_the_terminal(baler):
-    one_dead(baler, "data/\x1b[31mred")
-    assert "\x1b" not in baler.run("deadletter", "list").stdout
+    dead = one_dead(baler, "data/\x1b[31mred\x9b32mgreen/../x")
+    shown = baler.run("deadletter", "list").stdout + baler.run("deadletter", "show", dead["id"]).stdout
+    assert "red" in shown and not {"\x1b", "\x9b"} & set(shown)
 
 
 def test_a_redrive_goes_through_the_queue_and_a_second_one_does_nothing(baler):
