@@ -161,18 +161,22 @@ static void ask_listed(struct asking *a)
 	free(line);
 }
 
+static bool is_list(const struct command_line *line)
+{
+	return line->n_operands == 1 && strcmp(line->operands[0], "-") == 0;
+}
+
 static int where(const struct where_options *o, const struct command_line *line)
 {
 	struct asking a = {.o = o, .status = EXIT_OK};
-	bool is_list = line->n_operands == 1 && strcmp(line->operands[0], "-") == 0;
 	int status = admin_client_open(&a.client, "where", &o->admin);
 
 	if (status >= 0)
 		return status;
-	a.is_many = is_list || line->n_operands > 1;
-	if (is_list)
+	a.is_many = is_list(line) || line->n_operands > 1;
+	if (is_list(line))
 		ask_listed(&a);
-	for (size_t i = 0; !is_list && i < line->n_operands; i++)
+	for (size_t i = 0; !is_list(line) && i < line->n_operands; i++)
 		if (!ask(&a, &(struct question){line->operands[i], o->version}))
 			break;
 	admin_client_close(&a.client);
@@ -190,7 +194,7 @@ int cmd_where(int argc, char **argv)
 		fputs("baler where: which object? give s3://BUCKET/KEY\n", stderr);
 		status = EXIT_USAGE;
 	}
-	if (status < 0 && options.version && line.n_operands > 1) {
+	if (status < 0 && options.version && (line.n_operands > 1 || is_list(&line))) {
 		fputs("baler where: '--version' is for one object; a list on stdin may have one a "
 		      "line\n",
 			stderr);

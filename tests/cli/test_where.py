@@ -158,6 +158,7 @@ def test_several_and_a_list(baler):
     assert [(a["place"], a.get("version")) for a in answers] == [("member", version), ("member", newer), ("not-watched", None)]
     assert listed.returncode == 2 and "'nonsense': which object? give s3://BUCKET/KEY" in listed.stderr
     assert baler.run("where", url("a"), url("b"), "--version", version).returncode == 2
+    assert baler.run("where", "-", "--version", version, stdin="").returncode == 2
 
 
 def test_a_rejected_one_names_the_code_and_the_dead_letter(baler):
