@@ -130,7 +130,7 @@ static enum rc apply(struct command_line *line, const char **given, void *values
 	struct err *err)
 {
 	bool *is_set = arena_array(a, SETTINGS_MAX, sizeof(*is_set));
-	const char *file = getenv("BALER_CONFIG");
+	const char *file = NULL;
 	enum rc rc = RC_OK;
 
 	line->is_set = is_set;
@@ -138,8 +138,8 @@ static enum rc apply(struct command_line *line, const char **given, void *values
 	for (size_t i = 0; line->settings[i].name && rc == RC_OK; i++) {
 		const struct setting *s = &line->settings[i];
 
-		if (strcmp(s->name, "config") == 0 && given[i])
-			file = given[i];
+		if (strcmp(s->name, "config") == 0) /* of those who read one */
+			file = given[i] ? given[i] : getenv("BALER_CONFIG");
 		is_set[i] = given[i] != NULL;
 		if (given[i])
 			rc = setting_parse(

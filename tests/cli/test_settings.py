@@ -204,3 +204,12 @@ def test_the_timeout_ends_a_call_that_nobody_answers(tmp_path, monkeypatch):
         with bundling_from(tmp_path, monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}") as baler:
             baler.wait(lambda: lines(baler, "message-returned"))
             assert time.monotonic() - begun < 15, "the default is 30 s"
+
+
+def test_the_settings_file_of_serve_is_nobody_elses(tmp_path):
+    """BALER_CONFIG stands in a container's environment for good."""
+    (tmp_path / "baler.yaml").write_text("batch-window: 1s\n")
+    text = refusal(tmp_path, "list", "nothing-there", BALER_CONFIG=str(tmp_path / "baler.yaml"))
+    assert text.startswith("baler list: 'nothing-there': ")
+    (tmp_path / "baler.yaml").write_text("batch-windows: 1s\n")
+    assert "did you mean 'batch-window'?" in refusal(tmp_path, BALER_CONFIG=str(tmp_path / "baler.yaml"))
