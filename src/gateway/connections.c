@@ -55,20 +55,28 @@ unsigned connections_limit(const struct connections *cs)
 	return cs->n_places;
 }
 
-static void enter(struct connection *c, enum state state)
+/* false: it was ended, and stays so. */
+static bool enter(struct connection *c, enum state state)
 {
 	uint64_t now = clock_boot_ms(c->clock);
+	int was = atomic_load(&c->state);
 
-	atomic_store(&c->since_boot_ms, now);
-	atomic_store(&c->heard_boot_ms, now);
-	atomic_store(&c->state, state);
+	do {
+		if (was == ENDED)
+			return false;
+		atomic_store(&c->since_boot_ms, now);
+		atomic_store(&c->heard_boot_ms, now);
+	} while (!atomic_compare_exchange_weak(&c->state, &was, (int)state));
+	return true;
 }
 
-/* Its thread of the library sees the end of input, and closes it. */
-static void end_locked(struct connection *c)
+/* Its thread of the library sees the end of input, and closes it. false: it is not in the state any more that it was judged by. */
+static bool end_locked(struct connection *c, int judged)
 {
-	atomic_store(&c->state, ENDED);
+	if (!atomic_compare_exchange_strong(&c->state, &judged, ENDED))
+		return false;
 	shutdown(c->fd, SHUT_RDWR);
+	return true;
 }
 
 static struct connection *find_locked(struct connections *cs, int fd)
@@ -80,11 +88,11 @@ static struct connection *find_locked(struct connections *cs, int fd)
 }
 
 /* How long it has done nothing that keeps it from having to go; 0: it may not be ended. */
-static uint64_t uselessness(struct connection *c, uint64_t now)
+static uint64_t uselessness(struct connection *c, int state, uint64_t now)
 {
 	uint64_t heard = atomic_load(&c->heard_boot_ms), ms = now > heard ? now - heard : 0;
 
-	switch (atomic_load(&c->state)) {
+	switch (state) {
 	case IDLE:
 		return UINT64_MAX / 2 + ms; /* before any that sends */
 	case SENDING:
@@ -94,22 +102,38 @@ static uint64_t uselessness(struct connection *c, uint64_t now)
 	}
 }
 
-static void make_room_locked(struct connections *cs)
+/* The one that has to go first, and its state; *ret_n_ended: how many go already. NULL: nobody has to. */
+static struct connection *find_useless_locked(
+	struct connections *cs, int *ret_state, unsigned *ret_n_ended)
 {
 	uint64_t now = clock_boot_ms(cs->clock), most = 0;
 	struct connection *useless = NULL;
 
+	*ret_n_ended = 0;
 	for (unsigned i = 0; i < cs->n_places; i++) {
 		struct connection *c = &cs->places[i];
-		uint64_t ms = c->fd >= 0 ? uselessness(c, now) : 0;
+		int state = atomic_load(&c->state);
+		uint64_t ms = c->fd >= 0 ? uselessness(c, state, now) : 0;
 
+		*ret_n_ended += c->fd >= 0 && state == ENDED;
 		if (ms > most) {
 			most = ms;
 			useless = c;
+			*ret_state = state;
 		}
 	}
-	if (useless)
-		end_locked(useless);
+	return useless;
+}
+
+static void make_room_locked(struct connections *cs)
+{
+	struct connection *useless;
+	unsigned n_ended;
+	int state = IDLE;
+
+	do
+		useless = find_useless_locked(cs, &state, &n_ended);
+	while (useless && cs->n_taken - n_ended >= cs->max && !end_locked(useless, state));
 }
 
 bool connections_take(struct connections *cs, int fd)
@@ -127,6 +151,7 @@ bool connections_take(struct connections *cs, int fd)
 	}
 	if (c) {
 		c->fd = fd;
+		atomic_store(&c->state, IDLE);
 		enter(c, IDLE);
 	}
 	pthread_mutex_unlock(&cs->lock);
@@ -144,11 +169,11 @@ bool connections_are_ending(struct connections *cs)
 	return found;
 }
 
-static bool is_over(const struct connections *cs, struct connection *c, uint64_t now)
+static bool is_over(const struct connections *cs, struct connection *c, int state, uint64_t now)
 {
 	uint64_t since = atomic_load(&c->since_boot_ms), ms = now > since ? now - since : 0;
 
-	switch (atomic_load(&c->state)) {
+	switch (state) {
 	case IDLE:
 		return ms > cs->idle_ms;
 	case SENDING:
@@ -164,9 +189,13 @@ void connections_sweep(struct connections *cs)
 	uint64_t now = clock_boot_ms(cs->clock);
 
 	pthread_mutex_lock(&cs->lock);
-	for (unsigned i = 0; i < cs->n_places; i++)
-		if (cs->places[i].fd >= 0 && is_over(cs, &cs->places[i], now))
-			end_locked(&cs->places[i]);
+	for (unsigned i = 0; i < cs->n_places; i++) {
+		struct connection *c = &cs->places[i];
+		int state = atomic_load(&c->state);
+
+		if (c->fd >= 0 && is_over(cs, c, state, now))
+			end_locked(c, state);
+	}
 	pthread_mutex_unlock(&cs->lock);
 }
 
@@ -188,10 +217,10 @@ void connections_drop(struct connections *cs, struct connection *c)
 	pthread_mutex_unlock(&cs->lock);
 }
 
-void connection_sends(struct connection *c)
+bool connection_sends(struct connection *c)
 {
 	atomic_store(&c->bytes, 0);
-	enter(c, SENDING);
+	return enter(c, SENDING);
 }
 
 void connection_sent(struct connection *c, uint64_t bytes)
@@ -200,9 +229,9 @@ void connection_sent(struct connection *c, uint64_t bytes)
 	atomic_store(&c->heard_boot_ms, clock_boot_ms(c->clock));
 }
 
-void connection_is_served(struct connection *c)
+bool connection_is_served(struct connection *c)
 {
-	enter(c, SERVED);
+	return enter(c, SERVED);
 }
 
 void connection_rests(struct connection *c)

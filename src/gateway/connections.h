@@ -44,9 +44,10 @@ struct connection *connections_find(struct connections *cs, int fd);
 /* Before its socket is closed. */
 void connections_drop(struct connections *cs, struct connection *c);
 
-void connection_sends(struct connection *c);                /* a head is whole */
+/* false: it was ended meanwhile. Nobody will see an answer, so nothing is to be done that would need one. */
+bool connection_sends(struct connection *c);                /* a head is whole */
 void connection_sent(struct connection *c, uint64_t bytes); /* of the body, so far */
-void connection_is_served(struct connection *c);            /* the body is whole */
+bool connection_is_served(struct connection *c);            /* the body is whole */
 void connection_rests(struct connection *c);                /* the answer is out */
 
 #endif

@@ -93,7 +93,6 @@ static void begin(struct request *r, const char *method)
 	int n = MHD_get_connection_values(r->connection, MHD_HEADER_KIND, NULL, NULL);
 
 	r->has_begun = true;
-	connection_sends(r->peer);
 	r->headers = arena_array(&r->arena, n > 0 ? (size_t)n : 1, sizeof(*r->headers));
 	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, take_header, r);
 	r->method_text = slice_str(method);
@@ -200,7 +199,8 @@ static enum MHD_Result end(struct request *r)
 {
 	struct server *s = server_of(r);
 
-	connection_is_served(r->peer);
+	if (!connection_is_served(r->peer))
+		return MHD_NO;
 	atomic_fetch_add(&s->waiting, 1);
 	if (atomic_load(&s->closing)) {
 		atomic_fetch_sub(&s->waiting, 1);
@@ -223,6 +223,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	(void)url;
 	(void)version;
 	if (!r->has_begun) {
+		if (!connection_sends(r->peer))
+			return MHD_NO;
 		begin(r, method);
 		if (r->method == METHOD_PUT || r->method == METHOD_POST)
 			notice_end_of_input(r);

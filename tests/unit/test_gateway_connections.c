@@ -113,6 +113,46 @@ static void who_works_stays_and_the_silent_go(void **state)
 	peers_free(&p);
 }
 
+/* What came in at the last moment is not begun: its answer would reach nobody, and its PUT would be done all the same. */
+static void who_was_ended_begins_nothing_more(void **state)
+{
+	struct peers p = peers_new(2);
+	struct connection *idle, *silent;
+
+	(void)state;
+	silent = take(&p, 0);
+	assert_true(connection_sends(silent));
+	idle = take(&p, 1);
+	take(&p, 2);
+	now_ms += CONNECTION_SILENCE_MS;
+	connection_is_served(connections_find(p.cs, p.ours[2]));
+	take(&p, 3);
+	assert_true(is_ended(&p, 0) && is_ended(&p, 1));
+	assert_false(connection_sends(idle));
+	assert_false(connection_is_served(silent));
+	connection_rests(silent);
+	connections_drop(p.cs, idle);
+	assert_true(connections_are_ending(p.cs));
+	peers_free(&p);
+}
+
+/* Also when it has to ask more than once, as those that were ended are still there. */
+static void a_new_one_ends_one_and_not_more(void **state)
+{
+	struct peers p = peers_new(3);
+	int fd = 1000000;
+
+	(void)state;
+	for (unsigned i = 0; i < CONNECTIONS_SLACK + 1; i++, now_ms++)
+		assert_true(connections_take(p.cs, fd++));
+	take(&p, 0);
+	take(&p, 1);
+	for (int i = 0; i < 3; i++)
+		assert_false(connections_take(p.cs, p.ours[2]));
+	assert_false(is_ended(&p, 0) || is_ended(&p, 1));
+	peers_free(&p);
+}
+
 static void when_all_work_new_ones_are_refused(void **state)
 {
 	struct connections *cs = connections_new(1, IDLE_MS, &test_clock);
@@ -294,6 +334,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_longest_idle_makes_room),
 		cmocka_unit_test(who_works_stays_and_the_silent_go),
+		cmocka_unit_test(who_was_ended_begins_nothing_more),
+		cmocka_unit_test(a_new_one_ends_one_and_not_more),
 		cmocka_unit_test(when_all_work_new_ones_are_refused),
 		cmocka_unit_test(time_is_over),
 		cmocka_unit_test(who_dribbles_or_is_silent_is_let_go),
