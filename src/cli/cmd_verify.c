@@ -219,6 +219,7 @@ static int run_ledger(const struct command_line *line, const struct options *o)
 		.distribution_bucket = o->distribution_bucket,
 		.archive_bucket = o->archive_bucket};
 
+	end_on_signals();
 	if (line->n_operands == 0)
 		return verify_ledger(&cfg, o->ledger_retention_ms, o->json);
 	fprintf(stderr, "baler verify: '--ledger' checks '--data DIR' and takes no bundle\n");

@@ -17,6 +17,7 @@
 struct session {
 	const struct audit_source *source;
 	struct meter meter;
+	bool has_phase;
 	enum ledger_audit_phase phase;
 	uint64_t start_boot_ms; /* of the phase */
 	bool json;
@@ -103,11 +104,12 @@ static void on_progress(
 	uint64_t boot_ms = clock_boot_ms(clock_system());
 	struct meter_reading reading = {0};
 
-	if (!s->meter.what || s->phase != phase) {
+	if (!s->has_phase || s->phase != phase) {
+		meter_end(&s->meter); /* it has a thread, which looks at what follows */
+		s->has_phase = true;
 		s->phase = phase;
 		s->start_boot_ms = boot_ms;
-		meter_clear(&s->meter);
-		meter_init(&s->meter, stderr, isatty(STDERR_FILENO), phase_name(phase));
+		s->meter.what = phase_name(phase);
 	}
 	reading.elapsed_ms = boot_ms - s->start_boot_ms;
 	if (phase == AUDIT_VERSIONS)
@@ -171,13 +173,12 @@ static void on_opening(void *arg)
 	struct session *s = arg;
 	uint64_t elapsed_ms = clock_boot_ms(clock_system()) - s->start_boot_ms;
 
-	if (!isatty(STDERR_FILENO) || elapsed_ms < METER_AFTER_MS + s->n_told * 1000)
+	if (!s->meter.is_live || elapsed_ms < METER_AFTER_MS + s->n_told * 1000)
 		return;
 	s->n_told++;
 	fprintf(stderr, "\rreading the ledger, %llu s\033[K",
 		(unsigned long long)elapsed_ms / 1000);
 	fflush(stderr);
-	s->meter.out = stderr;
 	s->meter.has_line = true; /* the meter's to take away */
 }
 
@@ -190,8 +191,7 @@ static enum rc open_folder(struct session *s, const struct local_audit_config *c
 	own.tick = on_opening;
 	own.arg = s;
 	rc = local_audit_open(&own, ret_source, err);
-	if (s->meter.has_line)
-		meter_clear(&s->meter);
+	meter_clear(&s->meter);
 	return rc;
 }
 
@@ -201,8 +201,10 @@ int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool j
 	struct ledger_audit_summary sum = {0};
 	struct audit_source *source = NULL;
 	struct err err = {0};
-	enum rc rc = open_folder(&s, cfg, &source, &err);
+	enum rc rc;
 
+	meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "");
+	rc = open_folder(&s, cfg, &source, &err);
 	s.source = source;
 	if (rc == RC_OK && json)
 		printf("{\"findings\":[");
@@ -214,7 +216,7 @@ int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool j
 					  .progress = on_progress,
 					  .arg = &s},
 			&sum, &err);
-	meter_clear(&s.meter);
+	meter_end(&s.meter);
 	if (source && json)
 		sum_json(&sum, rc == RC_OK);
 	else if (rc == RC_OK)

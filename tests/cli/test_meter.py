@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import http.server
 import os
+import pathlib
 import pty
 import re
 import select
@@ -17,6 +18,7 @@ import time
 import pytest
 
 from consuming import BINARY, bundle
+from operator_kit import Baler
 
 KEY = "2026/11/23/11/bundle-" + "0" * 31 + "1.tar.gz"
 FILES = {f"f{i}": os.urandom(50_000) for i in range(20)}
@@ -165,3 +167,39 @@ def test_nothing_of_it_in_a_pipe(environment, tmp_path):
     for process in running:
         out, talk = process.communicate(timeout=30)
         assert process.returncode == 0 and "%" not in out + talk and "\r" not in out + talk, talk
+
+
+def waits_for_its_reader(process, seconds=60):
+    """Its main thread has slept for half a second without using the CPU."""
+    seen, until = [], time.monotonic() + seconds
+    while len(seen) < 5 or set(seen[-5:]) != {("S", *seen[-1][1:])}:
+        assert time.monotonic() < until and process.poll() is None, seen
+        time.sleep(0.1)
+        fields = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        seen.append((fields[0], fields[11], fields[12]))
+
+
+def test_nothing_draws_when_the_ledger_is_verified(tmp_path):
+    """It has many phases, each with a line of its own; at the end, when it gives its results, nobody is there who would draw."""
+    baler = Baler(tmp_path / "s")
+    baler.put("data/x")
+    baler.wait(baler.bundles)
+    baler.stop()
+    screen_side, terminal = pty.openpty()
+    reader, writer = os.pipe()
+    size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"-" * size)  # so that it has to wait with its first line
+    words = [BINARY, "verify", "--ledger", "--data", str(tmp_path / "s" / "data")]
+    with subprocess.Popen(words, env=os.environ | {"TERM": "xterm"}, stdout=writer, stderr=terminal) as process:
+        try:
+            os.close(writer)
+            waits_for_its_reader(process)
+            names = [p.read_text().strip() for p in pathlib.Path(f"/proc/{process.pid}/task").glob("*/comm")]
+            assert "meter" not in names, names
+            while os.read(reader, 4096):
+                pass
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            for fd in (reader, screen_side, terminal):
+                os.close(fd)
