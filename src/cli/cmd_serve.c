@@ -1,6 +1,7 @@
 /* baler serve: from settings to a running server, and back on a signal. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -8,11 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/compose.h"
 #include "obs/log.h"
 
 #define STOP_DEADLINE_MS 6000 /* requests in hand; the promise is 10 s for everything */
+#define END_ANYWAY_MS 9000
 
 /* No core files with secrets in them, no look into memory by the user's other processes, no privileges by exec, no group or
  * world access, as many sockets as we may. */
@@ -101,6 +104,22 @@ static const char *wait_for_end(const sigset_t *set, bool hangup_is_end, struct 
 	return number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
 }
 
+/* A call to another store may hang for minutes. The end may be cut off: all that was acknowledged is on disk. */
+static void *end_anyway(void *status)
+{
+	clock_sleep_ms(clock_system(), END_ANYWAY_MS);
+	log_event(EV_SERVE_CUT);
+	_exit((int)(intptr_t)status);
+}
+
+static void promise_end(int status)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, end_anyway, (void *)(intptr_t)status) == 0)
+		pthread_detach(thread);
+}
+
 /* For whoever sits there; lines that a shell ignores. */
 static void say_what_next(const struct serve_options *o, const struct root_key *key)
 {
@@ -175,6 +194,7 @@ static int serve(const struct serve_options *o, struct arena *a)
 		log_event(EV_SERVE_STOPPING,
 			LF_STR("signal", wait_for_end(&signals, hangup_is_end, c, o)));
 		status = compose_failed(c) ? EXIT_FAILED : EXIT_OK;
+		promise_end(status);
 	} else {
 		root_key_forget(o->data, &key);
 		status = complain(&err, rc);

@@ -390,7 +390,6 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 {
 	if (!c)
 		return;
-	reconcile_stop(c->reconcile);
 	watch_stop(c->watch);
 	if (c->pipeline)
 		pipeline_stop(c->pipeline);
@@ -398,6 +397,7 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 		function_stop(c->function);
 	if (c->gateway)
 		gateway_stop(c->gateway, deadline_ms);
+	reconcile_stop(c->reconcile); /* it may wait for another store: nothing else waits for it */
 	if (c->pipeline) {
 		pthread_join(c->bundler, NULL);
 		pipeline_free(c->pipeline);

@@ -2,6 +2,8 @@
 X(EV_SERVE_READY, LOG_INFO, "serve-ready", "the endpoint accepts requests")
 X(EV_SERVE_STOPPING, LOG_INFO, "serve-stopping", "a signal came: no new requests, finishing what is in hand")
 X(EV_SERVE_STOPPED, LOG_INFO, "serve-stopped", "everything in hand is finished")
+X(EV_SERVE_CUT, LOG_WARNING, "serve-cut",
+	"something in hand, such as a call to another store, did not end in time; the next start recovers it")
 X(EV_TLS_RENEWED, LOG_INFO, "tls-renewed", "certificate and key were read again; new connections are shown them")
 X(EV_TLS_KEPT, LOG_ERROR, "tls-kept", "the new certificate or key cannot be used; the old pair stays")
 X(EV_BUNDLE_PUBLISHED, LOG_INFO, "bundle-published", "a bundle is visible to its consumer")

@@ -2,6 +2,7 @@
 import http.client
 import http.server
 import threading
+import time
 import urllib.parse
 
 from foreign_store import ForeignStore
@@ -11,7 +12,8 @@ DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>a polic
 
 
 class Door(http.server.ThreadingHTTPServer):
-    """Passes requests on. state: "open", "shut" (connections are closed without an answer), "denied" (each is answered 403)."""
+    """Passes requests on. state: "open", "shut" (connections are closed without an answer), "denied" (each is answered 403),
+    "hung" (none is answered)."""
     daemon_threads = True
 
     def __init__(self, port):
@@ -36,6 +38,8 @@ class Passing(http.server.BaseHTTPRequestHandler):
         if self.server.state == "shut":
             self.close_connection = True
             return
+        if self.server.state == "hung":
+            time.sleep(60)
         if self.server.state == "denied":
             self.answer(403, [("Content-Type", "application/xml")], DENIED)
             return

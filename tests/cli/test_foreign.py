@@ -176,3 +176,16 @@ def test_a_store_that_gives_more_than_a_page(tmp_path, store):
     finally:
         store.door.versions = None
         world.baler.stop()
+
+
+def test_it_ends_within_10_s_also_when_the_store_hangs(tmp_path, store):
+    world = World(tmp_path / "s", store, BUCKET, "--reconcile-interval", "1s", "--reconcile-after", "0s")
+    n_asked, store.door.state = store.door.n_asked, "hung"
+    try:
+        world.baler.wait(lambda: store.door.n_asked > n_asked)
+        begun = time.monotonic()
+        assert world.baler.server.stop() == 0
+        assert time.monotonic() - begun < 10
+    finally:
+        store.door.state = "open"
+        world.baler.server.process.kill()
