@@ -130,6 +130,14 @@ static enum rc load(struct journal *j, struct err *err)
 	return n ? err_errno(err, EIO, "read '%s'", j->path) : RC_OK;
 }
 
+/* For adding lines; what is open stays so. */
+static enum rc open_end(struct journal *j, struct err *err)
+{
+	if (j->fd < 0)
+		j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	return j->fd < 0 ? err_errno(err, errno, "open '%s'", j->path) : RC_OK;
+}
+
 /* Writes these, one line each, in the place of all. */
 static enum rc rewrite(struct journal *j, struct entry **entries, size_t n, struct err *err)
 {
@@ -141,13 +149,14 @@ static enum rc rewrite(struct journal *j, struct entry **entries, size_t n, stru
 		add_line(&out, entries[i]);
 	rc = file_replace(j->path, buf_slice(&out), 0600, err);
 	buf_release(&out);
+	/* Also when that failed, at its last step, another file may have the name by now. */
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = -1;
 	if (rc != RC_OK)
 		return rc;
 	j->lines = n;
-	if (j->fd >= 0)
-		close(j->fd);
-	j->fd = open(j->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-	return j->fd < 0 ? err_errno(err, errno, "open '%s'", j->path) : RC_OK;
+	return open_end(j, err);
 }
 
 enum rc journal_open(const char *path, size_t keep, struct journal **ret_journal, struct err *err)
@@ -160,13 +169,10 @@ enum rc journal_open(const char *path, size_t keep, struct journal **ret_journal
 	j->fd = -1;
 	j->keep = keep;
 	rc = load(j, err);
-	if (rc == RC_OK && (j->needs_rewrite || access(path, F_OK) != 0)) {
+	if (rc == RC_OK && (j->needs_rewrite || access(path, F_OK) != 0))
 		rc = rewrite(j, j->entries, j->n, err);
-	} else if (rc == RC_OK) {
-		j->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-		if (j->fd < 0)
-			rc = err_errno(err, errno, "open '%s'", path);
-	}
+	else if (rc == RC_OK)
+		rc = open_end(j, err);
 	if (rc != RC_OK) {
 		journal_close(j);
 		return err_ctx(err, rc, "journal");
@@ -204,33 +210,62 @@ uint64_t journal_first_ms(struct journal *j, const struct os_object *bundle)
 	return ms;
 }
 
-enum rc journal_add(struct journal *j, const struct os_object *bundle, struct err *err)
+static void free_entry(struct journal *j, struct entry *e)
 {
-	struct entry *e;
-	struct buf line;
-	off_t end;
-	enum rc rc;
+	table_remove(&j->by_key, slice_str(e->key));
+	free(e->key);
+	free(e);
+}
 
-	buf_init(&line, LINE_MAX_BYTES);
-	pthread_mutex_lock(&j->lock);
-	e = note(j, bundle->key, bundle->modified_wall_ms, bundle->etag);
-	add_line(&line, e);
+/* What is not in the file must not be believed here, nor be written when that is made anew. */
+static void take_back(struct journal *j, struct entry *e, const struct entry *before)
+{
+	if (before->key) {
+		*e = *before;
+	} else {
+		j->n--; /* it was the last */
+		free_entry(j, e);
+	}
+}
+
+static enum rc append(struct journal *j, struct slice line, struct err *err)
+{
+	off_t end;
+	enum rc rc = open_end(j, err);
+
+	if (rc != RC_OK)
+		return rc;
 	end = lseek(j->fd, 0, SEEK_END);
 	rc = file_write_all(j->fd, line.p, line.n, err);
 	if (rc == RC_OK && fdatasync(j->fd) != 0)
 		rc = err_errno(err, errno, "fsync");
-	if (rc == RC_OK) {
+	/* Half a line would join the next one. */
+	if (rc != RC_OK && end >= 0 && ftruncate(j->fd, end) != 0)
+		rc = RC_FATAL;
+	return rc;
+}
+
+enum rc journal_add(struct journal *j, const struct os_object *bundle, struct err *err)
+{
+	struct entry *e, before = {0};
+	struct buf line;
+	enum rc rc;
+
+	buf_init(&line, LINE_MAX_BYTES);
+	pthread_mutex_lock(&j->lock);
+	e = table_get(&j->by_key, bundle->key);
+	if (e)
+		before = *e;
+	e = note(j, bundle->key, bundle->modified_wall_ms, bundle->etag);
+	add_line(&line, e);
+	rc = append(j, buf_slice(&line), err);
+	if (rc == RC_OK)
 		j->lines++;
-	} else {
-		/* Half a line would join the next one; and it must not be believed here either. */
-		if (end >= 0 && ftruncate(j->fd, end) != 0)
-			rc = RC_FATAL;
-		e->last_ms = 0;
-		err_ctx(err, rc, "journal '%s'", j->path);
-	}
+	else
+		take_back(j, e, &before);
 	pthread_mutex_unlock(&j->lock);
 	buf_release(&line);
-	return rc;
+	return rc == RC_OK ? rc : err_ctx(err, rc, "journal '%s'", j->path);
 }
 
 void journal_begin_listing(struct journal *j)
@@ -240,7 +275,7 @@ void journal_begin_listing(struct journal *j)
 	pthread_mutex_unlock(&j->lock);
 }
 
-/* Those that stay, in order, from max of the others the youngest; and behind them those that go. */
+/* Those that stay, in order: all that were seen, and of the others the youngest. Behind them those that go. */
 static size_t sort_out(const struct journal *j, size_t n_unseen, struct entry **sorted)
 {
 	size_t n_kept = 0, n_gone = 0, n_leave = n_unseen > j->keep ? n_unseen - j->keep : 0;
@@ -269,11 +304,8 @@ enum rc journal_trim(struct journal *j, struct err *err)
 		sorted = xcalloc(j->n + 1, sizeof(*sorted));
 		n_kept = sort_out(j, n_unseen, sorted);
 		rc = rewrite(j, sorted, n_kept, err);
-		for (size_t i = n_kept; rc == RC_OK && i < j->n; i++) {
-			table_remove(&j->by_key, slice_str(sorted[i]->key));
-			free(sorted[i]->key);
-			free(sorted[i]);
-		}
+		for (size_t i = n_kept; rc == RC_OK && i < j->n; i++)
+			free_entry(j, sorted[i]);
 		if (rc == RC_OK) {
 			memcpy(j->entries, sorted, n_kept * sizeof(*sorted));
 			j->n = n_kept;

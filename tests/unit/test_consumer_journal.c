@@ -2,6 +2,8 @@
 #include "folder_fixture.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "consumer/journal.h"
 
@@ -171,6 +173,42 @@ static void one_replayed_again_and_again_is_one_line(void **state)
 	}
 }
 
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A full disk, say: what could not be noted is not there, neither now nor in a file that is made anew later. */
+static void what_could_not_be_added_leaves_no_trace(void **state)
+{
+	struct world *w = *state;
+	struct os_object young = bundle("bundle-0005", 5, "e"),
+			 again = bundle("bundle-0005", 9, "e"),
+			 new = bundle("bundle-new", 700, "e");
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(journal_add(w->journal, &young, NULL), RC_OK);
+	limit_files(10);
+	assert_int_not_equal(journal_add(w->journal, &new, NULL), RC_OK);
+	assert_int_not_equal(journal_add(w->journal, &again, NULL), RC_OK);
+	limit_files(RLIM_INFINITY);
+	for (unsigned i = 0; i < 2 * KEEP; i++) /* lines enough for a trim */
+		assert_int_equal(journal_add(w->journal, &young, NULL), RC_OK);
+	journal_begin_listing(w->journal);
+	assert_int_equal(journal_trim(w->journal, NULL), RC_OK);
+	assert_int_equal(n_lines(w->path), 1);
+	for (int i = 0; i < 2; i++) {
+		assert_true(journal_has(w->journal, &young));
+		assert_false(journal_has(w->journal, &again) || journal_has(w->journal, &new));
+		assert_int_equal(journal_first_ms(w->journal, &new), 700);
+		open_again(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +216,8 @@ int main(void)
 			a_bundle_added_is_there_after_opening_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_replayed_bundle_is_another_but_keeps_its_first_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_could_not_be_added_leaves_no_trace, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_stays_small, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			one_replayed_again_and_again_is_one_line, setup, teardown),
