@@ -203,6 +203,19 @@ static bool invoke_trip(struct run *run)
 	return true;
 }
 
+static void look_last(struct run *run)
+{
+	for (int looks = 1;; looks++) {
+		run_look(run);
+		if (!run->look_err.text[0])
+			return;
+		if (looks == RUNNER_LAST_LOOKS)
+			break;
+		clock_sleep_ms(run->options->clock, RUNNER_POLL_MAX_MS);
+	}
+	oracle_problem(run->oracle, "the last look failed: %s", run->look_err.text);
+}
+
 /* What is too much comes, if it comes, with a batch that begins after the one that had all: about as long as that took. */
 static void settle(struct run *run)
 {
@@ -219,7 +232,7 @@ static void settle(struct run *run)
 			left_ms < RUNNER_POLL_MAX_MS ? left_ms : RUNNER_POLL_MAX_MS);
 		run_tell(run, RUN_SETTLING);
 	}
-	run_look(run);
+	look_last(run);
 }
 
 /* All rounds of the type; false when one ended early. */

@@ -4,7 +4,8 @@
  * 1. Bundles older than 240 s are deleted; before tests that count bundles or wait for what must not come, all of them.
  * 2. The files are hashed, then uploaded by `concurrency` threads.
  * 3. The distribution bucket is looked at until every file has arrived or the time is over; each new bundle is read whole.
- * 4. One last look, about as long after as the arrival took, for what is too much; then the oracle judges.
+ * 4. One last look, about as long after as the arrival took, for what is too much; then the oracle judges. A last look that fails
+ *    is made again, RUNNER_LAST_LOOKS times in all; then the run has failed: what was not seen cannot be judged.
  * 5. Unless files are to be kept, a run that passed removes the versions it put in, and the bundles that hold nothing but
  *    its own files. A failed run leaves everything for inspection.
  *
@@ -14,8 +15,8 @@
  *   direct_invoke          keys where no event comes of them, one invocation: exactly the files that fit one bundle, from the
  *                          first on; the log's tail says how many, and when not all fit that they do not
  *   memory_pressure        the same, but where it stops is the function's affair: what is bundled is the first files, at
- *                          least one, as many as the log's tail says; a run that timed out is no failure; the server's peak memory,
- *                          where server_pid lets it be seen, is at most RUNNER_MEMORY_MAX
+ *                          least one, as many as the log's tail says; one that timed out may have bundled fewer, or none. The server's
+ *                          peak memory, where server_pid lets it be seen, is at most RUNNER_MEMORY_MAX
  *   file_not_found         one file's version is deleted as soon as it is in. The bundler must wait longer than that takes:
  *                          a batch window of a second or more
  *   key_sanitization       "../../malicious_file.txt" goes in before "safe_file.txt"
@@ -41,6 +42,7 @@
 #define RUNNER_POLL_MAX_MS 500
 #define RUNNER_SETTLE_MIN_MS 250   /* before the last look */
 #define RUNNER_SETTLE_MAX_MS 15000 /* the contract's batch window */
+#define RUNNER_LAST_LOOKS 5
 #define RUNNER_INVOKED_MS 10000 /* from the end of an invocation until its bundle must be there */
 #define RUNNER_SMALLER 4       /* times; what bundles of compressible files must come to at least */
 #define RUNNER_LOOKUPS_MAX 100 /* foreign members looked for in the landing bucket, a run */

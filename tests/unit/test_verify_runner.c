@@ -61,6 +61,8 @@ struct world {
 	uint64_t window_end_ms;
 	uint64_t late_ms; /* when the second of SHIPS_ONE_TWICE_LATE is due; 0: not known yet */
 	size_t n_deleted; /* versions deleted while a file_not_found ran */
+	unsigned n_list_failures; /* to come, once all has arrived */
+	bool is_settling;
 	struct function function;
 	uint64_t server_pid;
 	struct scenario scenario;
@@ -377,6 +379,7 @@ static void on_progress(void *arg, const struct run_progress *progress)
 {
 	struct world *w = arg;
 
+	w->is_settling = false; /* the bundler's own looks do not fail */
 	/* One that was quicker than the deletion. */
 	if (progress->phase == RUN_WAITING && w->wrong == COMES_LATE_TO_ONE)
 		put_victim_back(w);
@@ -385,6 +388,18 @@ static void on_progress(void *arg, const struct run_progress *progress)
 		bundle_all(w);
 	if (w->wrong == SHIPS_ONE_TWICE_LATE)
 		put_kept(w);
+	w->is_settling = progress->phase == RUN_SETTLING;
+}
+
+static const struct object_store_ops *plain_ops; /* of the_world's store */
+
+static enum rc list_or_fail(struct object_store *os, const struct os_list_query *query,
+	struct arena *a, struct os_list_page *ret_page, struct err *err)
+{
+	if (!the_world->is_settling || !the_world->n_list_failures)
+		return plain_ops->list(os, query, a, ret_page, err);
+	the_world->n_list_failures--;
+	return err_set(err, RC_AGAIN, "nobody answers");
 }
 
 /* The bytes that were deleted, made again: the same key and size give the same. */
@@ -501,6 +516,26 @@ static void a_right_run_passes_and_removes_what_it_put_in(void **state)
 	assert_int_equal(w->result.source_bytes, 3 << 20);
 	assert_int_equal(count(w, LANDING, true), 0);
 	assert_int_equal(count(w, DISTRIBUTION, false), 0);
+}
+
+/* What is too much would be seen then, and only then. */
+static void a_last_look_that_fails_is_no_pass(void **state)
+{
+	struct world *w = *state;
+	struct object_store_ops failing = *w->store->ops;
+
+	plain_ops = w->store->ops;
+	failing.list = list_or_fail;
+	w->store->ops = &failing;
+	w->n_list_failures = RUNNER_LAST_LOOKS - 1;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	if (!w->result.is_passed)
+		fail_msg("%s", w->result.texts[0]);
+	w->n_list_failures = RUNNER_LAST_LOOKS;
+	w->is_settling = false;
+	assert_int_equal(run(w, false, NULL), RC_OK);
+	w->store->ops = plain_ops;
+	assert_says(w, "the last look failed: nobody answers");
 }
 
 static void keep_files_keeps_both(void **state)
@@ -866,6 +901,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(a_right_run_passes_and_removes_what_it_put_in),
 		IN_WORLD(keep_files_keeps_both),
+		IN_WORLD(a_last_look_that_fails_is_no_pass),
 		cmocka_unit_test(each_wrong_fails_the_run),
 		IN_WORLD(idempotency_wants_two_bundles),
 		IN_WORLD(idempotency_fails_when_an_overwrite_is_not_shipped),
