@@ -6,6 +6,9 @@
 #define CHECKSUM_AT 148
 #define CHECKSUM_BYTES 8
 #define KIND_AT 156
+#define MAGIC_AT 257
+#define PREFIX_AT 345
+static const char magic[] = "ustar"; /* with its NUL */
 
 void tar_walk_init(struct tar_walk *w)
 {
@@ -101,6 +104,13 @@ static bool next_record(struct slice *rest, struct slice *ret_key, struct slice 
 	return true;
 }
 
+/* An empty one some readers take for no name, and some for none in the header; some end it at a NUL. */
+static bool is_bad_name(struct slice key, struct slice value)
+{
+	return (slice_eq_str(key, "path") || slice_eq_str(key, "linkpath")) &&
+	       (value.n == 0 || memchr(value.p, '\0', value.n));
+}
+
 static enum rc take_pax(struct tar_walk *w, struct err *err)
 {
 	struct slice rest = buf_slice(&w->pax), key, value;
@@ -110,6 +120,8 @@ static enum rc take_pax(struct tar_walk *w, struct err *err)
 			return refuse(err, "a damaged pax header");
 		if (slice_has_prefix(key, slice_str("GNU.sparse.")))
 			return refuse(err, "a sparse file");
+		if (is_bad_name(key, value))
+			return refuse(err, "a pax header with a bad name");
 		if (!slice_eq_str(key, "size"))
 			continue;
 		if (w->has_pax_size || !slice_to_u64(value, &w->pax_size))
@@ -133,6 +145,8 @@ static enum rc begin_pax(struct tar_walk *w, uint64_t size, struct err *err)
 {
 	if (w->has_pax)
 		return refuse(err, "two pax headers for one member");
+	if (w->has_long_name || w->has_long_link)
+		return refuse(err, "a long name and a pax header for one member");
 	if (size > TAR_PAX_MAX)
 		return refuse(err, "a pax header too large");
 	w->has_pax = true;
@@ -140,11 +154,22 @@ static enum rc begin_pax(struct tar_walk *w, uint64_t size, struct err *err)
 	return RC_OK;
 }
 
+/* GNU's long names: a body, then the member. Of two some readers take the first and some the last. */
+static enum rc begin_long(struct tar_walk *w, bool *has, struct err *err)
+{
+	if (w->has_pax)
+		return refuse(err, "a long name and a pax header for one member");
+	if (*has)
+		return refuse(err, "two long names for one member");
+	*has = true;
+	return RC_OK;
+}
+
 static enum rc begin_member(struct tar_walk *w, uint64_t *size)
 {
 	if (w->has_pax_size)
 		*size = w->pax_size;
-	w->has_pax = w->has_pax_size = false;
+	w->has_pax = w->has_pax_size = w->has_long_name = w->has_long_link = false;
 	w->members++;
 	w->member_bytes += *size;
 	return RC_OK;
@@ -158,9 +183,10 @@ static enum rc take_kind(struct tar_walk *w, unsigned char kind, uint64_t *size,
 		return begin_member(w, size);
 	case 'x':
 		return begin_pax(w, *size, err);
-	case 'K': /* GNU's long names: a body, then the member */
+	case 'K':
+		return begin_long(w, &w->has_long_link, err);
 	case 'L':
-		return RC_OK;
+		return begin_long(w, &w->has_long_name, err);
 	case 'g':
 		return refuse(err, "a global header");
 	case 'S':
@@ -183,10 +209,14 @@ static enum rc take_header(struct tar_walk *w, struct err *err)
 	if (is_zero(w->block, TAR_BLOCK_BYTES)) {
 		w->is_at_end = true;
 		w->end_bytes = TAR_BLOCK_BYTES;
+		if (w->has_long_name || w->has_long_link)
+			return refuse(err, "a long name without a member");
 		return w->has_pax ? refuse(err, "a pax header without a member") : RC_OK;
 	}
 	if (!is_checksum_right(w->block) || !read_number(w->block + SIZE_AT, SIZE_BYTES, &size))
 		return refuse(err, "a damaged header");
+	if (memcmp(w->block + MAGIC_AT, magic, sizeof(magic)) != 0 && w->block[PREFIX_AT])
+		return refuse(err, "a prefix in a header that is not ustar's");
 	rc = take_kind(w, w->block[KIND_AT], &size, err);
 	if (rc == RC_OK && size > INT64_MAX - TAR_BLOCK_BYTES)
 		rc = refuse(err, "a damaged header");

@@ -32,12 +32,26 @@ def raw_header(name, size, kind):
     return info.tobuf(tarfile.USTAR_FORMAT)
 
 
+def long_name(name):
+    """GNU's: a header and a body in front of the member, which it gives its name."""
+    return raw_header("././@LongLink", len(name) + 1, b"L") + name + bytes(512 - len(name))
+
+
 def record(text):
     """ "LEN key=value\\n", LEN counting itself."""
     n = len(text) + 2
     while len(f"{n} {text}\n") != n:
         n += 1
     return f"{n} {text}\n".encode()
+
+
+def changed(tar, at, put):
+    """Its first header with other bytes there, and a checksum that is right."""
+    header = bytearray(tar[:512])
+    header[at:at + len(put)] = put
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + tar[512:]
 
 
 def gz(tar):
@@ -76,6 +90,14 @@ STRANGE = {
     "pax size beyond 64 bits": (gz(pax(record("size=36893488147419103237")) + GOOD + END), "pax header"),
     "pax record longer than its header": (gz(pax(b"99 path=b\n") + GOOD + END), "pax header"),
     "two pax headers": (gz(pax(record("path=b")) + pax(record("path=c")) + GOOD + END), "pax header"),
+    "an empty pax path": (gz(pax(record("path=")) + GOOD + END), "bad name"),
+    "a NUL in a pax path": (gz(pax(record("path=b\0c")) + GOOD + END), "bad name"),
+    "a prefix with GNU's magic": (gz(changed(changed(GOOD, 345, b"b"), 257, b"ustar  \0") + END), "prefix"),
+    "a prefix without a magic": (gz(changed(changed(GOOD, 345, b"b"), 257, bytes(8)) + END), "prefix"),
+    "two long names": (gz(long_name(b"b") + long_name(b"c") + GOOD + END), "two long names"),
+    "a long name, then a pax header": (gz(long_name(b"b") + pax(record("path=c")) + GOOD + END), "long name and a pax header"),
+    "a pax header, then a long name": (gz(pax(record("path=c")) + long_name(b"b") + GOOD + END), "long name and a pax header"),
+    "a long name without a member": (gz(GOOD + long_name(b"b") + END), "long name without a member"),
     "a pax header without a member": (gz(GOOD + pax(record("path=b")) + END), "pax header"),
     "a header with a wrong checksum": (gz(member("b", b"1") + DAMAGED + END), "damaged"),
     "an unknown kind of header": (gz(raw_header("v", 0, b"V") + GOOD + END), "'V'"),
@@ -95,6 +117,8 @@ def test_verify_says_why(tmp_path, kind):
 SOUND = {
     "ours": WHOLE,
     "long names": gz(member("n" * 200 + "/" + "é" * 100, b"x") + END),
+    "a prefix": gz(changed(GOOD, 345, b"b") + END),
+    "GNU's long name": gz(long_name(b"b" * 200) + GOOD + END),
     "a pax size that is true": gz(pax(record("size=5")) + GOOD + END),
     "ten zero blocks more": gz(GOOD + END + bytes(5120)),
 }
