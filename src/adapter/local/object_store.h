@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "adapter/local/local_internal.h"
+#include "adapter/local/version.h"
 #include "port/object_store.h"
 
 #define STORE_BLOCK_BYTES (256u << 10)
@@ -48,5 +49,8 @@ enum rc store_publish(struct object_store *os, struct slice bucket, struct slice
 	struct slice staged, struct err *err);
 enum rc store_discard(
 	struct object_store *os, struct slice bucket, struct slice key, struct err *err);
+/* Inside a commit: takes away the rows of the blobs that st, bound, tells in its column 0; their files are for drops. Ends st. */
+enum rc stage_drop_blobs(
+	struct db_conn *conn, sqlite3_stmt *st, struct drops *drops, struct err *err);
 
 #endif

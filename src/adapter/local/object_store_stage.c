@@ -328,16 +328,13 @@ struct discard_op {
 	struct drops drops;
 };
 
-static enum rc drop_blobs(struct discard_op *w, struct db_conn *conn, struct err *err)
+enum rc stage_drop_blobs(
+	struct db_conn *conn, sqlite3_stmt *st, struct drops *drops, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(
-		conn, "SELECT blob FROM stage WHERE bucket = ? AND key = ? AND published = 0");
 	struct blob_id id;
 	bool row = true;
 	enum rc rc;
 
-	db_bind_slice(st, 1, w->bucket);
-	db_bind_slice(st, 2, w->key);
 	while ((rc = db_step(st, &row, err)) == RC_OK && row) {
 		struct slice blob = db_column_slice(st, 0);
 
@@ -347,7 +344,7 @@ static enum rc drop_blobs(struct discard_op *w, struct db_conn *conn, struct err
 		rc = blob_row_delete(conn, blob, err);
 		if (rc != RC_OK)
 			break;
-		drops_add(&w->drops, &id);
+		drops_add(drops, &id);
 	}
 	db_done(st);
 	return rc;
@@ -360,7 +357,10 @@ static enum rc discard_apply(struct commit_op *op, struct db_conn *conn, struct 
 	enum rc rc;
 
 	drops_reset(&w->drops);
-	rc = drop_blobs(w, conn, err);
+	st = db_stmt(conn, "SELECT blob FROM stage WHERE bucket = ? AND key = ? AND published = 0");
+	db_bind_slice(st, 1, w->bucket);
+	db_bind_slice(st, 2, w->key);
+	rc = stage_drop_blobs(conn, st, &w->drops, err);
 	if (rc != RC_OK)
 		return rc;
 	st = db_stmt(conn, "DELETE FROM stage WHERE bucket = ? AND key = ? AND published = 0");

@@ -18,29 +18,6 @@ struct sweep_op {
 	size_t n;
 };
 
-static enum rc drop_blobs(struct sweep_op *w, struct db_conn *conn, struct err *err)
-{
-	sqlite3_stmt *st = db_stmt(conn, "SELECT s.blob" UNPLANNED);
-	struct blob_id id;
-	bool row = true;
-	enum rc rc;
-
-	db_bind_u64(st, 1, SWEEP_MAX);
-	while ((rc = db_step(st, &row, err)) == RC_OK && row) {
-		struct slice blob = db_column_slice(st, 0);
-
-		if (blob.n != BLOB_ID_BYTES)
-			continue;
-		memcpy(id.bytes, blob.p, BLOB_ID_BYTES);
-		rc = blob_row_delete(conn, blob, err);
-		if (rc != RC_OK)
-			break;
-		drops_add(&w->drops, &id);
-	}
-	db_done(st);
-	return rc;
-}
-
 static enum rc sweep_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
 {
 	struct sweep_op *w = (struct sweep_op *)op;
@@ -48,7 +25,9 @@ static enum rc sweep_apply(struct commit_op *op, struct db_conn *conn, struct er
 	enum rc rc;
 
 	drops_reset(&w->drops);
-	rc = drop_blobs(w, conn, err);
+	st = db_stmt(conn, "SELECT s.blob" UNPLANNED);
+	db_bind_u64(st, 1, SWEEP_MAX);
+	rc = stage_drop_blobs(conn, st, &w->drops, err);
 	if (rc != RC_OK)
 		return rc;
 	st = db_stmt(conn, "DELETE FROM stage WHERE id IN (SELECT s.id" UNPLANNED ")");
