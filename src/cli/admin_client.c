@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter/aws/admin_call.h"
+#include "adapter/aws/rpc/admin_call.h"
 #include "cli/commands.h"
 
 int admin_client_open(

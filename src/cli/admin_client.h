@@ -5,7 +5,7 @@
 #ifndef BALER_CLI_ADMIN_CLIENT_H
 #define BALER_CLI_ADMIN_CLIENT_H
 
-#include "adapter/aws/credentials.h"
+#include "adapter/aws/identity/credentials.h"
 #include "base/json.h"
 #include "cli/settings.h"
 

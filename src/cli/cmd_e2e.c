@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "adapter/aws/lambda.h"
+#include "adapter/aws/lambda/lambda.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/e2e_progress.h"

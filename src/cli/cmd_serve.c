@@ -11,8 +11,9 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
-#include "cli/compose.h"
+#include "cli/serve_options.h"
 #include "obs/log.h"
+#include "serve/compose.h"
 
 #define STOP_DEADLINE_MS 6000 /* requests in hand; the promise is 10 s for everything */
 #define END_ANYWAY_MS 9000

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "adapter/local/local_audit.h"
+#include "adapter/local/audit/local_audit.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/cmd_verify_ledger.h"

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "adapter/local/local_audit.h"
+#include "adapter/local/audit/local_audit.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"

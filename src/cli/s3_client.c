@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "adapter/aws/s3.h"
+#include "adapter/aws/s3/s3.h"
 #include "adapter/wrap/retry.h"
 #include "base/prng.h"
 #include "cli/meter.h"

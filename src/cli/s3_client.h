@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "adapter/aws/credentials.h"
+#include "adapter/aws/identity/credentials.h"
 #include "port/object_store.h"
 
 /* The bucket's own store, retrying, signed for its region. endpoint_url: the flag's, or NULL. os_close. */

@@ -5,7 +5,7 @@
 #ifndef BALER_GATEWAY_AUTH_H
 #define BALER_GATEWAY_AUTH_H
 
-#include "gateway/request.h"
+#include "gateway/http/request.h"
 
 /* The two halves, for who has to read the body in between (invoke.h): the claim, of which nothing may be trusted; and whether it is so
  * for this service. */

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "gateway/listener.h"
-#include "gateway/server.h"
+#include "gateway/http/listener.h"
+#include "gateway/http/server.h"
 
 #define STOP_POLL_MS 5
 

@@ -1,7 +1,7 @@
 #include "gateway/roles.h"
 
-#include "gateway/request.h"
-#include "gateway/route.h"
+#include "gateway/http/request.h"
+#include "gateway/s3/route.h"
 
 #define NONE (1u << BUCKET_NONE)
 #define LANDING (1u << BUCKET_LANDING)

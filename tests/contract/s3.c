@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "adapter/aws/s3_call.h"
+#include "adapter/aws/s3/s3_call.h"
 
 static void check(enum rc rc, const struct err *err)
 {

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapter/local/local_audit.h"
+#include "adapter/local/audit/local_audit.h"
 #include "base/digest.h"
-#include "verify/ledger_audit.h"
 #include "life_internal.h"
+#include "verify/ledger_audit.h"
 
 #define STEPS_MAX 2000
 #define BUNDLES_MAX 100

@@ -1,5 +1,5 @@
 /* ~/.aws/credentials and ~/.aws/config, in both dialects: what is found lies within the file. */
-#include "adapter/aws/profile.h"
+#include "adapter/aws/identity/profile.h"
 #include "fuzz.h"
 
 static void look(struct slice text, enum profile_dialect dialect, const char *name)

@@ -4,7 +4,7 @@
 
 #include "local_fixture.h"
 
-#include "adapter/local/db.h"
+#include "adapter/local/engine/db.h"
 #include "adapter/local/local_internal.h"
 #include "base/digest.h"
 #include "model/s3_event.h"

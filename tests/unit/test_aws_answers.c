@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "adapter/aws/s3.h"
+#include "adapter/aws/s3/s3.h"
 
 #define ANY UINT64_MAX
 #define HUGE_ANSWER (1u << 20)

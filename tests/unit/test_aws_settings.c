@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "adapter/aws/credentials.h"
-#include "adapter/aws/endpoint.h"
-#include "adapter/aws/profile.h"
+#include "adapter/aws/identity/credentials.h"
+#include "adapter/aws/identity/endpoint.h"
+#include "adapter/aws/identity/profile.h"
 #include "base/file.h"
 
 /* An environment of "NAME=value" words. */

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/root_key.h"
 #include "cli/serve_options.h"
+#include "serve/root_key.h"
 
 static struct arena a;
 static char folder[] = "/tmp/baler-settings-XXXXXX";

@@ -5,7 +5,7 @@
 #define SHOWN_MAX 100
 #include "failures_fixture.h"
 
-#include "adapter/local/local_audit.h"
+#include "adapter/local/audit/local_audit.h"
 #include "verify/ledger_audit.h"
 
 #define HOUR_MS UINT64_C(3600000)

@@ -4,8 +4,8 @@
  * store here has no operations at all: reaching it would crash.
  */
 #include "check.h"
-#include "gateway/request.h"
-#include "gateway/route.h"
+#include "gateway/http/request.h"
+#include "gateway/s3/route.h"
 
 #define SECRET "a secret of the right length, 40 bytes.."
 

@@ -1,6 +1,6 @@
 /* If-* and Range: RFC 9110 sections 13.2.2 and 14.2, as S3 has them. */
 #include "check.h"
-#include "gateway/conditions.h"
+#include "gateway/s3/conditions.h"
 
 #define MODIFIED_MS 1000000000500ull /* 2001-09-09T01:46:40.5Z */
 #define NOW_MS 1100000000000ull

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/connections.h"
 #include "gateway/gateway.h"
+#include "gateway/http/connections.h"
 
 #define IDLE_MS 60000
 #define N_PEERS 8

@@ -3,9 +3,9 @@
  * roles.c is a mistake in one of the two. And each denial comes before the store is touched: the store here has no operations.
  */
 #include "check.h"
-#include "gateway/request.h"
+#include "gateway/http/request.h"
 #include "gateway/roles.h"
-#include "gateway/route.h"
+#include "gateway/s3/route.h"
 
 /* Where each role may do it: L(anding) D(istribution) A(rchive) O(ther). Admin: wherever it applies. */
 struct expectation {

@@ -1,7 +1,7 @@
 /* adapter/local/local_audit: what an auditor of a stopped server's folder is told when a server starts in the middle. */
 #include "check.h"
 
-#include "adapter/local/local_audit.h"
+#include "adapter/local/audit/local_audit.h"
 #include "operator_fixture.h"
 
 static void remove_version(

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "adapter/local/blobs.h"
+#include "adapter/local/engine/blobs.h"
 #include "base/file.h"
 
 struct fixture {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "adapter/local/committer.h"
+#include "adapter/local/engine/committer.h"
 #include "base/file.h"
 
 struct fixture {

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "adapter/local/db.h"
-#include "adapter/local/schema.sql.h"
+#include "adapter/local/engine/db.h"
+#include "adapter/local/engine/schema.sql.h"
 #include "base/file.h"
 
 struct fixture {

@@ -1,7 +1,7 @@
 /* The table of flights against a plain array, over random operations. */
 #include "check.h"
 
-#include "adapter/local/flight.h"
+#include "adapter/local/queue/flight.h"
 #include "base/prng.h"
 
 #define N_IDS 3000

@@ -1,7 +1,7 @@
 /* What the local queue promises beyond the contract's suite: restarts, forged receipts, clocks, sums. */
 #include "local_queue_help.h"
 
-#include "adapter/local/event_queue.h"
+#include "adapter/local/queue/event_queue.h"
 #include "base/prng.h"
 
 /* [EQ-11] The timeout ends while nobody calls; the keeper writes the count. */

@@ -1,8 +1,8 @@
 /* The local queue under load: bounds, wake-ups, many callers at once. */
 #include "local_queue_help.h"
 
-#include "adapter/local/event_queue.h"
-#include "adapter/local/flight.h"
+#include "adapter/local/queue/event_queue.h"
+#include "adapter/local/queue/flight.h"
 
 /* Sends n bodies of size bytes. */
 static void send_many(struct event_queue *q, size_t n, size_t size)

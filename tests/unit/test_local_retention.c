@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include "adapter/local/retention.h"
+#include "adapter/local/retention/retention.h"
 #include "operator_fixture.h"
 
 struct world {

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "adapter/local/event_queue.h"
-#include "adapter/local/ledger.h"
-#include "adapter/local/object_store.h"
+#include "adapter/local/ledger/ledger.h"
+#include "adapter/local/objects/object_store.h"
+#include "adapter/local/queue/event_queue.h"
 
 static void take_config(struct local *local, const struct local_config *cfg)
 {

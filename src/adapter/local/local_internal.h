@@ -4,8 +4,8 @@
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_LOCAL_INTERNAL_H
 
-#include "adapter/local/blobs.h"
-#include "adapter/local/committer.h"
+#include "adapter/local/engine/blobs.h"
+#include "adapter/local/engine/committer.h"
 #include "adapter/local/local.h"
 #include "base/prng.h"
 #include "port/bucket_store.h"

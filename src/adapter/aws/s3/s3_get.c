@@ -1,0 +1,239 @@
+/*
+ * get_many: up to S3_GET_WINDOW GETs in flight, delivered in the order asked for. The head, the
+ * object whose turn it is, goes to the sink as it arrives; those behind it fill a buffer of
+ * S3_GET_BUFFER each and then pause until their turn.
+ */
+#include <stdlib.h>
+
+#include "adapter/aws/s3/s3_call.h"
+#include "model/object_headers.h"
+
+struct get_run;
+
+struct get_slot {
+	struct get_run *run;
+	const struct object_id *object;
+	size_t index;
+	struct s3_call call;
+	struct buf query, window;
+	bool has_ended;  /* the request; what is in the window may still be undelivered */
+	bool has_begun;  /* the sink knows of it */
+	enum rc outcome; /* once ended */
+	struct err why;
+	struct digest *digest; /* of what was delivered, when the server told a checksum */
+	struct checksum expected;
+};
+
+struct get_run {
+	struct s3 *s3;
+	struct http_lane *lane;
+	const struct object_id *objects;
+	const struct os_sink *sink;
+	size_t n, head, next; /* objects asked for, delivered, started */
+	struct arena arena;   /* of the head's description */
+	enum rc sink_rc;
+	struct err sink_err;
+	struct get_slot slots[S3_GET_WINDOW];
+};
+
+/* A checksum over the whole object, if the server told one (not of parts, not of a range). */
+static void expect_checksum(struct get_slot *slot)
+{
+	for (const enum digest_alg *alg = checksum_algs; *alg; alg++) {
+		struct slice text = s3_call_header(&slot->call, checksum_header(*alg));
+		struct err ignored;
+
+		if (text.n == 0 || checksum_parse(*alg, text, &slot->expected, &ignored) != RC_OK ||
+			slot->expected.type != CHECKSUM_FULL_OBJECT)
+			continue;
+		slot->digest = digest_new(*alg);
+		return;
+	}
+}
+
+static enum rc note_sink(struct get_run *run, enum rc rc)
+{
+	if (rc != RC_OK)
+		run->sink_rc = rc;
+	return rc;
+}
+
+static enum rc begin(struct get_slot *slot)
+{
+	struct get_run *run = slot->run;
+	struct os_object info;
+
+	slot->has_begun = true;
+	expect_checksum(slot);
+	arena_release(&run->arena);
+	run->arena = ARENA_INIT;
+	s3_call_object(&slot->call, slot->object->key, &run->arena, &info);
+	return note_sink(run, run->sink->begin(run->sink->arg, slot->index, &info, &run->sink_err));
+}
+
+static enum rc deliver(struct get_slot *slot, struct slice bytes)
+{
+	struct get_run *run = slot->run;
+	enum rc rc = slot->has_begun ? RC_OK : begin(slot);
+
+	if (rc != RC_OK || bytes.n == 0)
+		return rc;
+	if (slot->digest)
+		digest_update(slot->digest, bytes);
+	return note_sink(run, run->sink->data(run->sink->arg, slot->index, bytes, &run->sink_err));
+}
+
+static enum rc on_data(void *arg, struct slice bytes, bool *ret_pause, struct err *err)
+{
+	struct get_slot *slot = arg;
+	struct get_run *run = slot->run;
+	enum rc rc;
+
+	if (slot->index == run->head) {
+		rc = deliver(slot, bytes);
+		if (rc != RC_OK)
+			*err = run->sink_err;
+		return rc;
+	}
+	if (!buf_add_slice(&slot->window, bytes))
+		*ret_pause = true;
+	return RC_OK;
+}
+
+static void slot_start(struct get_run *run)
+{
+	struct get_slot *slot = &run->slots[run->next % S3_GET_WINDOW];
+
+	*slot = (struct get_slot){
+		.run = run, .object = &run->objects[run->next], .index = run->next};
+	run->next++;
+	buf_init(&slot->query, S3_URL_MAX);
+	buf_init(&slot->window, S3_GET_BUFFER);
+	s3_query_version(&slot->query, slot->object->version);
+	slot->call = (struct s3_call){
+		.method = "GET",
+		.bucket = slot->object->bucket,
+		.key = slot->object->key,
+		.query = buf_slice(&slot->query),
+		.headers = slice_str("x-amz-checksum-mode:ENABLED\n"),
+		.data = on_data,
+		.arg = slot,
+	};
+	slot->outcome = s3_call_prepare(run->s3, &slot->call, &slot->why);
+	slot->has_ended = slot->outcome != RC_OK;
+	if (!slot->has_ended)
+		http_start(run->lane, &slot->call.http);
+}
+
+static void slot_release(struct get_run *run, struct get_slot *slot)
+{
+	http_cancel(run->lane, &slot->call.http);
+	s3_call_release(&slot->call);
+	buf_release(&slot->query);
+	buf_release(&slot->window);
+	digest_free(slot->digest);
+	slot->digest = NULL;
+}
+
+static void slot_ended(struct get_run *run, const struct http_request *req)
+{
+	for (size_t i = run->head; i < run->next; i++) {
+		struct get_slot *slot = &run->slots[i % S3_GET_WINDOW];
+
+		if (&slot->call.http != req)
+			continue;
+		slot->has_ended = true;
+		slot->outcome = s3_call_outcome(&slot->call, &slot->why);
+		return;
+	}
+}
+
+/* The head's turn has come: what was kept of it goes out, the rest may follow. */
+static enum rc turn(struct get_run *run, struct get_slot *slot)
+{
+	enum rc rc = RC_OK;
+
+	if (slot->window.n)
+		rc = deliver(slot, buf_slice(&slot->window));
+	buf_reset(&slot->window);
+	if (rc == RC_OK && !slot->has_ended)
+		http_resume(run->lane, &slot->call.http);
+	return rc;
+}
+
+static void check_digest(struct get_slot *slot)
+{
+	struct checksum got;
+
+	if (!slot->digest)
+		return;
+	got = checksum_of_digest(slot->digest, slot->expected.alg);
+	if (!checksum_eq(&got, &slot->expected))
+		slot->outcome = err_code(&slot->why, RC_CORRUPT, "BadDigest",
+			"'" SLICE_FMT "' does not have its %s", SLICE_ARG(slot->object->key),
+			checksum_name(slot->expected.alg));
+}
+
+static enum rc finish(struct get_run *run, struct get_slot *slot)
+{
+	enum rc rc = RC_OK;
+
+	if (slot->outcome == RC_OK) {
+		rc = deliver(slot, (struct slice){0});
+		if (rc != RC_OK)
+			return rc;
+		check_digest(slot);
+	}
+	return note_sink(run, run->sink->end(run->sink->arg, slot->index, slot->outcome, &slot->why,
+				      &run->sink_err));
+}
+
+static enum rc run_all(struct get_run *run)
+{
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && run->head < run->n) {
+		struct get_slot *slot = &run->slots[run->head % S3_GET_WINDOW];
+		const struct http_request *req;
+
+		while (run->next < run->n && run->next - run->head < S3_GET_WINDOW)
+			slot_start(run);
+		rc = turn(run, slot);
+		if (run->sink_rc != RC_OK)
+			return run->sink_rc;
+		if (!slot->has_ended) {
+			req = http_wait(run->lane);
+			slot_ended(run, req);
+			rc = run->sink_rc;
+			continue;
+		}
+		rc = finish(run, slot);
+		if (rc == RC_OK) {
+			slot_release(run, slot);
+			run->head++;
+		}
+	}
+	return rc;
+}
+
+enum rc s3_get_many(struct object_store *os, const struct object_id *objects, size_t n,
+	const struct os_sink *sink, struct err *err)
+{
+	struct get_run *run = xcalloc(1, sizeof(*run));
+	enum rc rc;
+
+	run->s3 = (struct s3 *)os;
+	run->objects = objects;
+	run->n = n;
+	run->sink = sink;
+	run->lane = http_lane_take(run->s3->http);
+	rc = run_all(run);
+	for (size_t i = run->head; i < run->next; i++)
+		slot_release(run, &run->slots[i % S3_GET_WINDOW]);
+	http_lane_give(run->lane);
+	if (rc != RC_OK && err)
+		*err = run->sink_err;
+	arena_release(&run->arena);
+	free(run);
+	return rc;
+}

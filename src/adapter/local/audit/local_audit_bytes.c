@@ -1,0 +1,217 @@
+/*
+ * The bytes of a version, as a descriptor: the file itself when it is one, else a temporary file without a name.
+ * Looked up anew each time: outside the snapshot, so a version that was deleted meanwhile is gone, and not damaged.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "adapter/local/audit/local_audit_internal.h"
+#include "adapter/local/buckets/version.h"
+#include "adapter/local/engine/folder.h"
+#include "base/file.h"
+
+#define SCRATCH_MEMORY_BYTES (1u << 20)
+
+struct place {
+	uint64_t seq, size;
+	enum version_kind kind;
+};
+
+static enum rc find(
+	struct local_audit *a, const struct object_id *o, struct place *ret_place, struct err *err)
+{
+	bool by_number = slice_has_prefix(o->version, slice_str("seq:"));
+	uint64_t seq = 0, nonce = 0;
+	sqlite3_stmt *st = NULL;
+	bool row = false, parsed;
+	char padded[33] = {0};
+	enum rc rc;
+
+	if (by_number && o->version.n == 20) {
+		snprintf(padded, sizeof(padded), "%.16s%016d", (const char *)o->version.p + 4, 0);
+		parsed = version_parse(slice_str(padded), &seq, &nonce);
+	} else {
+		parsed = version_parse(o->version, &seq, &nonce);
+	}
+	if (!parsed)
+		return err_set(err, RC_ABSENT, "not a version of ours");
+	rc = local_audit_prepare(a,
+		"SELECT v.kind, v.size FROM version v JOIN bucket b ON v.bucket = b.id"
+		" WHERE b.name = CAST(? AS TEXT) AND v.key = ? AND v.seq = ?"
+		" AND (v.is_null OR v.nonce = ?) AND NOT v.is_marker",
+		&st, err);
+	if (rc != RC_OK)
+		return rc;
+	db_bind_slice(st, 1, o->bucket);
+	db_bind_slice(st, 2, o->key);
+	db_bind_u64(st, 3, seq);
+	db_bind_u64(st, 4, nonce);
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && !row)
+		rc = err_set(err, RC_ABSENT, "the version is gone");
+	if (rc == RC_OK)
+		*ret_place = (struct place){
+			seq, db_column_u64(st, 1), (enum version_kind)db_column_u64(st, 0)};
+	local_audit_done(st);
+	return rc;
+}
+
+/* A file without a name: in memory when it is small, as most sources are, which is far quicker. */
+static enum rc scratch_fd(uint64_t size, int *ret_fd, struct err *err)
+{
+	FILE *f;
+
+	if (size <= SCRATCH_MEMORY_BYTES) {
+		*ret_fd = memfd_create("baler-audit", MFD_CLOEXEC);
+		return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "make a file in memory");
+	}
+	f = tmpfile();
+	if (!f)
+		return err_errno(err, errno, "make a temporary file");
+	*ret_fd = fcntl(fileno(f), F_DUPFD_CLOEXEC, 0);
+	fclose(f);
+	return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "make a temporary file");
+}
+
+static enum rc add_body(struct local_audit *a, uint64_t id, int out, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = false;
+	enum rc rc = local_audit_prepare(a, "SELECT data FROM body WHERE id = ?", &st, err);
+
+	if (rc == RC_OK) {
+		db_bind_u64(st, 1, id);
+		rc = db_step(st, &row, err);
+	}
+	if (rc == RC_OK && !row)
+		rc = err_set(err, RC_CORRUPT, "its body row is not there");
+	if (rc == RC_OK) {
+		struct slice data = db_column_slice(st, 0);
+
+		rc = file_write_all(out, data.p, data.n, err);
+	}
+	local_audit_done(st);
+	return rc;
+}
+
+static enum rc blob_open(
+	struct local_audit *a, const struct blob_id *id, int *ret_fd, struct err *err)
+{
+	char path[PATH_MAX], name[2 * BLOB_ID_BYTES + 1];
+
+	hex_encode(id->bytes, BLOB_ID_BYTES, name);
+	snprintf(path, sizeof(path), "%.*s/" FOLDER_BLOBS "/%.2s/%s", PATH_MAX - 64, a->folder,
+		name, name + 2);
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (*ret_fd < 0 && errno == ENOENT)
+		return err_set(
+			err, RC_CORRUPT, "its file 'blobs/%.2s/%s' is not there", name, name + 2);
+	return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "open '%s'", path);
+}
+
+static enum rc add_blob(struct local_audit *a, const struct blob_id *id, int out, struct err *err)
+{
+	ssize_t n;
+	int fd;
+	enum rc rc = blob_open(a, id, &fd, err);
+
+	if (rc != RC_OK)
+		return rc;
+	while ((n = sendfile(out, fd, NULL, 1u << 20)) != 0)
+		if (n < 0 && errno != EINTR) {
+			rc = err_errno(err, errno, "copy a file of the folder");
+			break;
+		}
+	close(fd);
+	return rc;
+}
+
+static enum rc add_segments(struct local_audit *a, const struct place *p, int *out, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	struct version_segment one = {0}, next;
+	unsigned n = 0;
+	bool row = true;
+	enum rc rc = local_audit_prepare(
+		a, "SELECT size, blob, body FROM segment WHERE version = ? ORDER BY idx", &st, err);
+
+	if (rc == RC_OK)
+		db_bind_u64(st, 1, p->seq);
+	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
+		version_segment_read(st, 0, &next);
+		if (n == 1 && *out < 0) /* not alone: the first goes into a scratch file */
+			rc = scratch_fd(p->size, out, err);
+		if (n == 1 && rc == RC_OK)
+			rc = one.has_blob ? add_blob(a, &one.blob, *out, err)
+			     : one.body   ? add_body(a, one.body, *out, err)
+					  : RC_OK;
+		if (n > 0 && rc == RC_OK)
+			rc = next.has_blob ? add_blob(a, &next.blob, *out, err)
+			     : next.body   ? add_body(a, next.body, *out, err)
+					   : RC_OK;
+		if (n++ == 0)
+			one = next;
+	}
+	local_audit_done(st);
+	if (rc != RC_OK || n > 1)
+		return rc;
+	if (n == 1 && one.has_blob)
+		return blob_open(a, &one.blob, out, err);
+	rc = scratch_fd(p->size, out, err);
+	return rc == RC_OK && one.body ? add_body(a, one.body, *out, err) : rc;
+}
+
+/* Whole, or damaged: as many bytes as the row says. */
+static enum rc finish(int fd, uint64_t size, struct err *err)
+{
+	struct stat st;
+
+	if (lseek(fd, 0, SEEK_SET) != 0 || fstat(fd, &st) != 0)
+		return err_errno(err, errno, "look at its bytes");
+	if ((uint64_t)st.st_size != size)
+		return err_set(err, RC_CORRUPT, "it has %llu bytes, its row says %llu",
+			(unsigned long long)st.st_size, (unsigned long long)size);
+	return RC_OK;
+}
+
+enum rc local_audit_fd(
+	struct audit_source *s, const struct object_id *object, int *ret_fd, struct err *err)
+{
+	struct local_audit *a = local_audit_of(s);
+	struct place place, again;
+	struct err gone;
+	int fd = -1;
+	enum rc rc;
+
+	if (local_audit_is_disturbed(a))
+		return local_audit_disturbed(err);
+	rc = find(a, object, &place, err);
+	if (rc != RC_OK)
+		return rc;
+	if (place.kind == VERSION_SEGMENTS)
+		rc = add_segments(a, &place, &fd, err);
+	else
+		rc = scratch_fd(place.size, &fd, err);
+	if (rc == RC_OK && place.kind == VERSION_BODY)
+		rc = add_body(a, place.seq, fd, err);
+	if (rc == RC_OK)
+		rc = finish(fd, place.size, err);
+	if (rc == RC_OK) {
+		*ret_fd = fd;
+		return RC_OK;
+	}
+	if (fd >= 0)
+		close(fd);
+	/* Deleted while this was looking, by a server whose log is not read? It tells the log before it removes a file. */
+	if (rc == RC_CORRUPT && local_audit_is_disturbed(a))
+		return local_audit_disturbed(err);
+	if (rc == RC_CORRUPT && find(a, object, &again, &gone) == RC_ABSENT)
+		return err_set(err, RC_ABSENT, "the version is gone");
+	return rc;
+}

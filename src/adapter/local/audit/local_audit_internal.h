@@ -1,0 +1,80 @@
+/* local_audit_internal: what local_audit.c (the moment), local_audit_walk.c (rows) and local_audit_bytes.c share. */
+#ifndef BALER_ADAPTER_LOCAL_AUDIT_LOCAL_AUDIT_INTERNAL_H
+#define BALER_ADAPTER_LOCAL_AUDIT_LOCAL_AUDIT_INTERNAL_H
+
+#include <sys/types.h>
+#include <time.h>
+
+#include "adapter/local/audit/local_audit.h"
+#include "adapter/local/engine/db.h"
+
+/* A line of metadata, in SQL: what a direct invocation made says so (core/stages.h). */
+#define LOCAL_AUDIT_DIRECT "'x-amz-meta-baler-origin:direct-invocation' || x'0a'"
+
+struct local_audit_stamp {
+	off_t db_bytes, wal_bytes;
+	struct timespec db_time, wal_time;
+	ino_t inode;
+};
+
+struct local_audit_statement {
+	struct local_audit_statement *next;
+	const char *sql;
+	sqlite3_stmt *st;
+};
+
+struct local_audit {
+	struct audit_source base;
+	char *folder, *landing, *prefix, *distribution, *archive;
+	sqlite3 *handle; /* in its snapshot until release */
+	bool has_audit;  /* the folder has the operators' table */
+	bool is_alone;   /* opened as nobody else's, without a lock */
+	struct local_audit_stamp stamp;
+	struct local_audit_statement *statements;
+};
+
+static inline struct local_audit *local_audit_of(struct audit_source *s)
+{
+	return (struct local_audit *)s;
+}
+
+/* local_audit_open.c: opens folder's database, in its snapshot once something is read. */
+enum rc local_audit_database(struct local_audit *a, const char *folder, struct err *err);
+/* Whether a server began to work in a folder that was nobody's; what was read since may be nonsense. */
+bool local_audit_is_disturbed(const struct local_audit *a);
+enum rc local_audit_disturbed(struct err *err);
+
+enum rc local_audit_exec(struct local_audit *a, const char *sql, struct err *err);
+/* A statement of its own until local_audit_done, which comes before close; sql is a literal. */
+enum rc local_audit_prepare(
+	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err);
+void local_audit_done(sqlite3_stmt *st); /* NULL is fine */
+/* Column i, which must have PLAN_ID_BYTES. */
+bool local_audit_plan_id(sqlite3_stmt *st, int i, struct plan_id *out);
+
+/* local_audit_walk.c */
+enum rc local_audit_versions(
+	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
+enum rc local_audit_bundles(
+	struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
+enum rc local_audit_current(struct audit_source *s, struct arena *a, struct slice bucket,
+	struct slice key, struct audit_version *ret_version, struct err *err);
+enum rc local_audit_plans(struct audit_source *s, audit_plan_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claims(
+	struct audit_source *s, audit_claim_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claims_of_plan(struct audit_source *s, const struct plan_id *plan,
+	audit_claim_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claims_of_key(struct audit_source *s, struct slice key, audit_claim_fn *visit,
+	void *arg, struct err *err);
+enum rc local_audit_stages(
+	struct audit_source *s, audit_stage_fn *visit, void *arg, struct err *err);
+enum rc local_audit_claim_find(struct audit_source *s, struct arena *a,
+	const struct object_id *object, struct audit_claim *ret_claim, struct err *err);
+enum rc local_audit_plan_find(struct audit_source *s, struct arena *a, const struct plan_id *id,
+	struct audit_plan *ret_plan, struct err *err);
+
+/* local_audit_bytes.c */
+enum rc local_audit_fd(
+	struct audit_source *s, const struct object_id *object, int *ret_fd, struct err *err);
+
+#endif

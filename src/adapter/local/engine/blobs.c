@@ -1,0 +1,423 @@
+#include "adapter/local/engine/blobs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "adapter/local/engine/folder.h"
+#include "base/file.h"
+#include "base/prng.h"
+
+#define BLOB_THREADS 2
+#define FAN_OUT 256
+#define WRITEBACK_BYTES                                                                            \
+	(8u << 20) /* started early, so that the fsync at the end finds little to do */
+#define PIN_SLOTS 256
+
+struct pin {
+	struct blob_id id;
+	unsigned count;
+	bool is_dropped; /* unlink when the last reader goes */
+	struct pin *next;
+};
+
+struct blobs {
+	char folder[PATH_MAX];
+	struct work_pool *pool;
+	pthread_mutex_t lock;
+	struct pin *pins[PIN_SLOTS]; /* under lock */
+};
+
+struct blob_file {
+	struct blobs *blobs;
+	struct blob_id id;
+	int fd;
+	uint64_t size;    /* bytes */
+	uint64_t started; /* bytes whose writeback was begun */
+};
+
+/* An unlink of a large file takes a while on some file systems: the pool does it. */
+struct removal {
+	struct work work;
+	struct blobs *blobs;
+	struct blob_id id;
+	int fd; /* to close first, or -1 */
+};
+
+static void folder_of(const struct blobs *b, const struct blob_id *id, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, "%.*s/%02x", PATH_MAX - 48, b->folder, id->bytes[0]);
+}
+
+static void path_of(const struct blobs *b, const struct blob_id *id, char out[PATH_MAX])
+{
+	char name[2 * BLOB_ID_BYTES + 1];
+
+	hex_encode(id->bytes, BLOB_ID_BYTES, name);
+	snprintf(out, PATH_MAX, "%.*s/%.2s/%s", PATH_MAX - 48, b->folder, name, name + 2);
+}
+
+static enum rc make_folder(const char *path, struct err *err)
+{
+	return mkdir(path, 0700) == 0 || errno == EEXIST
+		       ? RC_OK
+		       : err_errno(err, errno, "make folder '%s'", path);
+}
+
+/* All of them at each start, and their names fsynced: after a loss of power some may be there and others not. */
+static enum rc make_folders(struct blobs *b, const char *data, struct err *err)
+{
+	char path[PATH_MAX];
+	enum rc rc = make_folder(b->folder, err);
+
+	for (int i = 0; i < FAN_OUT && rc == RC_OK; i++) {
+		const struct blob_id id = {.bytes = {(unsigned char)i}};
+
+		folder_of(b, &id, path);
+		rc = make_folder(path, err);
+	}
+	if (rc == RC_OK)
+		rc = file_sync_dir(b->folder, err);
+	return rc == RC_OK ? file_sync_dir(data, err) : rc;
+}
+
+enum rc blobs_open(const char *folder, struct blobs **ret_blobs, struct err *err)
+{
+	struct blobs *b = xcalloc(1, sizeof(*b));
+	enum rc rc;
+
+	snprintf(b->folder, sizeof(b->folder), "%s/%s", folder, FOLDER_BLOBS);
+	rc = make_folders(b, folder, err);
+	if (rc != RC_OK) {
+		free(b);
+		return err_ctx(err, rc, "blobs");
+	}
+	pthread_mutex_init(&b->lock, NULL);
+	b->pool = work_pool_new(BLOB_THREADS, "blobs");
+	*ret_blobs = b;
+	return RC_OK;
+}
+
+void blobs_close(struct blobs *b)
+{
+	if (!b)
+		return;
+	work_pool_free(b->pool);
+	for (size_t i = 0; i < PIN_SLOTS; i++)
+		if (b->pins[i])
+			die("blobs: a reader is still open");
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+struct work_pool *blobs_pool(struct blobs *b)
+{
+	return b->pool;
+}
+
+static bool has_row(struct db_conn *conn, const struct blob_id *id)
+{
+	sqlite3_stmt *st = db_stmt(conn, "SELECT 1 FROM blob WHERE id = ?");
+	struct err err;
+	bool row;
+
+	db_bind_slice(st, 1, slice_of(id->bytes, BLOB_ID_BYTES));
+	if (db_step(st, &row, &err) != RC_OK)
+		die("%s", err.text);
+	db_done(st);
+	return row;
+}
+
+static enum rc sweep_folder(
+	struct blobs *b, struct db_conn *conn, unsigned char first, struct err *err)
+{
+	struct blob_id id = {.bytes = {first}};
+	struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir;
+
+	folder_of(b, &id, path);
+	dir = opendir(path);
+	if (!dir)
+		return err_errno(err, errno, "open folder '%s'", path);
+	while ((entry = readdir(dir))) {
+		/* What has not our form of name is not ours to remove. */
+		if (!hex_decode(slice_str(entry->d_name), id.bytes + 1, BLOB_ID_BYTES - 1))
+			continue;
+		if (!has_row(conn, &id))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	closedir(dir);
+	return RC_OK;
+}
+
+enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err)
+{
+	struct db_conn *conn = db_reader(db);
+	enum rc rc = RC_OK;
+
+	for (int i = 0; i < FAN_OUT && rc == RC_OK; i++)
+		rc = sweep_folder(b, conn, (unsigned char)i, err);
+	db_reader_return(db, conn);
+	return rc;
+}
+
+enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *err)
+{
+	struct blob_file *f = xcalloc(1, sizeof(*f));
+	struct prng r = prng_system();
+	char path[PATH_MAX];
+
+	f->blobs = b;
+	prng_bytes(&r, f->id.bytes, BLOB_ID_BYTES);
+	path_of(b, &f->id, path);
+	f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (f->fd < 0) {
+		enum rc rc = err_errno(err, errno, "create '%s'", path);
+
+		free(f);
+		return rc;
+	}
+	*ret_file = f;
+	return RC_OK;
+}
+
+enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err)
+{
+	enum rc rc = file_write_all(f->fd, bytes.p, bytes.n, err);
+
+	if (rc != RC_OK)
+		return err_ctx(err, rc, "blob");
+	f->size += bytes.n;
+	if (f->size - f->started >= WRITEBACK_BYTES) {
+		/* Only a hint; blob_sync is what counts and what reports. */
+		(void)sync_file_range(f->fd, (off_t)f->started, (off_t)(f->size - f->started),
+			SYNC_FILE_RANGE_WRITE);
+		f->started = f->size;
+	}
+	return RC_OK;
+}
+
+/* For file systems without hard links, or a file that has too many. */
+static enum rc copy_bytes(struct blob_file *to, int from, struct err *err)
+{
+	unsigned char block[64 << 10];
+	ssize_t n;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && (n = read(from, block, sizeof(block))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		rc = n < 0 ? err_errno(err, errno, "read a blob")
+			   : blob_write(to, slice_of(block, (size_t)n), err);
+	}
+	return rc;
+}
+
+static enum rc copy_blob(
+	struct blobs *b, const char *from, struct blob_file **ret_file, struct err *err)
+{
+	int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	enum rc rc;
+
+	if (fd < 0)
+		return err_errno(err, errno, "open '%s'", from);
+	rc = blob_create(b, ret_file, err);
+	if (rc == RC_OK)
+		rc = copy_bytes(*ret_file, fd, err);
+	if (rc != RC_OK) {
+		blob_discard(*ret_file);
+		*ret_file = NULL;
+	}
+	close(fd);
+	return rc;
+}
+
+enum rc blob_link(
+	struct blobs *b, const struct blob_id *from, struct blob_file **ret_file, struct err *err)
+{
+	struct blob_file *f = xcalloc(1, sizeof(*f));
+	char old[PATH_MAX], path[PATH_MAX];
+	struct prng r = prng_system();
+	struct stat st;
+	enum rc rc = RC_OK;
+
+	*f = (struct blob_file){.blobs = b, .fd = -1};
+	*ret_file = NULL;
+	prng_bytes(&r, f->id.bytes, BLOB_ID_BYTES);
+	path_of(b, from, old);
+	path_of(b, &f->id, path);
+	if (link(old, path) != 0) {
+		int why = errno;
+
+		free(f);
+		return why == EPERM || why == EMLINK || why == EOPNOTSUPP
+			       ? copy_blob(b, old, ret_file, err)
+			       : err_errno(err, why, "link '%s'", old);
+	}
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (f->fd < 0 || fstat(f->fd, &st) != 0)
+		rc = err_errno(err, errno, "open '%s'", path);
+	if (rc != RC_OK) {
+		blob_discard(f);
+		return rc;
+	}
+	f->size = (uint64_t)st.st_size;
+	*ret_file = f;
+	return RC_OK;
+}
+
+struct blob_id blob_file_id(const struct blob_file *f)
+{
+	return f->id;
+}
+
+uint64_t blob_file_size(const struct blob_file *f)
+{
+	return f->size;
+}
+
+enum rc blob_sync(struct blob_file *f, struct err *err)
+{
+	char path[PATH_MAX];
+	enum rc rc;
+
+	if (fsync(f->fd) != 0) {
+		if (errno != ENOSPC && errno != EDQUOT)
+			die("blob: fsync failed: %s",
+				strerror(errno)); /* the kernel may have dropped the pages */
+		return err_errno(err, errno, "fsync of a blob");
+	}
+	folder_of(f->blobs, &f->id, path);
+	rc = file_sync_dir(path, err);
+	if (rc == RC_FATAL)
+		die("blob: %s", err->text);
+	return rc;
+}
+
+static void removal_run(struct work *w)
+{
+	struct removal *r = (struct removal *)w;
+	char path[PATH_MAX];
+
+	if (r->fd >= 0)
+		close(r->fd);
+	path_of(r->blobs, &r->id, path);
+	unlink(path); /* if it fails, the sweep at the next open tries again */
+	free(r);
+}
+
+static void remove_later(struct blobs *b, const struct blob_id *id, int fd)
+{
+	struct removal *r = xcalloc(1, sizeof(*r));
+
+	r->work.run = removal_run;
+	r->blobs = b;
+	r->id = *id;
+	r->fd = fd;
+	work_pool_submit(b->pool, &r->work);
+}
+
+void blob_keep(struct blob_file *f)
+{
+	close(f->fd);
+	free(f);
+}
+
+void blob_discard(struct blob_file *f)
+{
+	if (!f)
+		return;
+	remove_later(f->blobs, &f->id, f->fd);
+	free(f);
+}
+
+enum rc blob_row_insert(
+	struct db_conn *conn, const struct blob_id *id, uint64_t size, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO blob(id, size) VALUES(?, ?)");
+
+	db_bind_slice(st, 1, slice_of(id->bytes, BLOB_ID_BYTES));
+	db_bind_u64(st, 2, size);
+	return db_run(st, err);
+}
+
+enum rc blob_row_delete(struct db_conn *conn, struct slice id, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "DELETE FROM blob WHERE id = ?");
+
+	db_bind_slice(st, 1, id);
+	return db_run(st, err);
+}
+
+static struct pin **find_locked(struct blobs *b, const struct blob_id *id)
+{
+	struct pin **at = &b->pins[id->bytes[1] % PIN_SLOTS];
+
+	while (*at && memcmp((*at)->id.bytes, id->bytes, BLOB_ID_BYTES) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+void blobs_drop(struct blobs *b, const struct blob_id *id)
+{
+	struct pin *pin;
+
+	pthread_mutex_lock(&b->lock);
+	pin = *find_locked(b, id);
+	if (pin)
+		pin->is_dropped = true;
+	pthread_mutex_unlock(&b->lock);
+	if (!pin)
+		remove_later(b, id, -1);
+}
+
+void blobs_pin(struct blobs *b, const struct blob_id *id)
+{
+	struct pin **at;
+
+	pthread_mutex_lock(&b->lock);
+	at = find_locked(b, id);
+	if (!*at) {
+		*at = xcalloc(1, sizeof(**at));
+		(*at)->id = *id;
+	}
+	(*at)->count++;
+	pthread_mutex_unlock(&b->lock);
+}
+
+void blobs_unpin(struct blobs *b, const struct blob_id *id)
+{
+	struct pin *pin = NULL, **at;
+
+	pthread_mutex_lock(&b->lock);
+	at = find_locked(b, id);
+	if (--(*at)->count == 0) {
+		pin = *at;
+		*at = pin->next;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (pin && pin->is_dropped)
+		remove_later(b, id, -1);
+	free(pin);
+}
+
+enum rc blobs_fd(struct blobs *b, const struct blob_id *id, int *ret_fd, struct err *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	path_of(b, id, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, RC_CORRUPT, "blob '%s' is not there", path);
+	if (fd < 0)
+		return err_errno(err, errno, "open '%s'", path);
+	*ret_fd = fd;
+	return RC_OK;
+}

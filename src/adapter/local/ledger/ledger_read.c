@@ -1,0 +1,164 @@
+/* Plans as they are read. */
+#include "adapter/local/ledger/ledger.h"
+
+static const uint32_t *decode_slots(struct slice text, struct arena *a)
+{
+	uint32_t *slots = arena_array(a, text.n / 4, sizeof(*slots));
+
+	for (size_t i = 0; i < text.n; i++)
+		slots[i / 4] |= (uint32_t)text.p[i] << 8 * (i % 4);
+	return slots;
+}
+
+#define PLAN_COLUMNS                                                                               \
+	"id, state, heartbeat, nonce, owner, bucket, key, opened, size, n_slots, sha256, staged, " \
+	"excluded"
+
+/* A column that must have exactly n bytes. */
+static bool fixed_column(sqlite3_stmt *st, int i, unsigned char *out, size_t n)
+{
+	struct slice s = db_column_slice(st, i);
+
+	if (s.n != n)
+		return false;
+	memcpy(out, s.p, n);
+	return true;
+}
+
+static enum rc plan_read(
+	sqlite3_stmt *st, struct arena *a, struct lg_plan *ret_plan, struct err *err)
+{
+	struct lg_plan p = {
+		.state = (enum plan_state)db_column_u64(st, 1),
+		.heartbeat = db_column_u64(st, 2),
+		.owner = db_column_copy(st, 4, a),
+		.bucket = db_column_copy(st, 5, a),
+		.key = db_column_copy(st, 6, a),
+		.opened_wall_ms = db_column_u64(st, 7),
+	};
+	bool good = fixed_column(st, 0, p.id.bytes, PLAN_ID_BYTES) &&
+		    fixed_column(st, 3, p.nonce, LG_NONCE_BYTES);
+
+	if (p.state == PLAN_SEALED || p.state == PLAN_DONE) {
+		struct slice excluded = db_column_slice(st, 12);
+
+		good = good && fixed_column(st, 10, p.seal.sha256, LG_SHA256_BYTES) &&
+		       excluded.n % 4 == 0;
+		p.seal.size_bytes = db_column_u64(st, 8);
+		p.seal.n_slots = (uint32_t)db_column_u64(st, 9);
+		p.seal.staged = db_column_copy(st, 11, a);
+		p.seal.excluded = decode_slots(excluded, a);
+		p.seal.n_excluded = excluded.n / 4;
+	}
+	if (!good)
+		return err_set(err, RC_CORRUPT, "a plan's record is damaged");
+	*ret_plan = p;
+	return RC_OK;
+}
+
+enum rc ledger_plan_get(struct ledger *lg, struct arena *a, const struct plan_id *id,
+	struct lg_plan *ret_plan, struct err *err)
+{
+	struct db *db = ((struct local_ledger *)lg)->local->db;
+	struct db_conn *conn = db_reader(db);
+	sqlite3_stmt *st = db_stmt(conn, "SELECT " PLAN_COLUMNS " FROM plan WHERE id = ?");
+	bool row;
+	enum rc rc;
+
+	db_bind_slice(st, 1, slice_of(id->bytes, sizeof(id->bytes)));
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && !row)
+		rc = err_set(err, RC_ABSENT, "no such plan");
+	else if (rc == RC_OK)
+		rc = plan_read(st, a, ret_plan, err);
+	db_done(st);
+	db_reader_return(db, conn);
+	return rc;
+}
+
+/* Where a plan stands in the order of opening. */
+static enum rc read_seq(
+	struct db_conn *conn, const struct plan_id *id, uint64_t *ret_seq, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "SELECT seq FROM plan WHERE id = ?");
+	bool row;
+	enum rc rc;
+
+	db_bind_slice(st, 1, slice_of(id->bytes, sizeof(id->bytes)));
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && !row)
+		return err_set(
+			err, RC_REFUSED, "a scan cannot go on from a plan that does not exist");
+	if (rc == RC_OK)
+		*ret_seq = db_column_u64(st, 0);
+	db_done(st);
+	return rc;
+}
+
+/* Done plans are asked for by reports only, which may walk the table. */
+static sqlite3_stmt *scan_stmt(struct db_conn *conn, unsigned states)
+{
+	if (states & PLAN_DONE)
+		return db_stmt(conn, "SELECT " PLAN_COLUMNS " FROM plan WHERE seq > ? AND state & ?"
+				     " AND (live = 1 OR state = 4) ORDER BY seq LIMIT ?");
+	return db_stmt(conn, "SELECT " PLAN_COLUMNS " FROM plan INDEXED BY plan_live"
+			     " WHERE live = 1 AND seq > ? AND state & ? ORDER BY seq LIMIT ?");
+}
+
+static enum rc scan_rows(sqlite3_stmt *st, struct arena *a, size_t max, struct lg_plan **ret_plans,
+	size_t *ret_n, struct err *err)
+{
+	struct lg_plan *plans = NULL;
+	size_t n = 0, cap = 0;
+	bool row = true;
+	enum rc rc = RC_OK;
+
+	while (n < max) {
+		rc = db_step(st, &row, err);
+		if (rc != RC_OK || !row)
+			break;
+		if (n == cap) {
+			struct lg_plan *more =
+				arena_array(a, cap = cap ? 2 * cap : 16, sizeof(*more));
+
+			if (n > 0)
+				memcpy(more, plans, n * sizeof(*more));
+			plans = more;
+		}
+		rc = plan_read(st, a, &plans[n], err);
+		if (rc != RC_OK)
+			break;
+		n++;
+	}
+	*ret_plans = plans;
+	*ret_n = n;
+	return rc;
+}
+
+enum rc ledger_plan_scan(struct ledger *lg, struct arena *a, unsigned states,
+	const struct plan_id *after, size_t max, struct lg_plan **ret_plans, size_t *ret_n,
+	struct err *err)
+{
+	struct db *db = ((struct local_ledger *)lg)->local->db;
+	struct db_conn *conn = db_reader(db);
+	struct lg_plan *plans;
+	uint64_t seq = 0;
+	sqlite3_stmt *st;
+	size_t n;
+	enum rc rc = after ? read_seq(conn, after, &seq, err) : RC_OK;
+
+	if (rc == RC_OK) {
+		st = scan_stmt(conn, states);
+		db_bind_u64(st, 1, seq);
+		db_bind_u64(st, 2, states);
+		db_bind_u64(st, 3, max < INT32_MAX ? max : INT32_MAX);
+		rc = scan_rows(st, a, max, &plans, &n, err);
+		db_done(st);
+	}
+	db_reader_return(db, conn);
+	if (rc != RC_OK)
+		return rc;
+	*ret_plans = plans;
+	*ret_n = n;
+	return RC_OK;
+}

@@ -1,0 +1,277 @@
+#include "adapter/local/operator/operator.h"
+
+#include <stdlib.h>
+
+#include "adapter/local/engine/totals.h"
+#include "obs/log.h"
+#include "port/event_queue.h"
+#include "port/ledger.h"
+
+static enum rc read_plans(struct db_conn *conn, struct op_status *s, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "SELECT state, count(*) FROM plan INDEXED BY plan_live"
+					 " WHERE live = 1 GROUP BY state");
+	bool row = true;
+	enum rc rc;
+
+	while ((rc = db_step(st, &row, err)) == RC_OK && row) {
+		if (db_column_u64(st, 0) == PLAN_OPEN)
+			s->plans_open = db_column_u64(st, 1);
+		if (db_column_u64(st, 0) == PLAN_SEALED)
+			s->plans_sealed = db_column_u64(st, 1);
+	}
+	db_done(st);
+	return rc;
+}
+
+static enum rc read_landing(
+	struct db_conn *conn, const struct local_operator *o, struct op_status *s, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn,
+		"SELECT objects, bytes, (SELECT count(*) FROM version INDEXED BY version_age"
+		"  WHERE bucket = b.id AND seq > ?2) FROM bucket b WHERE name = ?1");
+	bool row;
+	enum rc rc;
+
+	db_bind_text(st, 1, o->landing_bucket);
+	db_bind_u64(st, 2, (s->now_wall_ms - OP_RATE_MS) << COMMITTER_SEQ_SHIFT);
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && row) {
+		s->landing_objects = db_column_u64(st, 0);
+		s->landing_bytes = db_column_u64(st, 1);
+		s->received = db_column_u64(st, 2);
+	}
+	db_done(st);
+	return rc;
+}
+
+static enum rc read_waiting(struct db_conn *conn, const struct local_operator *o,
+	struct op_status *s, uint64_t *ret_to_keep, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "SELECT id FROM bucket WHERE name = ?");
+	struct waiting_total total = {0};
+	uint64_t bucket = 0;
+	bool row, kept = true;
+	enum rc rc;
+
+	db_bind_text(st, 1, o->distribution_bucket);
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && row)
+		bucket = db_column_u64(st, 0);
+	db_done(st);
+	if (rc == RC_OK && bucket)
+		rc = totals_waiting(conn, bucket, &kept, &total, err);
+	s->waiting_bundles = total.objects;
+	s->waiting_bytes = total.bytes;
+	*ret_to_keep = kept ? 0 : bucket;
+	return rc;
+}
+
+static enum rc members_of(
+	struct db_conn *conn, const struct plan_id *id, uint64_t *ret_n, struct err *err)
+{
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT n_slots - length(excluded) / 4 FROM plan WHERE id = ?");
+	bool row;
+	enum rc rc;
+
+	db_bind_slice(st, 1, slice_of(id->bytes, PLAN_ID_BYTES));
+	rc = db_step(st, &row, err);
+	*ret_n = rc == RC_OK && row ? db_column_u64(st, 0) : 0;
+	db_done(st);
+	return rc;
+}
+
+/* What was published within the minute, whether or not the consumer has it by now. */
+static enum rc read_bundled(
+	struct db_conn *conn, const struct local_operator *o, struct op_status *s, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn,
+		"SELECT v.key FROM version v INDEXED BY version_age WHERE bucket ="
+		"  (SELECT id FROM bucket WHERE name = ?) AND seq > ? AND NOT is_marker");
+	struct plan_id id;
+	bool row = true;
+	uint64_t n;
+	enum rc rc;
+
+	db_bind_text(st, 1, o->distribution_bucket);
+	db_bind_u64(st, 2, (s->now_wall_ms - OP_RATE_MS) << COMMITTER_SEQ_SHIFT);
+	while ((rc = db_step(st, &row, err)) == RC_OK && row) {
+		if (!bundle_key_parse(db_column_slice(st, 0), &id))
+			continue;
+		s->bundles++;
+		rc = members_of(conn, &id, &n, err);
+		if (rc != RC_OK)
+			break;
+		s->bundled += n;
+	}
+	db_done(st);
+	return rc;
+}
+
+static void read_last_error(struct arena *a, struct op_status *s)
+{
+	struct log_last last;
+
+	s->has_error = log_last_error(&last);
+	if (!s->has_error)
+		return;
+	s->error_wall_ms = last.wall_ms;
+	s->error_event = slice_str(last.event);
+	s->error_text = arena_slice(a, slice_str(last.text));
+}
+
+/* *ret_to_keep: the distribution bucket when its total is not kept yet; then it is not in here either. */
+static enum rc read_tables(
+	const struct local_operator *o, struct op_status *s, uint64_t *ret_to_keep, struct err *err)
+{
+	struct db_conn *conn = db_reader(o->local->db);
+	enum rc rc;
+
+	db_read_begin(conn);
+	rc = read_plans(conn, s, err);
+	if (rc == RC_OK && o->is_landing_local)
+		rc = read_landing(conn, o, s, err);
+	if (rc == RC_OK)
+		rc = read_waiting(conn, o, s, ret_to_keep, err);
+	if (rc == RC_OK)
+		rc = read_bundled(conn, o, s, err);
+	db_read_end(conn);
+	db_reader_return(o->local->db, conn);
+	return rc;
+}
+
+static enum rc operator_status(
+	struct op_port *op, struct arena *a, struct op_status *ret_status, struct err *err)
+{
+	struct local_operator *o = operator_of(op);
+	struct local *local = o->local;
+	struct op_status s = {
+		.version = o->version,
+		.now_wall_ms = clock_wall_ms(local->clock),
+		.uptime_ms = clock_boot_ms(local->clock) - o->start_boot_ms,
+		.landing_bucket = o->landing_bucket,
+		.distribution_bucket = o->distribution_bucket,
+		.is_landing_local = o->is_landing_local,
+	};
+	uint64_t to_keep = 0;
+	struct eq_stat queue;
+	enum rc rc = eq_stat(local->event_queue, &queue, err);
+
+	if (rc != RC_OK)
+		return rc;
+	s.queue_visible = queue.visible;
+	s.queue_in_flight = queue.in_flight;
+	s.queue_oldest_ms = queue.oldest_age_ms;
+	s.dead_letters = queue.dead;
+	read_last_error(a, &s);
+	rc = read_tables(o, &s, &to_keep, err);
+	if (rc == RC_OK && to_keep) {
+		/* once in a folder's life: a new distribution bucket */
+		rc = totals_keep_waiting(local->committer, to_keep, err);
+		s.received = s.bundled = s.bundles = 0;
+		if (rc == RC_OK)
+			rc = read_tables(o, &s, &to_keep, err);
+	}
+	if (rc == RC_OK)
+		*ret_status = s;
+	return rc;
+}
+
+static bool is_member(struct slice excluded, uint64_t n_slots, uint64_t slot)
+{
+	if (slot >= n_slots)
+		return false;
+	for (size_t i = 0; i + 4 <= excluded.n; i += 4) {
+		uint64_t v = 0;
+
+		for (size_t b = 0; b < 4; b++)
+			v |= (uint64_t)excluded.p[i + b] << 8 * b;
+		if (v == slot)
+			return false;
+	}
+	return true;
+}
+
+enum rc operator_plan_facts(struct db_conn *conn, struct arena *a, struct slice plan, uint64_t slot,
+	struct plan_facts *ret_facts, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(
+		conn, "SELECT state, bucket, key, size, n_slots, excluded FROM plan WHERE id = ?");
+	enum rc rc;
+
+	*ret_facts = (struct plan_facts){0};
+	db_bind_slice(st, 1, plan);
+	rc = db_step(st, &ret_facts->is_found, err);
+	if (rc != RC_OK || !ret_facts->is_found)
+		return rc;
+	ret_facts->state = (unsigned)db_column_u64(st, 0);
+	ret_facts->bucket = db_column_copy(st, 1, a);
+	ret_facts->key = db_column_copy(st, 2, a);
+	ret_facts->size = db_column_u64(st, 3);
+	ret_facts->is_member = (ret_facts->state == PLAN_SEALED || ret_facts->state == PLAN_DONE) &&
+			       is_member(db_column_slice(st, 5), db_column_u64(st, 4), slot);
+	db_done(st);
+	return RC_OK;
+}
+
+enum rc operator_record_read(struct db_conn *conn, struct arena *a, const struct object_id *object,
+	struct operator_record *ret_record, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "SELECT state, slot, attempts, plan, reason FROM claim"
+					 " WHERE version = ? AND bucket = ? AND key = ?");
+	enum rc rc;
+
+	*ret_record = (struct operator_record){0};
+	db_bind_slice(st, 1, object->version);
+	db_bind_slice(st, 2, object->bucket);
+	db_bind_slice(st, 3, object->key);
+	rc = db_step(st, &ret_record->is_found, err);
+	if (rc == RC_OK && ret_record->is_found) {
+		ret_record->state = (unsigned)db_column_u64(st, 0);
+		ret_record->slot = db_column_u64(st, 1);
+		ret_record->attempts = (uint32_t)db_column_u64(st, 2);
+		ret_record->plan = db_column_copy(st, 3, a);
+		ret_record->reason = db_column_copy(st, 4, a);
+	}
+	db_done(st);
+	return rc;
+}
+
+static void operator_close(struct op_port *op)
+{
+	struct local_operator *o = operator_of(op);
+
+	free(o->version);
+	free(o->landing_bucket);
+	free(o->event_prefix);
+	free(o->distribution_bucket);
+	free(o->archive_bucket);
+	free(o);
+}
+
+static const struct op_port_ops ops = {
+	.status = operator_status,
+	.dead_list = operator_dead_list,
+	.dead_get = operator_dead_get,
+	.redrive = operator_redrive,
+	.drop = operator_drop,
+	.where = operator_where,
+	.close = operator_close,
+};
+
+struct op_port *local_operator_new(struct local *local, const struct local_operator_config *cfg)
+{
+	struct local_operator *o = xcalloc(1, sizeof(*o));
+
+	o->base.ops = &ops;
+	o->local = local;
+	o->version = xstrdup(cfg->version);
+	o->landing_bucket = xstrdup(cfg->landing_bucket);
+	o->event_prefix = xstrdup(cfg->event_prefix);
+	o->distribution_bucket = xstrdup(cfg->distribution_bucket);
+	o->archive_bucket = cfg->archive_bucket ? xstrdup(cfg->archive_bucket) : NULL;
+	o->is_landing_local = cfg->is_landing_local;
+	o->start_boot_ms = clock_boot_ms(local->clock);
+	return &o->base;
+}

@@ -1,0 +1,60 @@
+/* retention_internal: one pass, as its parts retention.c (dead letters, pages), retention_versions.c, retention_uploads.c and
+ * retention_ledger.c share it, and retention_thread.c makes it. */
+#ifndef BALER_ADAPTER_LOCAL_RETENTION_RETENTION_INTERNAL_H
+#define BALER_ADAPTER_LOCAL_RETENTION_RETENTION_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "adapter/local/buckets/version.h"
+#include "adapter/local/retention/retention.h"
+
+struct pass {
+	struct local *local;
+	const struct retention_config *cfg;
+	const atomic_bool *stop; /* may be NULL */
+	struct retention_report report;
+	uint64_t now_wall_ms;
+};
+
+/* A transaction of a pass. apply removes rows until pass_is_spent, counts into n_done and adds to counts; all are reset before. */
+struct batch {
+	struct commit_op op;
+	struct pass *pass;
+	enum rc (*apply)(struct batch *b, struct db_conn *conn, struct err *err);
+	struct drops drops;
+	size_t n_done;                  /* rows looked at */
+	struct retention_report counts; /* removed by this one */
+	uint64_t start_boot_ms;         /* real time */
+};
+
+/* Runs it, adds its counts to the report, pauses. */
+enum rc batch_run(struct pass *p, struct batch *b, struct err *err);
+/* Whether this transaction has had its share. */
+bool batch_is_spent(const struct batch *b);
+
+static inline bool pass_is_stopped(const struct pass *p)
+{
+	return p->stop && atomic_load(p->stop);
+}
+
+/* 0 when nothing is old enough, or all is kept for ever. */
+static inline uint64_t pass_cutoff_ms(const struct pass *p, uint64_t keep_ms)
+{
+	return keep_ms && p->now_wall_ms > keep_ms ? p->now_wall_ms - keep_ms : 0;
+}
+
+/* The whole of it, once. */
+enum rc pass_run(struct pass *p, bool with_ledger, struct err *err);
+
+/* retention_versions.c: the versions and delete markers of one bucket. keeps_pending: what is below the event prefix and not settled
+ * in the ledger stays. */
+enum rc pass_bucket(
+	struct pass *p, const char *name, uint64_t keep_ms, bool keeps_pending, struct err *err);
+
+/* retention_uploads.c */
+enum rc pass_uploads(struct pass *p, struct err *err);
+
+/* retention_ledger.c: records, plans, stages. */
+enum rc pass_ledger(struct pass *p, struct err *err);
+
+#endif

@@ -1,0 +1,223 @@
+#include "core/reconcile.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "model/s3_event.h"
+#include "obs/log.h"
+
+#define MESSAGE_BYTES_MAX (16u << 10)
+#define LEDGER_MARGIN_MS                                                                           \
+	(15ull *                                                                                   \
+		86400000) /* as the pipeline has it: with 45 days nothing older than 30 is believed */
+
+struct reconcile {
+	struct reconcile_config cfg;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	atomic_bool stop;
+};
+
+/* One pass. */
+struct look {
+	const struct reconcile_config *cfg;
+	const atomic_bool *stop;
+	uint64_t now_wall_ms;
+	uint64_t n_seen, n_sent, n_without_version;
+};
+
+/* How old a version may be whose record, if there was one, is certainly still there. */
+static uint64_t remembered_ms(uint64_t ledger_ms)
+{
+	return ledger_ms - (ledger_ms / 3 < LEDGER_MARGIN_MS ? ledger_ms / 3 : LEDGER_MARGIN_MS);
+}
+
+static bool is_candidate(struct look *l, const struct os_object *o)
+{
+	const struct reconcile_config *cfg = l->cfg;
+	uint64_t age_ms =
+		l->now_wall_ms > o->modified_wall_ms ? l->now_wall_ms - o->modified_wall_ms : 0;
+
+	if (o->is_delete_marker || age_ms < cfg->after_ms)
+		return false;
+	l->n_seen++;
+	if (o->version.n == 0 || slice_eq_str(o->version, "null")) {
+		l->n_without_version++;
+		return false;
+	}
+	return cfg->ledger_ms == 0 || age_ms < remembered_ms(cfg->ledger_ms);
+}
+
+/* *ret_body: its event when nothing here knows of it, else empty. */
+static enum rc look_at(struct look *l, struct arena *a, const struct os_object *o, struct buf *text,
+	struct slice *ret_body, struct err *err)
+{
+	struct s3_event_record record = {
+		.object = {slice_str(l->cfg->bucket), o->key, o->version},
+		.event_name = slice_str("ObjectCreated:Put"),
+		.etag = o->etag,
+		.size = o->size,
+		.has_size = true,
+		.time_wall_ms = o->modified_wall_ms,
+	};
+	struct op_where where;
+	enum rc rc = op_where_is(l->cfg->op, a, &record.object, &where, err);
+
+	*ret_body = (struct slice){0};
+	if (rc != RC_OK || where.place != OP_NOT_FOUND)
+		return rc;
+	buf_reset(text);
+	if (s3_event_write(text, &record, l->cfg->region, "reconcile"))
+		*ret_body = arena_slice(a, buf_slice(text));
+	return RC_OK;
+}
+
+static enum rc send_events(
+	struct look *l, struct arena *a, struct slice *bodies, size_t n, struct err *err)
+{
+	enum rc *results = arena_array(a, n, sizeof(*results)), rc = RC_OK;
+
+	for (size_t at = 0; at < n && rc == RC_OK; at += EQ_BATCH_MAX) {
+		size_t part = n - at < EQ_BATCH_MAX ? n - at : EQ_BATCH_MAX;
+
+		rc = eq_send(l->cfg->queue, bodies + at, part, results + at, err);
+		l->n_sent += rc == RC_OK ? part : 0;
+	}
+	return rc;
+}
+
+/* A page holds what that store has put into it, which may be more than it was asked for. */
+static enum rc look_at_page(
+	struct look *l, struct arena *a, const struct os_list_page *page, struct err *err)
+{
+	struct slice *bodies = arena_array(a, page->n, sizeof(*bodies));
+	enum rc rc = RC_OK;
+	struct buf text;
+	size_t n = 0;
+
+	buf_init(&text, MESSAGE_BYTES_MAX);
+	for (size_t i = 0; i < page->n && rc == RC_OK && !atomic_load(l->stop); i++) {
+		if (!is_candidate(l, &page->objects[i]))
+			continue;
+		rc = look_at(l, a, &page->objects[i], &text, &bodies[n], err);
+		n += rc == RC_OK && bodies[n].n > 0;
+	}
+	buf_release(&text);
+	return rc == RC_OK ? send_events(l, a, bodies, n, err) : rc;
+}
+
+/* Whether all that came more than after_ms ago has been decided. */
+static enum rc is_idle(const struct reconcile_config *cfg, bool *ret_idle, struct err *err)
+{
+	struct eq_stat stat;
+	enum rc rc = eq_stat(cfg->queue, &stat, err);
+
+	*ret_idle = rc == RC_OK && stat.oldest_age_ms <= cfg->after_ms;
+	return rc;
+}
+
+static enum rc look_through(struct look *l, struct err *err)
+{
+	struct os_list_query query = {.bucket = slice_str(l->cfg->bucket),
+		.prefix = slice_str(l->cfg->prefix),
+		.max = OS_LIST_MAX,
+		.versions = true};
+	struct arena arenas[2] = {ARENA_INIT, ARENA_INIT}; /* the token lives in the one before */
+	bool more = true;
+	enum rc rc = RC_OK;
+
+	for (unsigned i = 0; rc == RC_OK && more && !atomic_load(l->stop); i = !i) {
+		struct os_list_page page;
+
+		arena_release(&arenas[i]);
+		rc = os_list(l->cfg->landing, &query, &arenas[i], &page, err);
+		if (rc == RC_OK)
+			rc = look_at_page(l, &arenas[i], &page, err);
+		if (rc == RC_OK) {
+			query.token = page.next;
+			more = page.next.n > 0;
+		}
+	}
+	arena_release(&arenas[0]);
+	arena_release(&arenas[1]);
+	return rc;
+}
+
+static void make_pass(struct reconcile *r)
+{
+	struct look l = {
+		.cfg = &r->cfg, .stop = &r->stop, .now_wall_ms = clock_wall_ms(clock_system())};
+	struct err err = {0};
+	bool idle;
+	enum rc rc = is_idle(&r->cfg, &idle, &err);
+
+	if (rc == RC_OK && idle)
+		rc = look_through(&l, &err);
+	if (rc != RC_OK)
+		log_event(EV_RECONCILE_FAILED, LF_STR("error", err.text));
+	if (l.n_sent || l.n_without_version)
+		log_event(EV_RECONCILED, LF_U64("versions", l.n_seen), LF_U64("found", l.n_sent),
+			LF_U64("without_version", l.n_without_version));
+}
+
+/* Until the time has come or the end. */
+static void wait_locked(struct reconcile *r)
+{
+	uint64_t until_boot_ms = clock_boot_ms(clock_system()) + r->cfg.interval_ms;
+	struct timespec until;
+
+	while (!atomic_load(&r->stop) && clock_boot_ms(clock_system()) < until_boot_ms) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec++;
+		pthread_cond_timedwait(&r->change, &r->lock, &until);
+	}
+}
+
+static void *reconcile_thread(void *arg)
+{
+	struct reconcile *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	for (wait_locked(r); !atomic_load(&r->stop); wait_locked(r)) {
+		pthread_mutex_unlock(&r->lock);
+		make_pass(r);
+		pthread_mutex_lock(&r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+struct reconcile *reconcile_start(const struct reconcile_config *cfg)
+{
+	struct reconcile *r = xcalloc(1, sizeof(*r));
+	pthread_condattr_t monotonic;
+
+	r->cfg = *cfg;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->change, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (pthread_create(&r->thread, NULL, reconcile_thread, r) != 0)
+		die("cannot start the reconciler's thread");
+	pthread_setname_np(r->thread, "reconcile");
+	return r;
+}
+
+void reconcile_stop(struct reconcile *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	atomic_store(&r->stop, true);
+	pthread_cond_signal(&r->change);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->thread, NULL);
+	pthread_cond_destroy(&r->change);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}

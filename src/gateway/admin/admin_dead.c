@@ -1,0 +1,211 @@
+/* Dead letters, as the operator's API shows and changes them. */
+#include <stdio.h>
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "gateway/admin/admin.h"
+#include "model/s3_event.h"
+#include "wire/uri.h"
+
+#define PAGE_DEFAULT 100
+
+/* What the message is about, when it can be read: people look for keys. */
+static void add_objects(struct buf *out, struct slice message)
+{
+	struct arena a = ARENA_INIT;
+	struct s3_event event = {0};
+
+	buf_add_str(out, ",\"objects\":[");
+	if (s3_event_parse(&a, message, &event, NULL) != RC_OK)
+		event.n_records = 0;
+	for (size_t i = 0; i < event.n_records; i++) {
+		const struct object_id *o = &event.records[i].object;
+
+		buf_add_str(out, i ? ",{\"bucket\":" : "{\"bucket\":");
+		json_add_string(out, o->bucket);
+		buf_add_str(out, ",\"key\":");
+		json_add_string(out, o->key);
+		buf_add_str(out, ",\"version\":");
+		json_add_string(out, o->version);
+		buf_add_char(out, '}');
+	}
+	buf_add_char(out, ']');
+	arena_release(&a);
+}
+
+static void add_dead(struct buf *out, const struct op_dead *d, bool with_message)
+{
+	buf_addf(out, "{\"id\":\"%s\",\"code\":", d->id);
+	json_add_string(out, d->code);
+	buf_add_str(out, ",\"reason\":");
+	json_add_string(out, d->reason);
+	buf_addf(out, ",\"attempts\":%u,\"sent\":", d->attempts);
+	admin_add_time(out, d->sent_wall_ms);
+	buf_add_str(out, ",\"died\":");
+	admin_add_time(out, d->died_wall_ms);
+	add_objects(out, d->message);
+	if (with_message) {
+		buf_add_str(out, ",\"message\":");
+		json_add_string(out, d->message);
+		if (!utf8_valid(d->message)) { /* then the text above is not all of it */
+			buf_add_str(out, ",\"message_base64\":\"");
+			base64_encode(out, d->message);
+			buf_add_char(out, '"');
+		}
+	}
+	buf_add_char(out, '}');
+}
+
+static enum rc list_job(struct request *r, struct err *err)
+{
+	struct buf *out = &r->reply.document;
+	struct op_dead_page page;
+	struct slice after;
+	uint64_t max;
+	enum rc rc;
+
+	if ((rc = request_param(r, "after", &after, err)) ||
+		(rc = request_param_u64(r, "max", PAGE_DEFAULT, OP_PAGE_MAX, &max, err)))
+		return rc;
+	rc = op_dead_list(
+		r->service->op, &r->arena, arena_strdup(&r->arena, after), max, &page, err);
+	if (rc)
+		return rc;
+	buf_add_str(out, "{\"dead_letters\":[");
+	for (size_t i = 0; i < page.n; i++) {
+		if (i)
+			buf_add_char(out, ',');
+		add_dead(out, &page.dead[i], false);
+	}
+	buf_addf(out, "],\"truncated\":%s,\"last\":\"%s\"}\n", page.truncated ? "true" : "false",
+		page.last);
+	return RC_OK;
+}
+
+enum rc admin_dead_list(struct request *r, struct err *err)
+{
+	(void)err;
+	return admin_run(r, list_job);
+}
+
+static enum rc get_job(struct request *r, struct err *err)
+{
+	struct op_dead dead;
+	enum rc rc = op_dead_get(
+		r->service->op, &r->arena, arena_strdup(&r->arena, admin_path_id(r)), &dead, err);
+
+	if (rc)
+		return rc;
+	add_dead(&r->reply.document, &dead, true);
+	buf_add_char(&r->reply.document, '\n');
+	return RC_OK;
+}
+
+enum rc admin_dead_get(struct request *r, struct err *err)
+{
+	(void)err;
+	return admin_run(r, get_job);
+}
+
+static enum rc take_id(struct slice text, struct op_change *c, struct err *err)
+{
+	uint64_t number;
+
+	if (!op_id_parse(text, &number))
+		return err_code(err, RC_REFUSED, "InvalidArgument",
+			"'%.*s' is not the id of a dead letter: 16 hex digits",
+			(int)(text.n > 100 ? 100 : text.n), (const char *)text.p);
+	op_id_format(number, c->id);
+	return RC_OK;
+}
+
+static void add_change(struct buf *out, const struct op_change *c)
+{
+	buf_addf(out, "{\"id\":\"%s\",\"outcome\":\"%s\",\"reopened\":%u", c->id,
+		op_outcome_name(c->outcome), c->n_reopened);
+	if (c->message_id[0])
+		buf_addf(out, ",\"message_id\":\"%s\"", c->message_id);
+	if (c->why[0]) {
+		buf_add_str(out, ",\"why\":");
+		json_add_string(out, slice_str(c->why));
+	}
+	buf_add_char(out, '}');
+}
+
+/* {"ids":["…", …]} */
+static enum rc read_ids(
+	struct request *r, struct op_change **ret_changes, size_t *ret_n, struct err *err)
+{
+	json_t *root = NULL;
+	const json_t *ids;
+	size_t n;
+	enum rc rc = json_parse(buf_slice(&r->body.document), S3_EVENT_MAX_BYTES, &root, err);
+
+	if (rc)
+		return err_code(err, RC_REFUSED, "InvalidArgument", "the body is not JSON");
+	ids = json_object_get(root, "ids");
+	n = json_array_size(ids);
+	if (!json_is_array(ids) || n > OP_BATCH_MAX)
+		rc = err_code(err, RC_REFUSED, "InvalidArgument",
+			"the body must be {\"ids\":[…]} with at most %d ids", OP_BATCH_MAX);
+	*ret_changes = arena_array(&r->arena, n, sizeof(**ret_changes));
+	*ret_n = n;
+	for (size_t i = 0; i < n && !rc; i++) {
+		const json_t *id = json_array_get(ids, i);
+
+		rc = take_id(slice_of(json_string_value(id), json_string_length(id)),
+			&(*ret_changes)[i], err);
+	}
+	json_decref(root);
+	return rc;
+}
+
+static enum rc redrive_job(struct request *r, struct err *err)
+{
+	struct buf *out = &r->reply.document;
+	struct op_change *changes;
+	size_t n;
+	enum rc rc = read_ids(r, &changes, &n, err);
+
+	if (!rc)
+		rc = op_redrive(r->service->op, admin_who(r), changes, n, err);
+	if (rc)
+		return rc;
+	buf_add_str(out, "{\"results\":[");
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_add_char(out, ',');
+		add_change(out, &changes[i]);
+	}
+	buf_add_str(out, "]}\n");
+	return RC_OK;
+}
+
+enum rc admin_dead_redrive(struct request *r, struct err *err)
+{
+	(void)err;
+	return admin_run(r, redrive_job);
+}
+
+static enum rc drop_job(struct request *r, struct err *err)
+{
+	struct op_change change = {0};
+	enum rc rc = take_id(admin_path_id(r), &change, err);
+
+	if (!rc)
+		rc = op_drop(r->service->op, admin_who(r), &change, 1, err);
+	if (!rc && change.outcome == OP_NOT_THERE)
+		rc = err_code(err, RC_ABSENT, "NoSuchDeadLetter", "there is no dead letter '%s'",
+			change.id);
+	if (rc)
+		return rc;
+	add_change(&r->reply.document, &change);
+	buf_add_char(&r->reply.document, '\n');
+	return RC_OK;
+}
+
+enum rc admin_dead_drop(struct request *r, struct err *err)
+{
+	(void)err;
+	return admin_run(r, drop_job);
+}

@@ -1,0 +1,210 @@
+#include "gateway/http/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "gateway/admin/admin.h"
+#include "gateway/http/request.h"
+#include "gateway/lambda/invoke.h"
+#include "obs/log.h"
+#include "wire/http_date.h"
+#include "wire/s3_error.h"
+#include "wire/s3xml.h"
+
+void reply_init(struct reply *reply)
+{
+	reply->tail = &reply->headers;
+	buf_init(&reply->document, REPLY_DOCUMENT_MAX_BYTES);
+}
+
+void reply_release(struct reply *reply)
+{
+	buf_release(&reply->document);
+	if (reply->reader)
+		bs_reader_close(reply->reader);
+	reply->reader = NULL;
+}
+
+void reply_header_str(struct request *r, const char *name, const char *value)
+{
+	struct reply_header *h = arena_alloc(&r->arena, sizeof(*h));
+
+	h->name = name;
+	h->value = value;
+	*r->reply.tail = h;
+	r->reply.tail = &h->next;
+}
+
+void reply_header(struct request *r, const char *name, struct slice value)
+{
+	reply_header_str(r, name, arena_strdup(&r->arena, value));
+}
+
+void reply_replace_header(struct request *r, const char *name, struct slice value)
+{
+	for (struct reply_header *h = r->reply.headers; h; h = h->next)
+		if (strcasecmp(h->name, name) == 0) {
+			h->value = arena_strdup(&r->arena, value);
+			return;
+		}
+	reply_header(r, name, value);
+}
+
+void reply_headerf(struct request *r, const char *name, const char *fmt, ...)
+{
+	char value[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	reply_header(r, name, slice_str(value));
+}
+
+void reply_header_date(struct request *r, const char *name, uint64_t wall_ms)
+{
+	char date[HTTP_DATE_BYTES];
+
+	http_date_format(wall_ms, date);
+	reply_header(r, name, slice_str(date));
+}
+
+void reply_header_etag(struct request *r, const char *etag)
+{
+	reply_headerf(r, "ETag", "\"%s\"", etag);
+}
+
+void reply_extra(struct request *r, const char *name, struct slice text)
+{
+	struct reply *reply = &r->reply;
+
+	if (reply->n_extras == REPLY_EXTRAS_MAX)
+		return;
+	reply->extras[reply->n_extras].name = name;
+	reply->extras[reply->n_extras++].text = text;
+}
+
+static void end(struct request *r, unsigned status)
+{
+	r->reply.status = status;
+	r->phase = PHASE_REPLY;
+	reply_header_str(r, "x-amz-request-id", r->id);
+	reply_header_str(r, "x-amz-id-2", r->service->host_id);
+	reply_header_str(r, "Server", "baler");
+	if (log_enabled(LOG_DEBUG))
+		log_event(EV_REQUEST, LF_STR("request", r->id), LF_SLICE("method", r->method_text),
+			LF_SLICE("bucket", r->bucket), LF_SLICE("key", r->key),
+			LF_U64("status", status));
+	if (status >= 500) {
+		atomic_fetch_add(&r->service->n_failures, 1);
+		r->reply.close |= status == 503 && atomic_load(&r->service->stopping);
+	}
+}
+
+enum rc reply_empty(struct request *r, unsigned status)
+{
+	end(r, status);
+	return RC_OK;
+}
+
+enum rc reply_document(struct request *r)
+{
+	if (r->reply.document.overflow) {
+		struct err err = {0};
+
+		reply_error(r, err_set(&err, RC_FATAL, "an answer of too many bytes"), &err);
+		return RC_OK;
+	}
+	reply_header_str(r, "Content-Type", "application/xml");
+	end(r, 200);
+	return RC_OK;
+}
+
+enum rc reply_text(struct request *r, unsigned status, const char *content_type)
+{
+	struct err err = {0};
+
+	if (r->reply.document.overflow)
+		return err_set(&err, RC_FATAL, "an answer of too many bytes");
+	reply_header_str(r, "Content-Type", content_type);
+	end(r, status);
+	return RC_OK;
+}
+
+enum rc reply_json(struct request *r, unsigned status)
+{
+	return reply_text(r, status, "application/json");
+}
+
+/* What SDKs and people look for in the documents of these codes. */
+static void add_usual_extras(struct request *r, const char *code)
+{
+	if (strcmp(code, "NoSuchBucket") == 0 || strcmp(code, "BucketNotEmpty") == 0 ||
+		strcmp(code, "BucketAlreadyOwnedByYou") == 0) {
+		reply_extra(r, "BucketName", r->bucket);
+	} else if (strcmp(code, "NoSuchKey") == 0 || strcmp(code, "NoSuchVersion") == 0) {
+		reply_extra(r, "Key", r->key);
+	} else if (strcmp(code, "AuthorizationHeaderMalformed") == 0) {
+		reply_extra(r, "Region", slice_str(r->service->region));
+	} else if (strcmp(code, "InvalidAccessKeyId") == 0) {
+		reply_extra(r, "AWSAccessKeyId", slice_str(r->auth.access_key));
+	} else if (strcmp(code, "MethodNotAllowed") == 0) {
+		reply_extra(r, "Method", r->method_text);
+		reply_extra(r, "ResourceType",
+			slice_str(r->key.n      ? "OBJECT"
+				  : r->bucket.n ? "BUCKET"
+						: "SERVICE"));
+	}
+}
+
+static void log_failure(const struct request *r, const struct err *err)
+{
+	log_event(err_is(err, "ENOSPC") || err_is(err, "EDQUOT") ? EV_DISK_FULL : EV_REQUEST_FAILED,
+		LF_STR("request", r->id), LF_SLICE("method", r->method_text),
+		LF_SLICE("bucket", r->bucket), LF_SLICE("key", r->key),
+		LF_U64("status", r->reply.status), LF_STR("error", err->text));
+}
+
+/* What was to be the answer is none any more; headers added so far (delete markers, versions)
+ * stay. */
+static void forget_body(struct request *r)
+{
+	struct reply *reply = &r->reply;
+
+	buf_reset(&reply->document);
+	reply->bytes = (struct slice){0};
+	reply->has_stream = false;
+}
+
+void reply_error(struct request *r, enum rc rc, const struct err *err)
+{
+	const struct s3_error *e = s3_error_of(rc, err);
+	bool is_ours = e->status >= 500 && e->status != 501;
+	/* our own troubles are for the log, not for the client */
+	const char *message = is_ours || !err->text[0] ? e->message : err->text;
+	struct s3xml_extra extras[REPLY_EXTRAS_MAX];
+
+	forget_body(r);
+	if (r->is_lambda) {
+		invoke_error(r, rc, err);
+		return;
+	}
+	if (r->is_admin) {
+		admin_error(r, rc, err);
+		if (r->reply.status >= 500)
+			log_failure(r, err);
+		return;
+	}
+	add_usual_extras(r, e->code);
+	for (size_t i = 0; i < r->reply.n_extras; i++)
+		extras[i] = (struct s3xml_extra){r->reply.extras[i].name, r->reply.extras[i].text};
+	if (r->method != METHOD_HEAD && e->status != 304) {
+		s3xml_error(&r->reply.document, e->code, message, extras, r->reply.n_extras, r->id,
+			r->service->host_id);
+		reply_header_str(r, "Content-Type", "application/xml");
+	}
+	end(r, e->status);
+	if (is_ours && !err_is(err, "ServiceUnavailable"))
+		log_failure(r, err);
+}

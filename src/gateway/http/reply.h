@@ -1,0 +1,63 @@
+/*
+ * reply: the answer of one request, as data; the server sends it.
+ */
+#ifndef BALER_GATEWAY_HTTP_REPLY_H
+#define BALER_GATEWAY_HTTP_REPLY_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "port/bucket_store.h"
+
+#define REPLY_DOCUMENT_MAX_BYTES (8u << 20) /* 1,000 keys of 1,024 bytes, escaped sixfold, fit */
+#define REPLY_EXTRAS_MAX 6
+
+struct request;
+struct s3xml_extra;
+
+struct reply_header {
+	struct reply_header *next;
+	const char *name, *value; /* terminated; static or the arena's */
+};
+
+struct reply {
+	unsigned status;
+	struct reply_header *headers, **tail; /* in order */
+	struct buf document;                  /* owned; the body of most answers */
+	struct slice bytes;                   /* the body when document is empty */
+	struct bs_reader *reader;             /* owned; the body when has_stream */
+	bool has_stream;                      /* length bytes of reader from offset */
+	uint64_t offset, length;
+	bool close; /* the connection cannot be used again */
+	struct {
+		const char *name;
+		struct slice text;
+	} extras[REPLY_EXTRAS_MAX]; /* of an error document */
+	size_t n_extras;
+};
+
+void reply_init(struct reply *reply);
+void reply_release(struct reply *reply);
+
+/* Adds a header; name is static, value is copied (reply_header_str: static too). */
+void reply_header(struct request *r, const char *name, struct slice value);
+void reply_header_str(struct request *r, const char *name, const char *value);
+/* The first header of this name (any case) gets this value, or it is added. */
+void reply_replace_header(struct request *r, const char *name, struct slice value);
+void reply_headerf(struct request *r, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void reply_header_date(struct request *r, const char *name, uint64_t wall_ms);
+void reply_header_etag(struct request *r, const char *etag);
+
+/* An element of the error document, should there be one. */
+void reply_extra(struct request *r, const char *name, struct slice text);
+
+/* Ends the request with no body, or with the document written to r->reply.document. */
+enum rc reply_empty(struct request *r, unsigned status);
+enum rc reply_document(struct request *r);
+/* The same, of another type (static), with a status of its own. */
+enum rc reply_text(struct request *r, unsigned status, const char *content_type);
+enum rc reply_json(struct request *r, unsigned status);
+/* Ends the request with S3's error for rc and err. */
+void reply_error(struct request *r, enum rc rc, const struct err *err);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * server: the one door to libmicrohttpd. Turns what comes over a socket into struct request and
+ * struct reply into what goes out.
+ */
+#ifndef BALER_GATEWAY_HTTP_SERVER_H
+#define BALER_GATEWAY_HTTP_SERVER_H
+
+#include <sys/socket.h>
+
+#include "gateway/http/service.h"
+
+struct server;
+
+/* Sets service's suspend and resume. RC_REFUSED: the certificate; RC_FATAL. */
+enum rc server_start(const struct gateway_config *config, struct service *service,
+	struct server **ret_server, struct err *err);
+/* Serves a connection, arg being the server; owns fd. When there are too many, the one that has been idle longest makes room;
+ * where none is idle, fd is closed. */
+void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n);
+/* Ends connections that have been silent, or nearly so, for too long; to be called every second or so. arg: the server. */
+void server_sweep(void *arg);
+/* Connections that come from now on are shown this pair. RC_REFUSED: it cannot be used, or there is no TLS; nothing changes. */
+enum rc server_renew_tls(struct server *server, const char *cert, const char *key, struct err *err);
+/* Sets service->stopping: no new requests on open connections. */
+void server_quiesce(struct server *server);
+/* Requests begun and not yet answered to their last byte. */
+uint64_t server_requests_in_hand(const struct server *server);
+/* Waits for the store's answers, closes every connection, frees server. */
+void server_stop(struct server *server);
+
+#endif

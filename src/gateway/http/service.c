@@ -1,0 +1,87 @@
+#include "gateway/http/service.h"
+
+#include "base/prng.h"
+#include "gateway/lambda/invoke.h"
+
+#define WORKERS 2 /* of copies: enough to keep one disk busy, too few to starve the server */
+
+static const char *const default_domains[] = {"localhost", NULL};
+
+void service_init(struct service *s, const struct gateway_config *config)
+{
+	unsigned char random[HOST_ID_BYTES / 2];
+	struct prng prng = prng_system();
+
+	s->store = config->store;
+	s->op = config->op;
+	s->alarms = config->alarms;
+	s->queue = config->queue;
+	s->events_token = config->events_token;
+	s->metrics_token = config->metrics_token;
+	s->metrics = config->metrics;
+	s->keys = config->keys;
+	s->key_store = config->key_store;
+	s->buckets = (struct role_buckets){
+		config->landing_bucket, config->distribution_bucket, config->archive_bucket};
+	s->clock = config->clock ? config->clock : clock_system();
+	s->region = config->region ? config->region : "us-east-1";
+	s->base_domains = config->base_domains ? config->base_domains : default_domains;
+	s->id_seed = prng_u64(&prng);
+	prng_bytes(&prng, random, sizeof(random));
+	hex_encode(random, sizeof(random), s->host_id);
+	sigv4_keys_init(&s->signing_keys);
+	pthread_mutex_init(&s->digests.lock, NULL);
+	s->workers = work_pool_new(WORKERS, "gateway-copy");
+	s->admin = work_pool_new(1, "gateway-admin");
+	s->invoker = config->invoker;
+	s->invocations = s->invoker ? work_pool_new(INVOCATIONS_MAX, "invoke") : NULL;
+}
+
+void service_release(struct service *s)
+{
+	work_pool_free(s->workers);
+	work_pool_free(s->admin);
+	work_pool_free(s->invocations);
+	for (size_t i = 0; i < s->digests.n; i++)
+		digest_free(s->digests.idle[i]);
+	pthread_mutex_destroy(&s->digests.lock);
+	sigv4_keys_release(&s->signing_keys);
+}
+
+void service_new_id(struct service *s, char out[REQUEST_ID_BYTES + 1])
+{
+	static const char digits[] = "0123456789ABCDEF";
+	/* an odd multiplier is a bijection: no id comes twice */
+	uint64_t n = atomic_fetch_add(&s->n_requests, 1) * 0x9e3779b97f4a7c15u + s->id_seed;
+
+	for (int i = 0; i < REQUEST_ID_BYTES; i++, n = n >> 4 | n << 60)
+		out[i] = digits[n & 15];
+	out[REQUEST_ID_BYTES] = '\0';
+}
+
+struct digest *service_take_digest(struct service *s, unsigned algs)
+{
+	struct digest *d = NULL;
+
+	pthread_mutex_lock(&s->digests.lock);
+	if (s->digests.n)
+		d = s->digests.idle[--s->digests.n];
+	pthread_mutex_unlock(&s->digests.lock);
+	if (!d)
+		return digest_new(algs);
+	digest_reset(d, algs);
+	return d;
+}
+
+void service_give_digest(struct service *s, struct digest *d)
+{
+	if (!d)
+		return;
+	pthread_mutex_lock(&s->digests.lock);
+	if (s->digests.n < DIGEST_POOL_MAX) {
+		s->digests.idle[s->digests.n++] = d;
+		d = NULL;
+	}
+	pthread_mutex_unlock(&s->digests.lock);
+	digest_free(d);
+}

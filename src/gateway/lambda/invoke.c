@@ -1,0 +1,318 @@
+#include "gateway/lambda/invoke.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "gateway/auth.h"
+#include "gateway/roles.h"
+#include "gateway/s3/route.h"
+#include "port/invoker.h"
+#include "wire/header.h"
+#include "wire/s3_error.h"
+
+#define ROOT "/2015-03-31/functions/"
+
+static enum rc end_invoke(struct request *r, struct err *err);
+static enum rc end_describe(struct request *r, struct err *err);
+
+static const struct route invoke_route = {"Invoke", METHOD_POST, SCOPE_SERVICE, NULL, NULL,
+	BODY_PAYLOAD, NULL, end_invoke, ACTION_INVOKE};
+static const struct route describe_route = {"GetFunctionConfiguration", METHOD_GET, SCOPE_SERVICE,
+	NULL, NULL, BODY_NONE, NULL, end_describe, ACTION_INVOKE};
+
+/* The service in the credential, before anything is verified: it chooses who verifies. */
+static bool has_scope(struct slice text, const char *scope)
+{
+	return text.n && memmem(text.p, text.n, scope, strlen(scope));
+}
+
+bool invoke_is_meant(const struct request *r)
+{
+	return r->service->invoker && slice_has_prefix(r->path, slice_str(ROOT)) &&
+	       (has_scope(request_header(r, "authorization"), "/lambda/aws4_request") ||
+		       has_scope(r->query, "%2Flambda%2Faws4_request"));
+}
+
+static enum rc verify(struct request *r, struct err *err)
+{
+	enum rc rc = auth_verify(r, "lambda", err);
+
+	return rc ? rc : roles_check(r, ACTION_INVOKE, (struct slice){0}, err);
+}
+
+static enum rc take_slot(struct request *r, struct err *err)
+{
+	if (atomic_fetch_add(&r->service->n_invocations, 1) < INVOCATIONS_MAX) {
+		r->has_slot = true;
+		return RC_OK;
+	}
+	atomic_fetch_sub(&r->service->n_invocations, 1);
+	reply_header_str(r, "Retry-After", "1");
+	return err_code(err, RC_REFUSED, "TooManyRequestsException",
+		"rate exceeded: %d invocations are running", INVOCATIONS_MAX);
+}
+
+void invoke_release(struct request *r)
+{
+	if (r->has_slot)
+		atomic_fetch_sub(&r->service->n_invocations, 1);
+	r->has_slot = false;
+}
+
+/* NAME and what follows it: "/invocations". */
+static bool split_path(const struct request *r, struct slice *ret_name, const char *rest)
+{
+	struct slice path = slice_of(r->path.p + strlen(ROOT), r->path.n - strlen(ROOT));
+	size_t n = strlen(rest);
+
+	if (path.n <= n || memcmp(path.p + path.n - n, rest, n) != 0)
+		return false;
+	*ret_name = slice_of(path.p, path.n - n);
+	return !memchr(ret_name->p, '/', ret_name->n);
+}
+
+static enum rc find_route(struct request *r, struct slice *ret_name, struct err *err)
+{
+	if (r->method == METHOD_POST && split_path(r, ret_name, "/invocations"))
+		r->route = &invoke_route;
+	else if (r->method == METHOD_GET && split_path(r, ret_name, "/configuration"))
+		r->route = &describe_route;
+	else
+		return err_code(err, RC_REFUSED, "UnknownOperationException",
+			"only Invoke and GetFunctionConfiguration are known here");
+	return RC_OK;
+}
+
+enum rc invoke_begin(struct request *r, struct err *err)
+{
+	struct slice raw;
+	enum rc rc = auth_parse(r, err);
+
+	if (rc || (rc = find_route(r, &raw, err)))
+		return rc;
+	if (r->auth.payload == SIGV4_PAYLOAD_UNSTATED && r->method == METHOD_GET)
+		sigv4_payload_state(&r->auth, slice_str(""));
+	if (r->auth.payload != SIGV4_PAYLOAD_UNSTATED)
+		rc = verify(r, err);
+	else
+		rc = auth_check_key(r, err);
+	return rc || r->method == METHOD_GET ? rc : take_slot(r, err);
+}
+
+/* A POST without a hash was let in for its body; now it is checked. */
+static enum rc check_late(struct request *r, struct err *err)
+{
+	if (r->is_authenticated)
+		return RC_OK;
+	sigv4_payload_state(&r->auth, buf_slice(&r->body.document));
+	return verify(r, err);
+}
+
+static enum rc check_name(struct request *r, const char *rest, struct err *err)
+{
+	struct invoker *iv = r->service->invoker;
+	struct slice raw, qualifier;
+	struct buf name;
+	enum rc rc;
+
+	if (!split_path(r, &raw, rest))
+		return err_code(err, RC_REFUSED, "InvalidParameterValueException", "no name");
+	buf_init(&name, raw.n + 1);
+	rc = uri_decode_path(&name, raw, err);
+	if (rc == RC_OK)
+		rc = request_param(r, "Qualifier", &qualifier, err);
+	if (rc == RC_OK && !iv->ops->is_named(iv, buf_slice(&name), qualifier))
+		rc = err_code(err, RC_ABSENT, "ResourceNotFoundException",
+			"Function not found: " SLICE_FMT "%s" SLICE_FMT,
+			SLICE_ARG(buf_slice(&name)), qualifier.n ? ":" : "", SLICE_ARG(qualifier));
+	buf_release(&name);
+	return rc;
+}
+
+static enum rc end_describe(struct request *r, struct err *err)
+{
+	enum rc rc = check_name(r, "/configuration", err);
+
+	if (rc)
+		return rc;
+	r->service->invoker->ops->describe(r->service->invoker, &r->reply.document);
+	return reply_json(r, 200);
+}
+
+/* --- a run --- */
+
+struct run {
+	struct invoker *invoker;
+	struct invoke_answer answer;
+	bool want_tail;
+	/* of an Event only, which outlives its request */
+	struct work work;
+	struct service *service;
+	char *payload;
+	size_t payload_n;
+};
+
+static enum rc job_invoke(struct request *r, struct err *err)
+{
+	struct bs_done done = request_job_done(r);
+	struct bs_result result = {.rc = RC_OK};
+	struct run *run = r->op;
+
+	(void)err;
+	run->invoker->ops->invoke(run->invoker, buf_slice(&r->body.document), &run->answer);
+	done.fn(done.arg, &result);
+	return RC_OK;
+}
+
+static void add_tail(struct request *r, const struct invoke_answer *answer)
+{
+	struct buf text;
+
+	buf_init(&text, 2 * INVOKE_TAIL_BYTES);
+	base64_encode(&text, slice_of(answer->tail, answer->tail_n));
+	reply_header(r, "X-Amz-Log-Result", buf_slice(&text));
+	buf_release(&text);
+}
+
+static enum rc after_invoke(struct request *r, struct err *err)
+{
+	struct run *run = r->op;
+
+	(void)err;
+	buf_add_slice(&r->reply.document, buf_slice(&run->answer.payload));
+	buf_release(&run->answer.payload);
+	reply_header_str(r, "X-Amz-Executed-Version", "$LATEST");
+	if (run->answer.is_error)
+		reply_header_str(r, "X-Amz-Function-Error", "Unhandled");
+	if (run->want_tail)
+		add_tail(r, &run->answer);
+	invoke_release(r);
+	return reply_json(r, 200);
+}
+
+static enum rc run_now(struct request *r)
+{
+	struct run *run = arena_alloc(&r->arena, sizeof(*run));
+
+	run->invoker = r->service->invoker;
+	run->want_tail = slice_eq_nocase(request_header(r, "x-amz-log-type"), slice_str("Tail"));
+	r->op = run;
+	request_run_on(r, r->service->invocations, job_invoke, after_invoke);
+	return RC_OK;
+}
+
+static void event_run(struct work *w)
+{
+	struct run *run = (struct run *)((char *)w - offsetof(struct run, work));
+
+	run->invoker->ops->invoke(
+		run->invoker, slice_of(run->payload, run->payload_n), &run->answer);
+	buf_release(&run->answer.payload);
+	atomic_fetch_sub(&run->service->n_invocations, 1);
+	free(run->payload);
+	free(run);
+}
+
+/* Answered at once; the slot goes to the run. */
+static enum rc run_later(struct request *r, struct err *err)
+{
+	struct run *run;
+
+	if (r->body.document.n > INVOKE_EVENT_MAX_BYTES)
+		return err_code(err, RC_REFUSED, "MaxMessageLengthExceeded",
+			"an event may have at most %u bytes", INVOKE_EVENT_MAX_BYTES);
+	run = xcalloc(1, sizeof(*run));
+	run->invoker = r->service->invoker;
+	run->service = r->service;
+	run->payload = slice_dup(buf_slice(&r->body.document));
+	run->payload_n = r->body.document.n;
+	run->work.run = event_run;
+	r->has_slot = false;
+	work_pool_submit(r->service->invocations, &run->work);
+	return reply_empty(r, 202);
+}
+
+static enum rc check_payload(struct request *r, struct err *err)
+{
+	struct buf *text = &r->body.document;
+	json_t *root = NULL;
+	struct err why = {0};
+
+	if (text->n == 0)
+		buf_add_str(text, "{}");
+	if (json_parse(buf_slice(text), INVOKE_PAYLOAD_MAX_BYTES, &root, &why) != RC_OK)
+		return err_code(err, RC_REFUSED, "InvalidRequestContentException",
+			"Could not parse request body into json: %s", why.text);
+	json_decref(root);
+	return RC_OK;
+}
+
+static enum rc end_invoke(struct request *r, struct err *err)
+{
+	struct slice type = request_header(r, "x-amz-invocation-type");
+	enum rc rc;
+
+	if ((rc = check_late(r, err)) || (rc = check_name(r, "/invocations", err)) ||
+		(rc = check_payload(r, err)))
+		return rc;
+	if (!type.n || slice_eq_str(type, "RequestResponse"))
+		return run_now(r);
+	if (slice_eq_str(type, "Event"))
+		return run_later(r, err);
+	if (slice_eq_str(type, "DryRun")) {
+		invoke_release(r);
+		return reply_empty(r, 204);
+	}
+	return err_code(err, RC_REFUSED, "InvalidParameterValueException",
+		"'" SLICE_FMT "' is no invocation type", SLICE_ARG(type));
+}
+
+/* --- refusals --- */
+
+struct api_error {
+	const char *from, *code; /* ours or S3's; Lambda's */
+	unsigned status;
+};
+
+static struct api_error error_of(enum rc rc, const struct err *err)
+{
+	static const struct api_error table[] = {
+		{"ResourceNotFoundException", NULL, 404},
+		{"TooManyRequestsException", NULL, 429},
+		{"InvalidRequestContentException", NULL, 400},
+		{"InvalidParameterValueException", NULL, 400},
+		{"UnknownOperationException", NULL, 404},
+		{"MaxMessageLengthExceeded", "RequestTooLargeException", 413},
+		{"SignatureDoesNotMatch", "InvalidSignatureException", 403},
+		{"RequestTimeTooSkewed", "InvalidSignatureException", 403},
+		{"XAmzContentSHA256Mismatch", "InvalidSignatureException", 403},
+		{"InvalidAccessKeyId", "UnrecognizedClientException", 403},
+		{"AuthorizationHeaderMalformed", "IncompleteSignatureException", 400},
+		{"AccessDenied", "AccessDeniedException", 403},
+	};
+	const struct s3_error *e;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (err_is(err, table[i].from))
+			return (struct api_error){table[i].from,
+				table[i].code ? table[i].code : table[i].from, table[i].status};
+	e = s3_error_of(rc, err);
+	if (e->status >= 500)
+		return (struct api_error){e->code, "ServiceException", e->status};
+	return (struct api_error){e->code, e->code, e->status};
+}
+
+void invoke_error(struct request *r, enum rc rc, const struct err *err)
+{
+	struct api_error e = error_of(rc, err);
+	struct buf *out = &r->reply.document;
+
+	invoke_release(r);
+	buf_reset(out);
+	buf_addf(out, "{\"Type\":\"%s\",\"message\":", e.status >= 500 ? "Service" : "User");
+	json_add_string(out,
+		e.status >= 500 ? slice_str("the invocation failed here") : slice_str(err->text));
+	buf_add_char(out, '}');
+	reply_header_str(r, "x-amzn-ErrorType", e.code);
+	reply_json(r, e.status);
+}

@@ -1,0 +1,29 @@
+/*
+ * invoke: Lambda's API for one function, on the same endpoint:
+ *
+ *   POST /2015-03-31/functions/NAME/invocations      X-Amz-Invocation-Type: RequestResponse (200), Event (202), DryRun (204)
+ *   GET  /2015-03-31/functions/NAME/configuration
+ *
+ * Keys with ACTION_INVOKE may (roles.h). Meant is a request whose credential is for the service "lambda"; a bucket called "2015-03-31" stays a bucket. Clients of Lambda
+ * need not say the body's hash in a header: then the body is read first (INVOKE_PAYLOAD_MAX_BYTES, at most INVOCATIONS_MAX at a time) and
+ * the signature is checked over it before anything of it is looked at. What the function itself fails at is 200 with
+ * X-Amz-Function-Error; refusals of the API are x-amzn-ErrorType and {"Type":…,"message":…}.
+ *
+ * Runs are on threads of their own, INVOCATIONS_MAX at most; beyond that 429 TooManyRequestsException.
+ */
+#ifndef BALER_GATEWAY_LAMBDA_INVOKE_H
+#define BALER_GATEWAY_LAMBDA_INVOKE_H
+
+#include "gateway/http/request.h"
+
+#define INVOCATIONS_MAX 4
+
+bool invoke_is_meant(const struct request *r);
+/* In place of auth_check, read_name and route_find. */
+enum rc invoke_begin(struct request *r, struct err *err);
+/* Ends the request with the error document. */
+void invoke_error(struct request *r, enum rc rc, const struct err *err);
+/* When r ends. */
+void invoke_release(struct request *r);
+
+#endif
