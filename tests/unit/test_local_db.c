@@ -14,6 +14,7 @@
 #include "adapter/local/engine/db.h"
 #include "adapter/local/engine/schema.sql.h"
 #include "base/file.h"
+#include "schema_v1.h"
 
 struct fixture {
 	char folder[64];
@@ -290,6 +291,61 @@ static void readers_see_one_snapshot(void **state)
 	db_close(db);
 }
 
+/* Every column, index and trigger of the folder's database, in an order that does not depend on how they were made. */
+static char *schema_of(const char *path)
+{
+	static const char sql[] =
+		"SELECT group_concat(line, char(10)) FROM (SELECT line FROM ("
+		" SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' ||"
+		"  ifnull(c.dflt_value, '-') || ' ' || c.pk AS line"
+		"  FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+		" UNION ALL SELECT type || ' ' || replace(replace(sql, ' ', ''), char(10), '') FROM sqlite_schema"
+		"  WHERE type <> 'table' AND sql IS NOT NULL) ORDER BY line)";
+	sqlite3 *handle = NULL;
+	sqlite3_stmt *st = NULL;
+	char *text;
+
+	assert_int_equal(sqlite3_open_v2(path, &handle, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	text = xstrdup((const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+	return text;
+}
+
+/* rows: statements that put something into the old tables, or "". */
+static void make_folder_v1(struct fixture *f, const char *rows)
+{
+	sqlite3 *handle = NULL;
+
+	assert_int_equal(sqlite3_open(path_in(f, "baler.db"), &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;" SCHEMA_V1_SQL,
+				 NULL, NULL, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_exec(handle, rows, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+	assert_int_equal(chmod(path_in(f, "baler.db"), 0600), 0);
+}
+
+static void a_folder_of_the_first_schema_is_upgraded_to_what_a_new_one_has(void **state)
+{
+	struct fixture *f = *state;
+	char *fresh, *upgraded;
+
+	open_ok(f);
+	fresh = schema_of(path_in(f, "baler.db"));
+	assert_int_equal(file_remove_tree(f->folder, &f->err), RC_OK);
+	assert_int_equal(mkdir(f->folder, 0700), 0);
+	make_folder_v1(f, "");
+	open_ok(f);
+	upgraded = schema_of(path_in(f, "baler.db"));
+	assert_string_equal(upgraded, fresh);
+	open_ok(f); /* the second start finds nothing to do */
+	free(fresh);
+	free(upgraded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +373,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(readers_see_one_snapshot, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_reserve_that_is_too_small_is_made_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_folder_of_the_first_schema_is_upgraded_to_what_a_new_one_has, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			the_logs_index_has_its_room_from_the_start, setup, teardown),
 	};

@@ -12,6 +12,7 @@
 #include "adapter/local/engine/room.h"
 #include "adapter/local/engine/schema.sql.h"
 #include "adapter/local/engine/totals.h"
+#include "adapter/local/engine/upgrade.h"
 #include "adapter/local/engine/wal_file.h"
 #include "base/file.h"
 
@@ -186,7 +187,7 @@ static enum rc check_schema(struct db_conn *conn, const char *folder, struct err
 		return err_set(err, RC_REFUSED,
 			"'%s/%s' was written by a newer baler (schema %lld, this one knows %d)",
 			folder, FOLDER_DB, (long long)version, SCHEMA_VERSION);
-	return RC_OK;
+	return upgrade_schema(conn, version, err);
 }
 
 /* Both count only before the file has its first page; set later, auto_vacuum would cost a write at each open. Retention gives free

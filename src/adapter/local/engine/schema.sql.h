@@ -1,5 +1,5 @@
 /*
- * schema.sql.h: every table of a data folder, in one place. Change it with SCHEMA_VERSION and a migration in db.c.
+ * schema.sql.h: every table of a data folder, in one place. Change it with SCHEMA_VERSION and a step in upgrade.c.
  *
  * Keys are bytes (BLOB: compared as memcmp does, which is S3's order). Numbers called seq come from committer_next_seq, so rows that
  * are written together lie together: an insert of a body, a message or a file touches the last page, not a random one.
@@ -11,7 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 1 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096

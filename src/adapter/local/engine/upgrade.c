@@ -1,0 +1,46 @@
+#include "adapter/local/engine/upgrade.h"
+
+#include <stdio.h>
+
+#include "adapter/local/engine/schema.sql.h"
+
+/* A step may be long (it may rewrite a table), so it says nothing of rows that a pass in the background can add later. */
+static const struct step {
+	int version;     /* what the folder has after the step */
+	const char *sql; /* statements, each with its semicolon */
+} steps[] = {
+	{1, ""}, /* the first schema */
+};
+
+static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)
+{
+	int code = sqlite3_exec(db_handle(conn), sql, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? RC_OK : db_error(db_handle(conn), code, err);
+}
+
+enum rc upgrade_schema(struct db_conn *conn, int64_t version, struct err *err)
+{
+	char mark[64];
+	enum rc rc;
+
+	if (version == SCHEMA_VERSION)
+		return RC_OK;
+	rc = exec(conn, "BEGIN IMMEDIATE", err);
+	if (rc != RC_OK)
+		return rc;
+	for (size_t i = 0; rc == RC_OK && i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (steps[i].version > version)
+			rc = exec(conn, steps[i].sql, err);
+	snprintf(mark, sizeof(mark), "PRAGMA user_version=%d", SCHEMA_VERSION);
+	if (rc == RC_OK)
+		rc = exec(conn, mark, err);
+	if (rc == RC_OK)
+		rc = exec(conn, "COMMIT", err);
+	if (rc != RC_OK) {
+		sqlite3_exec(db_handle(conn), "ROLLBACK", NULL, NULL, NULL);
+		return err_ctx(err, rc, "upgrading the database from schema %lld to %d", (long long)version,
+			SCHEMA_VERSION);
+	}
+	return RC_OK;
+}
