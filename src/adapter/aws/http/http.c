@@ -6,7 +6,7 @@
 #include "adapter/aws/http/http_transfer.h"
 
 #define IDLE_LANES_MAX 64
-#define LANE_CONNECTIONS_MAX 32 /* kept open in a lane */
+#define LANE_CONNECTIONS_MAX 32 /* connections that a lane keeps open */
 #define POLL_MS 1000
 
 struct http_client {
@@ -150,7 +150,7 @@ void http_start(struct http_lane *lane, struct http_request *req)
 		die("a request cannot be added");
 }
 
-/* Ending. */
+/* The end of a request. */
 
 static void transfer_end(struct http_lane *lane, struct http_transfer *t)
 {
@@ -174,7 +174,8 @@ void http_cancel(struct http_lane *lane, struct http_request *req)
 		transfer_end(lane, req->transfer);
 }
 
-/* Whether the server can have acted on it: not before all of the request was sent. */
+/* Whether the server can have acted on the request. It can only after the whole request was
+ * sent. */
 static bool was_sent(const struct http_transfer *t)
 {
 	curl_off_t uploaded = 0;
@@ -198,7 +199,8 @@ static enum rc rc_of_curl(const struct http_transfer *t, CURLcode code)
 	case CURLE_WEIRD_SERVER_REPLY:
 		return RC_CORRUPT;
 	default:
-		/* CURLE_OUT_OF_MEMORY too: libcurl says so of a header line that is too long. */
+		/* This includes CURLE_OUT_OF_MEMORY, which libcurl reports for a header line
+		 * that is too long. */
 		return was_sent(t) ? RC_UNKNOWN : RC_AGAIN;
 	}
 }
@@ -207,7 +209,7 @@ static struct http_request *finish(struct http_lane *lane, struct http_transfer 
 {
 	struct http_request *req = t->req;
 
-	/* libcurl takes an answer that ends inside its headers for a whole one. */
+	/* libcurl reports success for a response that ends inside its headers. */
 	if (code == CURLE_OK && !t->is_head_whole)
 		code = CURLE_GOT_NOTHING;
 	req->rc = rc_of_curl(t, code);

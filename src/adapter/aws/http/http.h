@@ -1,16 +1,22 @@
 /*
- * http: requests to other machines. The one door to libcurl (with http_transfer).
+ * http: HTTP requests to other machines. Only this module and http_transfer call libcurl.
  *
- * A client keeps idle lanes; a lane is one thread's while it is taken, holds the open connections it
- * made, and can have many requests in flight. Nothing is retried here (libcurl alone may send a
- * request again, once, when a connection it had kept open turns out to be closed), no redirect is
- * followed (the answer is the caller's to judge: credentials never travel to another host), paths
- * go out as they are given ("/../" is part of a key), bodies stream both ways.
+ * A client keeps a list of idle lanes. A thread takes a lane, uses it alone, and gives it back.
+ * A lane keeps its connections open and can have many requests in flight.
  *
- * Timeouts: HTTP_CONNECT_TIMEOUT_MS for a connection, HTTP_STALL_S (or the request's own stall_s)
- * without a byte, which bounds the connection too; none overall.
- * A proxy is taken from the environment: http_proxy, https_proxy, all_proxy, no_proxy, in upper case
- * too (but HTTP_PROXY not in a CGI, where a client's header can set it), never for loopback hosts.
+ * - This module retries nothing. libcurl itself sends a request once more when it finds that a kept
+ *   connection was closed.
+ * - No redirect is followed, because credentials must never travel to another host. The caller
+ *   judges
+ *   the redirect's answer.
+ * - A path is sent as it is given, because "/../" can be part of a key.
+ * - Bodies are streamed in both directions.
+ *
+ * Timeouts: making a connection takes at most HTTP_CONNECT_TIMEOUT_MS. A request fails after
+ * HTTP_STALL_S seconds (or its own stall_s) without a byte. A request as a whole has no time
+ * limit. Proxies come from the environment variables http_proxy, https_proxy, all_proxy and
+ * no_proxy, also in upper case. HTTP_PROXY is ignored in a CGI program, where a client's header
+ * can set it. Loopback hosts never use a proxy.
  */
 #ifndef BALER_ADAPTER_AWS_HTTP_HTTP_H
 #define BALER_ADAPTER_AWS_HTTP_HTTP_H
@@ -20,47 +26,52 @@
 
 #define HTTP_CONNECT_TIMEOUT_MS 5000
 #define HTTP_STALL_S 30
-#define HTTP_RESPONSE_HEADERS_MAX 65536 /* bytes; more is RC_CORRUPT */
-#define HTTP_LANE_REQUESTS_MAX 256      /* in flight at a time in one lane */
+#define HTTP_RESPONSE_HEADERS_MAX 65536 /* bytes; longer response headers are RC_CORRUPT */
+#define HTTP_LANE_REQUESTS_MAX 256 /* requests in flight at a time in one lane */
 
 struct http_client;
 struct http_lane;
 struct http_transfer;
 
 struct http_request {
-	/* The caller's, valid until the request has ended. */
+	/* These belong to the caller and stay valid until the request has ended. */
 	const char *method;
-	const char *url; /* whole, percent-encoded; sent as it stands */
+	const char *url; /* the whole URL, percent-encoded; it is sent unchanged */
 	const struct header *headers;
 	size_t n_headers;
 	unsigned stall_s; /* 0: HTTP_STALL_S */
 
-	/* The body; read == NULL: none. read gives up to max bytes and 0 only at the end; fewer than
-	 * body_bytes in all is RC_REFUSED. rewind (may be NULL) starts again from the front. */
+	/* The request's body; read is NULL when there is none. read gives up to max bytes, and 0
+	 * only at the end. If it gives fewer than body_bytes in all, the request ends with
+	 * RC_REFUSED. rewind starts the body again at its first byte; rewind may be NULL. */
 	uint64_t body_bytes;
 	enum rc (*read)(void *arg, void *out, size_t max, size_t *ret_n, struct err *err);
 	enum rc (*rewind)(void *arg, struct err *err);
 
-	/* Takes a piece of the answer's body; status and response_headers are set by then. With
-	 * *ret_pause nothing was taken and the same bytes come again after http_resume. Another
-	 * result than RC_OK ends the request with it. */
+	/* Takes a piece of the response's body. status and response_headers are set before the
+	 * first call. When data sets *ret_pause, it has taken nothing, and the same bytes come
+	 * again after http_resume. When data returns another code than RC_OK, the request ends
+	 * with that code. */
 	enum rc (*data)(void *arg, struct slice bytes, bool *ret_pause, struct err *err);
 	void *arg;
 
-	/* What came of it, valid once the request has ended. rc is RC_OK when an answer is complete,
-	 * whatever its status. RC_AGAIN: certainly not applied (no connection, body not sent whole).
-	 * RC_UNKNOWN: broken off after it was sent. RC_REFUSED: a bad url, a certificate not trusted.
-	 * RC_CORRUPT: not HTTP. Else what read or data said. */
+	/* The result, valid once the request has ended. rc is RC_OK when the response is
+	 * complete, whatever its status. RC_AGAIN: the server certainly did not apply the
+	 * request (there was no connection, or the body was not sent whole). RC_UNKNOWN: the
+	 * connection broke after the request was sent. RC_REFUSED: the URL is bad, or the
+	 * certificate is not trusted.
+	 * RC_CORRUPT: the peer does not speak HTTP. Any other code came from read or data. */
 	enum rc rc;
 	struct err err;
 	unsigned status;
-	struct buf response_headers; /* model/object_headers.h; freed by http_request_release */
+	/* as model/object_headers.h; http_request_release frees them */
+	struct buf response_headers;
 
-	struct http_transfer *transfer; /* http's own */
+	struct http_transfer *transfer; /* private to this module */
 };
 
 struct http_options {
-	const char *ca_bundle; /* a PEM file; NULL: the system's */
+	const char *ca_bundle; /* a PEM file; NULL: the certificates of the system */
 };
 
 enum rc http_client_new(
@@ -69,20 +80,20 @@ enum rc http_client_new(
 void http_client_free(struct http_client *client);
 
 struct http_lane *http_lane_take(struct http_client *client);
-/* Cancels what is still in flight. */
+/* Cancels the requests that are still in flight. */
 void http_lane_give(struct http_lane *lane);
 
 /* Begins a request; it makes progress during http_wait. */
 void http_start(struct http_lane *lane, struct http_request *req);
-/* Blocks until a request has ended and returns it; NULL when none is in flight, or all that are
- * have paused. */
+/* Blocks until a request has ended, and returns that request. Returns NULL when no request is in
+ * flight, or when every request in flight is paused. */
 struct http_request *http_wait(struct http_lane *lane);
-/* Lets a paused request go on. Not from within a callback. */
+/* Lets a paused request continue. Do not call it from within a callback. */
 void http_resume(struct http_lane *lane, struct http_request *req);
-/* Ends a request at once; nothing of it is called again. */
+/* Ends a request at once. None of its callbacks is called again. */
 void http_cancel(struct http_lane *lane, struct http_request *req);
 
-/* One request, start to end; returns req->rc, with the story in err. */
+/* Runs one request from start to end. Returns req->rc; err tells the reason of a failure. */
 enum rc http_perform(struct http_client *client, struct http_request *req, struct err *err);
 
 void http_request_release(struct http_request *req);

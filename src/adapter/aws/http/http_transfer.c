@@ -5,7 +5,7 @@
 
 #include "model/object_headers.h"
 
-/* libcurl's callbacks. Each may be called only between http_start and the end of the request. */
+/* The callbacks. libcurl calls them only between http_start and the end of the request. */
 
 static size_t on_read(char *out, size_t size, size_t n, void *arg)
 {
@@ -41,7 +41,8 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-/* "HTTP/1.1 200 OK": the status; an interim answer (100) is followed by another such line. */
+/* Reads the status from a line such as "HTTP/1.1 200 OK". An interim response (100) is followed
+ * by another such line. */
 static unsigned status_of_line(struct slice line)
 {
 	const unsigned char *space = memchr(line.p, ' ', line.n);
@@ -96,9 +97,9 @@ static size_t on_data(char *p, size_t size, size_t n, void *arg)
 	return pause ? CURL_WRITEFUNC_PAUSE : size * n;
 }
 
-/* Setting up. */
+/* The options. */
 
-/* "http://127.0.0.1:9000/x" and the like. */
+/* Whether the host of a URL such as "http://127.0.0.1:9000/x" is this machine. */
 static bool is_loopback(const char *url)
 {
 	static const char *const hosts[] = {"localhost", "127.", "[::1]"};
@@ -113,7 +114,8 @@ static bool is_loopback(const char *url)
 	return false;
 }
 
-/* libcurl takes no HTTP_PROXY, which every AWS SDK does; NULL: what libcurl finds by itself. */
+/* libcurl ignores HTTP_PROXY, but every AWS SDK uses it. NULL: libcurl looks in the environment
+ * itself. */
 static const char *proxy_for(const char *url)
 {
 	const char *proxy;
@@ -135,7 +137,7 @@ static void set_headers(struct http_transfer *t)
 	for (size_t i = 0; i < req->n_headers; i++) {
 		const struct header *h = &req->headers[i];
 
-		/* "name;" is how libcurl is told to send an empty value. */
+		/* "name;" tells libcurl to send a header with an empty value. */
 		buf_reset(&line);
 		buf_add_slice(&line, h->name);
 		buf_add_str(&line, h->value.n ? ": " : ";");

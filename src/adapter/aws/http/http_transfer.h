@@ -1,4 +1,5 @@
-/* http_transfer: one request as libcurl sees it: its options and callbacks. Inside http only. */
+/* http_transfer: the options and callbacks of one request, as libcurl needs them. Only http
+ * includes it. */
 #ifndef BALER_ADAPTER_AWS_HTTP_HTTP_TRANSFER_H
 #define BALER_ADAPTER_AWS_HTTP_HTTP_TRANSFER_H
 
@@ -6,7 +7,7 @@
 
 #include "adapter/aws/http/http.h"
 
-/* The half of a request that is libcurl's. */
+/* The part of a request that belongs to libcurl. */
 struct http_transfer {
 	struct http_request *req;
 	struct http_transfer *next, **prev;
@@ -14,12 +15,13 @@ struct http_transfer {
 	struct curl_slist *headers;
 	uint64_t body_given;
 	bool is_paused;
-	bool is_head_whole; /* the empty line behind the headers has come */
-	enum rc caller_rc;  /* of read or data */
+	bool is_head_whole; /* the empty line after the headers has arrived */
+	enum rc caller_rc;  /* what read or data returned */
 	char curl_error[CURL_ERROR_SIZE];
 };
 
-/* Everything but adding it to a multi handle. ca_bundle may be NULL. t->headers is the caller's to free. */
+/* Sets up everything except the multi handle. ca_bundle may be NULL. The caller frees
+ * t->headers. */
 void http_transfer_setup(struct http_transfer *t, const char *ca_bundle);
 
 #endif

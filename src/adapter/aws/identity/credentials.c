@@ -7,7 +7,7 @@
 #include "adapter/aws/identity/profile.h"
 #include "base/file.h"
 
-/* Both files, read whole, and the profile that counts. */
+/* The two files, read whole, and the name of the profile. */
 struct sources {
 	const struct aws_settings_request *request;
 	const char *profile;
@@ -96,7 +96,7 @@ static void sources_release(struct sources *s)
 	}
 }
 
-/* From the credentials file, then the config file; a heap copy or NULL. */
+/* Looks in the credentials file, then in the config file. Returns a copy on the heap, or NULL. */
 static char *profile_value(const struct sources *s, const char *key)
 {
 	for (size_t i = 0; i < 2; i++) {
@@ -161,7 +161,8 @@ static enum rc find_keys(const struct sources *s, struct aws_settings *ret, stru
 	return no_keys(s, err);
 }
 
-/* What the profile's section of services says of one of them; a heap copy or NULL. */
+/* Looks up one service in the section that the profile's "services" names. Returns a copy on the
+ * heap, or NULL. */
 static char *service_value(const struct sources *s, const char *service, const char *key)
 {
 	char *services = profile_value(s, "services");

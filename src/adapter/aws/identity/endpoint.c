@@ -17,7 +17,7 @@ static enum rc aws_endpoint(struct endpoint *e, const char *region, struct err *
 	return RC_OK;
 }
 
-/* A default port is not sent in the Host header, hence not signed either. */
+/* A default port is not sent in the Host header, so it must not be signed either. */
 static void drop_default_port(struct endpoint *e)
 {
 	const char *port = e->is_https ? ":443" : ":80";

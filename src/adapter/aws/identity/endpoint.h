@@ -1,8 +1,9 @@
 /*
  * endpoint: where a bucket and a key are on the network.
  *
- * AWS itself is addressed by virtual host (bucket.s3.REGION.amazonaws.com), except for buckets with a
- * dot in the name, which would not fit the certificate; any other endpoint by path. Pure.
+ * AWS is addressed by virtual host (bucket.s3.REGION.amazonaws.com). A bucket with a dot in its
+ * name is addressed by path, because the certificate of AWS does not cover such a host. Every
+ * other endpoint is addressed by path. The functions do no I/O.
  */
 #ifndef BALER_ADAPTER_AWS_IDENTITY_ENDPOINT_H
 #define BALER_ADAPTER_AWS_IDENTITY_ENDPOINT_H
@@ -15,15 +16,15 @@
 struct endpoint {
 	bool is_https;
 	bool is_aws;
-	char authority[ENDPOINT_AUTHORITY_MAX +
-		       1]; /* host, or host:port where it is not the default */
+	/* host, or host:port when the port is not the default */
+	char authority[ENDPOINT_AUTHORITY_MAX + 1];
 };
 
-/* url NULL: AWS in this region. RC_REFUSED: not http(s)://host[:port][/]. */
+/* url NULL: AWS in this region. RC_REFUSED: url is not of the form http(s)://host[:port][/]. */
 enum rc endpoint_init(struct endpoint *e, const char *url, const char *region, struct err *err);
 
-/* Appends the Host header and the path as it is sent and signed. key empty: the bucket itself.
- * RC_REFUSED when a bound is passed. */
+/* Appends the value of the Host header and the path, as they are sent and signed. An empty key
+ * means the bucket itself. RC_REFUSED: the result is longer than host or path may be. */
 enum rc endpoint_target(const struct endpoint *e, struct slice bucket, struct slice key,
 	struct buf *host, struct buf *path, struct err *err);
 

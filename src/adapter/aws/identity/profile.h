@@ -1,11 +1,11 @@
 /*
  * profile: the ini dialect of ~/.aws/credentials and ~/.aws/config. Pure.
  *
- * A section is "[name]" (config: "[profile name]", "[default]"), a setting "key = value"; '#' and
- * ';' at the start of a line begin a comment, also after white space behind a value. Indented
- * lines belong to the setting above: in "[services name]" of the config they are the settings of the service
- * it names, elsewhere they are passed over. Source: AWS SDKs and
- * Tools reference guide, "Shared config and credentials files".
+ * A section is "[name]" (config: "[profile name]", "[default]"), a setting "key = value"; '#'
+ * and ';' at the start of a line begin a comment, also after white space behind a value.
+ * Indented lines belong to the setting above: in "[services name]" of the config they are the
+ * settings of the service it names, elsewhere they are passed over. Source: AWS SDKs and Tools
+ * reference guide, "Shared config and credentials files".
  */
 #ifndef BALER_ADAPTER_AWS_IDENTITY_PROFILE_H
 #define BALER_ADAPTER_AWS_IDENTITY_PROFILE_H

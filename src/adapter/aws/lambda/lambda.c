@@ -128,7 +128,8 @@ static struct slice answer_header(const struct invocation *inv, const char *name
 	return object_headers_get(buf_slice(&inv->http.response_headers), name);
 }
 
-/* {"message":"…"} or {"Message":"…"}; else as much as stands there. */
+/* Takes the text of {"message":"…"} or {"Message":"…"}; without either, the first 200 bytes of
+ * the answer. */
 static void describe(const struct invocation *inv, struct err *err)
 {
 	struct slice code = answer_header(inv, "x-amzn-errortype"), message = {0};
@@ -205,7 +206,7 @@ static enum rc lambda_invoke(struct function *fn, const struct fn_call *call, st
 	buf_init(&inv.answer, LAMBDA_PAYLOAD_MAX);
 	rc = prepare(lambda, &inv, err);
 	if (rc == RC_OK) {
-		/* The header list is complete only now. */
+		/* prepare() may have added headers after it filled inv.http. */
 		inv.http.n_headers = inv.n_headers;
 		http_perform(lambda->http, &inv.http, NULL);
 		rc = outcome(&inv, a, ret_answer, err);

@@ -1,4 +1,5 @@
-/* admin_call: one signed request to the admin API of a running baler (below /-/). Blocks; nothing is retried. */
+/* admin_call: one signed request to the admin API (below /-/) of a running baler. The call
+ * blocks and retries nothing. */
 #ifndef BALER_ADAPTER_AWS_RPC_ADMIN_CALL_H
 #define BALER_ADAPTER_AWS_RPC_ADMIN_CALL_H
 
@@ -17,7 +18,8 @@ struct admin_call {
 	struct buf answer;
 };
 
-/* RC_REFUSED: no endpoint is set, or it cannot be used; else as http.h says. Release it in any case. */
+/* RC_REFUSED: no endpoint is set, or it cannot be used; else as http.h says. Release it in any
+ * case. */
 enum rc admin_call_run(
 	const struct aws_settings *settings, struct admin_call *call, struct err *err);
 void admin_call_release(struct admin_call *call);

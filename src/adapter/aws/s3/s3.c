@@ -62,8 +62,8 @@ static enum rc region_by_location(
 	return rc;
 }
 
-/* HeadBucket tells the region also in a 301 and a 403. Whoever may neither is taken to be in
- * us-east-1. */
+/* HeadBucket names the region also in a 301 and in a 403. Without any answer that names it, the
+ * region is us-east-1. */
 static enum rc s3_bucket_region(struct object_store *os, struct slice bucket,
 	char ret_region[OS_REGION_MAX], struct err *err)
 {

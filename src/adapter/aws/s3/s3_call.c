@@ -6,7 +6,7 @@
 #include "wire/uri.h"
 
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-#define TOLD_KEY_BYTES 128 /* of a key, in an error's text */
+#define TOLD_KEY_BYTES 128 /* the most bytes of a key in an error text */
 
 static bool is_write(const struct s3_call *call)
 {
@@ -138,7 +138,7 @@ static void set_body(struct s3_call *call)
 	}
 }
 
-/* "https://host/path?query"; *ret_path_at is where the path begins. */
+/* Makes "https://host/path?query"; *ret_path_at is the offset of the path. */
 static enum rc make_url(struct s3 *s3, struct s3_call *call, size_t *ret_path_at,
 	size_t *ret_path_n, struct err *err)
 {
@@ -209,14 +209,14 @@ void s3_call_release(struct s3_call *call)
 	http_request_release(&call->http);
 }
 
-/* The answer. */
+/* The response. */
 
 struct slice s3_call_header(const struct s3_call *call, const char *name)
 {
 	return object_headers_get(buf_slice(&call->http.response_headers), name);
 }
 
-/* Codes whose meaning is not the status's. */
+/* Error codes that mean something else than their HTTP status. */
 static const struct {
 	const char *code;
 	enum rc rc;
@@ -264,7 +264,7 @@ enum rc s3_rc_of_code(const char *code, unsigned status, bool writes)
 	return RC_REFUSED;
 }
 
-/* A HEAD has no document to take the code from. */
+/* The response to a HEAD has no document with an error code. */
 static const char *code_of_status(unsigned status, bool has_key)
 {
 	switch (status) {
@@ -288,7 +288,7 @@ static const char *code_of_status(unsigned status, bool has_key)
 static void tell(struct err *err, const struct s3_call *call, const char *code,
 	struct slice message, struct slice region)
 {
-	/* of a long key its beginning: the cause stands behind it */
+	/* Only the beginning of a long key is shown, because the cause stands after the key. */
 	struct slice key =
 		slice_of(call->key.p, call->key.n > TOLD_KEY_BYTES ? TOLD_KEY_BYTES : call->key.n);
 
@@ -317,7 +317,8 @@ static enum rc error_answer(const struct s3_call *call, struct err *err)
 		info.region.n = 0;
 	tell(err, call, code, info.message, info.region);
 	rc = s3_rc_of_code(code, call->http.status, is_write(call));
-	/* 405 with this header: the version asked for is a delete marker (wire.md 4.4). */
+	/* 405 with this header: the requested version is a delete marker (S3 API reference,
+	 * GetObject). */
 	if (call->http.status == 405 && is_deleted)
 		rc = RC_ABSENT;
 	arena_release(&a);
@@ -350,7 +351,7 @@ enum rc s3_bad_document(const struct s3_call *call, struct err *err)
 		SLICE_ARG(call->bucket), call->key.n ? "/" : "", SLICE_ARG(call->key));
 }
 
-/* What is stored beside an object; checksums are checked here, not passed on. */
+/* The headers that are stored with an object. Checksums are checked here and not passed on. */
 static bool is_stored_header(struct slice name)
 {
 	static const char *const names[] = {"content-type", "cache-control", "content-disposition",

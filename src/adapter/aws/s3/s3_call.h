@@ -1,10 +1,10 @@
 /*
- * s3_call: one signed request to S3 and what its answer means. Inside adapter/aws only.
+ * s3_call: one signed request to S3, and what its response means. Only adapter/aws includes it.
  *
  *     struct s3_call call = {.method = "GET", .bucket = …};
  *     rc = s3_call_run(s3, &call, err);     or s3_call_prepare, http_start … s3_call_outcome
  *     … call.answer, call.http.response_headers …
- *     s3_call_release(&call);               also after a failure
+ *     s3_call_release(&call);               after a failure too
  */
 #ifndef BALER_ADAPTER_AWS_S3_S3_CALL_H
 #define BALER_ADAPTER_AWS_S3_S3_CALL_H
@@ -17,8 +17,8 @@
 #include "wire/sigv4.h"
 
 #define S3_CALL_HEADERS_MAX 64
-#define S3_URL_MAX                                                                                 \
-	16384 /* bytes: a key of 1,024 bytes percent-encoded, a marker as long, and room */
+/* bytes: a percent-encoded key of 1,024 bytes, a marker of the same length, and some spare room */
+#define S3_URL_MAX 16384
 
 struct s3 {
 	struct object_store base;
@@ -30,27 +30,27 @@ struct s3 {
 };
 
 struct s3_call {
-	/* The question, borrowed until release. */
+	/* The request; borrowed until s3_call_release. */
 	const char *method;
 	struct slice bucket, key;
-	struct slice query;   /* raw, encoded, without '?' */
-	struct slice headers; /* model/object_headers.h: besides host, date and signature */
-	/* The body: in memory (signed) … */
+	struct slice query;   /* percent-encoded, without '?' */
+	struct slice headers; /* as model/object_headers.h; host, date and signature are added */
+	/* The body is either in memory, and signed … */
 	bool has_body;
 	struct slice body;
-	/* … or read; then payload_hash says how it is signed. */
+	/* … or it comes from read, and payload_hash says how it is signed. */
 	const char *payload_hash;
 	uint64_t body_bytes;
 	enum rc (*read)(void *arg, void *out, size_t max, size_t *ret_n, struct err *err);
 	enum rc (*rewind)(void *arg, struct err *err);
-	/* Takes the body of a 2xx answer; NULL: it is kept in answer. */
+	/* Takes the body of a 2xx response; NULL: the body is kept in answer. */
 	enum rc (*data)(void *arg, struct slice bytes, bool *ret_pause, struct err *err);
 	void *arg;
 
-	/* The answer. */
-	struct buf answer; /* a document, or the error's */
+	/* The response. */
+	struct buf answer; /* the document, or the error document */
 
-	/* Its own. */
+	/* Private to s3_call. */
 	struct http_request http;
 	struct buf url, host;
 	struct sigv4_headers signature;
@@ -60,29 +60,29 @@ struct s3_call {
 };
 
 enum rc s3_call_prepare(struct s3 *s3, struct s3_call *call, struct err *err);
-/* What the ended request came to: RC_OK for a 2xx only. */
+/* The result of a request that has ended. RC_OK: the status was 2xx. */
 enum rc s3_call_outcome(struct s3_call *call, struct err *err);
 enum rc s3_call_run(struct s3 *s3, struct s3_call *call, struct err *err);
 void s3_call_release(struct s3_call *call);
 
-/* The first header of this name (lower case) of the answer, or p == NULL. */
+/* The first response header of this name (in lower case); p is NULL when there is none. */
 struct slice s3_call_header(const struct s3_call *call, const char *name);
-/* What the answer's headers say about the object, from a. */
+/* Reads the object's description from the response headers; its memory is from a. */
 void s3_call_object(
 	const struct s3_call *call, struct slice key, struct arena *a, struct os_object *ret_info);
-/* A 200 whose document was bad or an error: like a 500. Gives RC_AGAIN or RC_UNKNOWN. */
+/* A 200 whose document is unreadable or an error is treated as a 500: RC_AGAIN or RC_UNKNOWN. */
 enum rc s3_bad_document(const struct s3_call *call, struct err *err);
-/* An error code inside a document. */
+/* The meaning of an error code inside a document. */
 enum rc s3_rc_of_code(const char *code, unsigned status, bool is_write);
 
-/* "name=value" with '&' in front if need be, both encoded. */
+/* Adds "name=value", both percent-encoded, with '&' in front when query is not empty. */
 void s3_query_add(struct buf *query, const char *name, struct slice value);
-/* Whether it names a version: "null" and "seq:…" stand for sources without. */
+/* Whether version is a real versionId. "null" and "seq:…" stand for buckets without versions. */
 bool s3_is_version(struct slice version);
-/* versionId, when version is one. */
+/* Adds versionId when version is a real versionId. */
 void s3_query_version(struct buf *query, struct slice version);
 
-/* The verbs, one file each. */
+/* The operations; each has a file of its own. */
 enum rc s3_put(struct object_store *os, struct slice bucket, struct slice key, struct slice headers,
 	uint64_t size, const struct os_source *body, struct arena *a, struct os_object *ret_info,
 	struct err *err);

@@ -2,9 +2,10 @@
 #include "model/object_headers.h"
 #include "wire/uri.h"
 
-#define COPY_SOURCE_MAX 4096 /* a bucket, a key of 1,024 bytes percent-encoded, a versionId */
+/* bytes: a bucket, a percent-encoded key of 1,024 bytes, a versionId */
+#define COPY_SOURCE_MAX 4096
 
-/* CopyObject takes the source's metadata with it unless told otherwise. */
+/* CopyObject copies the metadata of the source too, unless a header asks for something else. */
 static bool copy_headers(struct buf *out, const struct object_id *from)
 {
 	struct buf source;
@@ -42,7 +43,7 @@ enum rc s3_copy(struct object_store *os, const struct object_id *from, struct sl
 	call.headers = buf_slice(&headers);
 	rc = s3_call_run(s3, &call, err);
 	if (rc == RC_OK) {
-		/* S3 may break off, or tell an error, inside a 200. */
+		/* S3 can report an error, or end early, in a response whose status is 200. */
 		rc = s3xml_read_stored(buf_slice(&call.answer), a, &stored, err);
 		if (rc != RC_OK)
 			rc = s3_bad_document(&call, err);

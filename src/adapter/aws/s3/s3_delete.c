@@ -3,9 +3,11 @@
 #include "adapter/aws/s3/s3_call.h"
 #include "model/object_headers.h"
 
-#define DELETE_BODY_MAX (8u << 20) /* 1,000 keys of 1,024 bytes, each byte a reference of 6 */
+/* 1,000 keys of 1,024 bytes, each byte an XML reference of 6 bytes */
+#define DELETE_BODY_MAX (8u << 20)
 
-/* XML 1.0 cannot carry these at all; such a key is deleted by a request of its own. */
+/* XML 1.0 cannot contain these characters. A key with one of them is deleted by a request of its
+ * own. */
 static bool fits_xml(struct slice key)
 {
 	for (size_t i = 0; i < key.n; i++)
@@ -34,7 +36,7 @@ static enum rc delete_one(
 		s3_query_add(&query, "versionId", version);
 	call.query = buf_slice(&query);
 	rc = s3_call_run(s3, &call, err);
-	/* [OS-10]; but a bucket that is not there is not a key that is not there. */
+	/* [OS-10]: an absent key counts as deleted. An absent bucket is an error. */
 	if (rc == RC_ABSENT && !err_is(err, "NoSuchBucket"))
 		rc = RC_OK;
 	s3_call_release(&call);
@@ -89,7 +91,7 @@ static enum rc read_failures(const struct s3_call *call, const struct object_id 
 	return rc;
 }
 
-/* At most S3XML_MAX_DELETES, all of whose keys fit XML. */
+/* Deletes at most S3XML_MAX_DELETES objects, whose keys XML can contain. */
 static enum rc delete_chunk(struct s3 *s3, struct slice bucket, const struct object_id *objects,
 	size_t n, enum rc *results, struct err *err)
 {
@@ -124,7 +126,7 @@ static enum rc delete_chunk(struct s3 *s3, struct slice bucket, const struct obj
 	return rc;
 }
 
-/* How many from the front can go into one document. */
+/* How many of the first objects can go into one document. */
 static size_t chunk_size(const struct object_id *objects, size_t n)
 {
 	size_t i = 0;

@@ -1,7 +1,7 @@
 /*
- * get_many: up to S3_GET_WINDOW GETs in flight, delivered in the order asked for. The head, the
- * object whose turn it is, goes to the sink as it arrives; those behind it fill a buffer of
- * S3_GET_BUFFER each and then pause until their turn.
+ * get_many: up to S3_GET_WINDOW GETs are in flight, and the objects are delivered in the order
+ * of the request. The object whose turn it is (the head) goes to the sink as it arrives. Each
+ * object after it fills a buffer of S3_GET_BUFFER bytes and is then paused until its turn.
  */
 #include <stdlib.h>
 
@@ -16,11 +16,11 @@ struct get_slot {
 	size_t index;
 	struct s3_call call;
 	struct buf query, window;
-	bool has_ended;  /* the request; what is in the window may still be undelivered */
-	bool has_begun;  /* the sink knows of it */
-	enum rc outcome; /* once ended */
+	bool has_ended;  /* the request has ended; bytes in the buffer may be undelivered */
+	bool has_begun;  /* the sink has been told of the object */
+	enum rc outcome; /* valid when has_ended */
 	struct err why;
-	struct digest *digest; /* of what was delivered, when the server told a checksum */
+	struct digest *digest; /* of the delivered bytes, when the server sent a checksum */
 	struct checksum expected;
 };
 
@@ -29,14 +29,15 @@ struct get_run {
 	struct http_lane *lane;
 	const struct object_id *objects;
 	const struct os_sink *sink;
-	size_t n, head, next; /* objects asked for, delivered, started */
-	struct arena arena;   /* of the head's description */
+	size_t n, head, next; /* how many objects are requested, delivered, started */
+	struct arena arena;   /* for the description of the head */
 	enum rc sink_rc;
 	struct err sink_err;
 	struct get_slot slots[S3_GET_WINDOW];
 };
 
-/* A checksum over the whole object, if the server told one (not of parts, not of a range). */
+/* The checksum of the whole object, if the server sent one. A checksum of parts or of a range
+ * does not count. */
 static void expect_checksum(struct get_slot *slot)
 {
 	for (const enum digest_alg *alg = checksum_algs; *alg; alg++) {
@@ -148,7 +149,7 @@ static void slot_ended(struct get_run *run, const struct http_request *req)
 	}
 }
 
-/* The head's turn has come: what was kept of it goes out, the rest may follow. */
+/* The turn of the head has come: deliver its buffer, and let the rest follow. */
 static enum rc turn(struct get_run *run, struct get_slot *slot)
 {
 	enum rc rc = RC_OK;

@@ -2,8 +2,8 @@
 
 #include "adapter/aws/s3/s3_call.h"
 
-/* The token of a versions page is "<version-id-marker>\n<key-marker>": no versionId has a line
- * break. */
+/* The token of a page of versions is "<version-id-marker>\n<key-marker>". A versionId contains
+ * no line break. */
 static void add_version_markers(struct buf *query, struct slice token)
 {
 	const unsigned char *end = token.n ? memchr(token.p, '\n', token.n) : NULL;
@@ -66,7 +66,8 @@ static void take_entries(const struct s3xml_listing *listing, bool versions, str
 	}
 }
 
-/* Some servers give a page's delete markers behind its versions. Insertion: mostly sorted. */
+/* Some servers list the delete markers of a page after its versions. Insertion sort is cheap
+ * here because the page is mostly sorted. */
 static void sort_entries(struct os_object *o, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {

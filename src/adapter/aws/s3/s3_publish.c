@@ -6,7 +6,8 @@
 #include "model/object_headers.h"
 
 #define COMPLETE_BODY_MAX (4u << 20)
-#define DISCARD_ROUNDS 20 /* a part on its way may keep an upload alive: abort again */
+/* a part that is still being sent can keep an upload alive: abort it again */
+#define DISCARD_ROUNDS 20
 #define DISCARD_PAUSE_MS 200
 
 static enum rc complete(struct s3 *s3, struct slice bucket, struct slice key,
@@ -46,7 +47,7 @@ static enum rc complete(struct s3 *s3, struct slice bucket, struct slice key,
 	return rc;
 }
 
-/* A page of ListParts; 10,000 parts are ten of them. */
+/* Reads one page of ListParts; 10,000 parts are ten pages. */
 static enum rc parts_page(struct s3 *s3, struct slice bucket, struct slice key,
 	struct slice upload_id, unsigned after, struct arena *a, struct s3xml_parts *ret,
 	struct err *err)
@@ -72,7 +73,8 @@ static enum rc parts_page(struct s3 *s3, struct slice bucket, struct slice key,
 	return rc;
 }
 
-/* The same bytes under another etag: an uploader that was thought dead has sent the part again. */
+/* The same bytes can have another ETag: a worker that was taken for dead has sent the part
+ * again. */
 static bool is_same_part(const struct stage_part *ours, const struct s3xml_listed_part *theirs)
 {
 	if (ours->number != theirs->number || ours->size != theirs->size_bytes)
@@ -130,8 +132,9 @@ static enum rc is_ever_versioned(
 	return rc;
 }
 
-/* Whether the key's versions show that this stage was published. Any trace of the key counts, but
- * versions that are all of another size: those were published from other stages of the key. */
+/* Whether the versions of the key show that this stage was published. Any version or delete
+ * marker of the key counts. The exception: when every version has another size, the versions
+ * were published from other stages of the key. */
 static bool is_trace_of(const struct os_list_page *page, struct slice key, uint64_t size)
 {
 	size_t versions = 0, traces = 0;
@@ -146,12 +149,14 @@ static bool is_trace_of(const struct os_list_page *page, struct slice key, uint6
 	return traces && !versions;
 }
 
-/* NoSuchUpload. In a bucket with versions any trace of the key proves that it was published, none
- * that it never was; without versions it counts as published (nothing aborts a sealed upload). */
+/* The store answered NoSuchUpload. In a bucket with versions, any version or delete marker of
+ * the key proves that the stage was published, and no trace proves that it never was. In a
+ * bucket without versions the stage counts as published, because nothing aborts a sealed upload. */
 static enum rc settle_no_upload(
 	struct s3 *s3, struct slice bucket, struct slice key, uint64_t size, struct err *err)
 {
-	/* The key itself is the first of all that begin with it; one page is more than it ever has. */
+	/* The key itself comes first in a listing of its prefix, and one page holds all its
+	 * versions. */
 	struct os_list_query query = {
 		.bucket = bucket, .prefix = key, .max = OS_LIST_MAX, .versions = true};
 	struct os_list_page page = {0};
@@ -194,7 +199,7 @@ enum rc s3_publish(struct object_store *os, struct slice bucket, struct slice ke
 	return rc == RC_OK ? rc : err_ctx(err, rc, "publish");
 }
 
-/* discard */
+/* The discarding of a stage. */
 
 static enum rc abort_upload(struct s3 *s3, struct slice bucket, struct slice key,
 	struct slice upload_id, struct err *err)
@@ -240,7 +245,7 @@ static enum rc uploads_page(struct s3 *s3, struct slice bucket, struct slice key
 	return rc;
 }
 
-/* One walk over the key's uploads, aborting each; *ret_found counts them. */
+/* Lists the uploads of the key once and aborts each; *ret_found counts them. */
 static enum rc abort_all(
 	struct s3 *s3, struct slice bucket, struct slice key, size_t *ret_found, struct err *err)
 {

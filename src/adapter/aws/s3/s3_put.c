@@ -7,15 +7,16 @@
 #define CHUNK_BYTES (64u << 10)
 #define TRAILER_ALG DIGEST_CRC32
 
-/* A body on its way out as aws-chunked, unsigned, with its CRC32 behind it: read once, its hash
- * need not be known in front (facts/wire.md section 5.1). */
+/* A body that is sent as aws-chunked, unsigned, with its CRC32 in a trailer. The body is read
+ * once, and its hash need not be known before (S3 user guide, "Signature calculations … trailing
+ * headers"). */
 struct chunked_body {
 	const struct os_source *source;
 	uint64_t size;     /* bytes of data */
 	uint64_t left;     /* bytes of data not yet read */
-	size_t chunk_left; /* of the chunk under way */
+	size_t chunk_left; /* bytes of the current chunk not yet read */
 	bool is_end_written;
-	struct buf pending; /* framing waiting to go out */
+	struct buf pending; /* framing that is not sent yet */
 	size_t pending_offset;
 	uint32_t crc;
 };
@@ -30,7 +31,7 @@ static void end_of_body(struct chunked_body *b)
 	b->is_end_written = true;
 }
 
-/* The framing that comes next, when a chunk is through. */
+/* Makes the framing that follows a chunk. */
 static void next_framing(struct chunked_body *b)
 {
 	buf_reset(&b->pending);
@@ -104,7 +105,8 @@ static enum rc chunked_rewind(void *arg, struct err *err)
 	return rc;
 }
 
-/* Content-Encoding of the object stays, aws-chunked is put behind it; the store takes it off. */
+/* The object keeps its Content-Encoding; aws-chunked is added after it, and the store removes
+ * it. */
 static bool streaming_headers(struct buf *out, struct slice headers, uint64_t size)
 {
 	struct slice name, value, encoding = {0};

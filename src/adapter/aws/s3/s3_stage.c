@@ -16,15 +16,15 @@ struct s3_stage {
 	struct os_stage base;
 	struct s3 *s3;
 	char *bucket, *key;
-	int fd; /* the spool */
+	int fd; /* the spool file */
 	uint64_t size;
-	struct stage_part *parts; /* all but the last are full */
+	struct stage_part *parts; /* every part except the last is full */
 	size_t n_parts, cap_parts;
-	struct digest *digest; /* of the part that is filling */
-	bool is_finished;      /* the spool is whole */
+	struct digest *digest; /* of the part that is being filled */
+	bool is_finished;      /* the spool file is complete */
 };
 
-/* Spooling. */
+/* The spool file. */
 
 static enum rc open_spool(int *ret_fd, struct err *err)
 {
@@ -128,7 +128,7 @@ void s3_stage_free(struct os_stage *base)
 	free(stage);
 }
 
-/* Uploading. */
+/* The upload. */
 
 struct part_call {
 	struct s3_stage *stage;
@@ -212,7 +212,7 @@ static void part_release(struct part_call *p)
 	buf_release(&p->headers);
 }
 
-/* Some parts at a time, on one lane; the slowest of a group is waited for. */
+/* Sends the parts in groups, on one lane. Each group waits for its slowest part. */
 static enum rc upload_group(struct s3_stage *stage, struct http_lane *lane, struct slice upload_id,
 	size_t from, size_t n, struct err *err)
 {
@@ -252,7 +252,8 @@ static enum rc upload_parts(struct s3_stage *stage, struct slice upload_id, stru
 			stage, lane, upload_id, i, n < PARTS_IN_FLIGHT ? n : PARTS_IN_FLIGHT, err);
 	}
 	http_lane_give(lane);
-	/* A part that was perhaps stored is nothing to anybody: the stage as a whole was not made. */
+	/* A part that was perhaps stored does no harm, because the stage as a whole was not
+	 * made. */
 	return rc == RC_UNKNOWN ? RC_AGAIN : rc;
 }
 
@@ -314,7 +315,7 @@ enum rc s3_stage_finish(
 	return upload(stage, headers, ret_staged, err);
 }
 
-/* A second upload from the spool: S3 copies no upload that is not completed. */
+/* Uploads the spool file a second time, because S3 cannot copy an upload that is not completed. */
 enum rc s3_stage_copy(struct os_stage *base, struct slice bucket, struct slice key,
 	struct slice headers, struct buf *ret_staged, struct err *err)
 {

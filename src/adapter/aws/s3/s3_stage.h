@@ -1,9 +1,10 @@
 /*
- * s3_stage: what is known of a staged bundle, and its record. Inside adapter/aws only.
+ * s3_stage: the description of a staged bundle, and its record in the ledger. Only adapter/aws
+ * includes it.
  *
- * A stage is a multipart upload; its metadata must be given when it is created, but the bundle's
- * hash is known only at its end: so the bytes wait in a file without a name, and all of the upload
- * happens in stage_finish. The record is JSON:
+ * A stage is a multipart upload. S3 takes the metadata of an upload when the upload is created,
+ * but the hash of a bundle is known only at its end. Therefore the bytes wait in an unnamed
+ * file, and the whole upload happens in stage_finish. The record is JSON:
  *   {"upload":"…","size":9,"parts":[{"number":1,"size":9,"etag":"…","crc32":"…","echoed":true}]}
  */
 #ifndef BALER_ADAPTER_AWS_S3_S3_STAGE_H
@@ -19,10 +20,10 @@
 
 struct stage_part {
 	unsigned number;
-	uint64_t offset, size; /* bytes, in the spool */
+	uint64_t offset, size; /* bytes, in the spool file */
 	unsigned char sha256[SHA256_BYTES];
 	struct checksum crc32;
-	bool is_echoed; /* the store confirmed the checksum: Complete must name it */
+	bool is_echoed; /* the store confirmed the checksum, so Complete must name the checksum */
 	char etag[ETAG_TEXT_MAX + 1];
 };
 
@@ -33,12 +34,12 @@ struct staged {
 	size_t n_parts;
 };
 
-/* Part sizes grow with their number, so that 10,000 parts hold 8 TiB: 16 MiB for the first
- * thousand, doubled for each thousand after, at most 4 GiB. */
+/* The size of a part grows with its number, so that 10,000 parts hold 8 TiB: 16 MiB for the first
+ * thousand parts, twice as much for each further thousand, at most 4 GiB. */
 uint64_t stage_part_bytes(unsigned number);
 
 bool staged_write(struct buf *out, const struct staged *staged);
-/* RC_CORRUPT: not such a record. */
+/* RC_CORRUPT: text is not such a record. */
 enum rc staged_read(struct slice text, struct arena *a, struct staged *ret_staged, struct err *err);
 
 #endif
