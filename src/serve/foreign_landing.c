@@ -7,7 +7,8 @@
 #include "base/prng.h"
 #include "serve/secret_env.h"
 
-/* "AWS_ACCESS_KEY_ID" is BALER_LANDING_ACCESS_KEY_ID here; no file and no profile is looked at, for those are the user's own. */
+/* Maps "AWS_ACCESS_KEY_ID" to BALER_LANDING_ACCESS_KEY_ID. No file and no profile is read,
+ * because those belong to the user who started the server. */
 static const char *landing_variable(void *arg, const char *name)
 {
 	static const char *const keys[][2] = {{"AWS_ACCESS_KEY_ID", "BALER_LANDING_ACCESS_KEY_ID"},

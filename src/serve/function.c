@@ -32,7 +32,7 @@ static struct function *self(struct invoker *iv)
 	return (struct function *)iv;
 }
 
-/* Takes what stands in front of the first ':' off *rest; false when there is none. */
+/* Removes the text before the first ':' from *rest; false when *rest has no ':'. */
 static bool next_part(struct slice *rest, struct slice *ret_part)
 {
 	const unsigned char *colon = rest->n ? memchr(rest->p, ':', rest->n) : NULL;
@@ -52,8 +52,9 @@ static bool is_account(struct slice s)
 	return s.n == 12;
 }
 
-/* arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME, ACCOUNT:function:NAME, function:NAME or NAME: what is left is "NAME[:VERSION]".
- * Partition, region and account are not ours to judge: this is the one function of the one endpoint. */
+/* Accepts arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME, ACCOUNT:function:NAME,
+ * function:NAME and NAME, and leaves "NAME[:VERSION]". Partition, region and account are not
+ * checked, because this endpoint has only one function. */
 static bool strip_arn(struct slice *name)
 {
 	struct slice rest = *name, part, service, skipped;
@@ -139,7 +140,7 @@ static void fail(struct call *c, const char *type, const char *why)
 
 /* --- records --- */
 
-/* Each as a message of its own: that is what the one reader of events reads. */
+/* Makes a message of each record, because the reader of events reads messages. */
 static enum rc parse_record(
 	struct call *c, const json_t *record, struct s3_event_record *ret, struct err *err)
 {

@@ -1,5 +1,6 @@
 /*
- * function: the processor as something that can be invoked (port/invoker.h), over core/direct and core/messages.
+ * function: the processor as something that can be invoked (port/invoker.h), over core/direct
+ * and core/messages.
  *
  *   {"e2e_test_direct_invoke":true,"records":[…]}   core/direct: dev and test only
  *   {"Records":[{"messageId":…,"body":…}…]}         core/messages: {"batchItemFailures":[…]}
@@ -14,18 +15,19 @@
 #include "port/invoker.h"
 
 struct function_config {
-	struct pipeline_config pipeline; /* without queue; prng is each run's own */
+	struct pipeline_config pipeline; /* has no queue; each run has its own prng */
 	const char *name, *environment, *region;
-	uint64_t timeout_ms;      /* of a run */
-	uint64_t guard_ms;        /* before its end no further object is begun */
-	const atomic_bool *ready; /* set once the plans of the dead are undone: runs wait for it */
+	uint64_t timeout_ms;      /* how long one run may take */
+	uint64_t guard_ms;        /* so long before the end of the run no further object is begun */
+	/* becomes true when the plans of the dead process are undone; runs wait for it */
+	const atomic_bool *ready;
 };
 
 /* Copies config. Never NULL. */
 struct invoker *function_new(const struct function_config *config);
-/* Runs in hand end soon, with an error. */
+/* Ends the current runs soon, with an error. */
 void function_stop(struct invoker *iv);
-/* None may be running. NULL is fine. */
+/* No run may be in progress. NULL is allowed. */
 void function_free(struct invoker *iv);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * measure: the metrics of a running server, from what its parts know.
+ * measure: fills the metrics of a running server from its parts.
  */
 #ifndef BALER_SERVE_MEASURE_H
 #define BALER_SERVE_MEASURE_H
@@ -8,7 +8,8 @@
 #include "obs/metrics.h"
 #include "port/operator.h"
 
-/* All but what the gateway and the process know of themselves. pipeline NULL: it has not begun. */
+/* Fills every metric except those of the gateway and the process. pipeline NULL: bundling has
+ * not begun. */
 enum rc measure(
 	struct op_port *op, const struct pipeline *pipeline, struct metrics *m, struct err *err);
 

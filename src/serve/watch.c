@@ -16,7 +16,8 @@ struct watch {
 	bool stop; /* under lock */
 };
 
-/* A reading that fails tells nothing; what makes it fail shows in the requests and in the log. */
+/* A reading that fails changes no alarm. The cause of the failure shows in the requests and in
+ * the log. */
 static void observe(struct watch *w)
 {
 	struct arena a = ARENA_INIT;

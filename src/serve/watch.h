@@ -1,5 +1,6 @@
 /*
- * watch: a thread that reads the state of a running server every few seconds and tells the alarms (obs/alarm.h).
+ * watch: a thread that reads the state of a running server every few seconds and updates the
+ * alarms (obs/alarm.h).
  */
 #ifndef BALER_SERVE_WATCH_H
 #define BALER_SERVE_WATCH_H
@@ -15,7 +16,7 @@ struct watch;
 /* All three are borrowed until watch_stop. */
 struct watch *watch_start(
 	struct op_port *op, const struct pipeline *pipeline, struct alarms *alarms);
-/* Waits for a reading in hand. NULL is allowed. */
+/* Waits until a reading in progress has ended. NULL is allowed. */
 void watch_stop(struct watch *w);
 
 #endif

@@ -12,10 +12,10 @@ struct message {
 	unsigned char *body;
 	size_t body_n;
 	uint64_t sent_wall_ms;
-	uint64_t visible_boot_ms; /* in flight: when it becomes ready again */
+	uint64_t visible_boot_ms; /* when a message in flight becomes ready again */
 	uint64_t delivery;        /* of the newest receipt */
 	uint32_t receive_count;
-	bool uncounted; /* this delivery is taken out of receive_count */
+	bool uncounted; /* this delivery is not counted in receive_count */
 	char *code;     /* of a dead letter */
 	struct message *next;
 };
@@ -24,7 +24,8 @@ struct fifo {
 	struct message *first, **last;
 };
 
-/* INVARIANT: a READY message is in ready, an IN_FLIGHT one in flight, any other in neither. all is in order of sending. */
+/* INVARIANT: a READY message is in the list ready, an IN_FLIGHT message in the list flight, and
+ * any other message in neither. The list all is in the order of sending. */
 struct mem_queue {
 	struct event_queue port;
 	struct clock *clock;
@@ -38,7 +39,7 @@ struct mem_queue {
 	size_t dead_cap;
 };
 
-/* What a receipt is made of. */
+/* The fields of a receipt. */
 struct receipt {
 	uint64_t index, delivery;
 };
@@ -61,7 +62,8 @@ static void fifo_push(struct fifo *f, struct message *m)
 	f->last = &m->next;
 }
 
-/* Moves what is visible again to ready and drops what has left; linear in what is in flight. */
+/* Moves messages that are visible again to ready, and drops messages that have left the queue.
+ * The cost is linear in the messages in flight. */
 static void wake_locked(struct mem_queue *q)
 {
 	uint64_t now = clock_boot_ms(q->clock);
@@ -163,7 +165,8 @@ static enum rc queue_receive(struct event_queue *port, struct arena *a, size_t m
 	}
 }
 
-/* The message in flight that the receipt is good for: RC_OK, RC_ABSENT when it is gone, RC_CONFLICT when replaced. */
+/* Finds the message in flight that the receipt is good for. RC_ABSENT: the message is gone.
+ * RC_CONFLICT: a newer delivery has replaced the receipt. */
 static enum rc find_locked(struct mem_queue *q, struct slice receipt, struct message **ret_message)
 {
 	struct receipt r;
@@ -191,8 +194,8 @@ static void leave_locked(struct mem_queue *q, const struct message *m)
 		q->n_flight--;
 }
 
-/* The message of the receipt, taken out of what is waiting and in flight. *ret_message is NULL when there is nothing to do: one that is gone
- * has been settled before. */
+/* Takes the message of the receipt out of the lists. *ret_message is NULL when there is nothing
+ * to do, because the message was settled before. */
 static enum rc settle_locked(
 	struct mem_queue *q, struct slice receipt, struct message **ret_message)
 {
@@ -238,7 +241,8 @@ static enum rc queue_hide(struct event_queue *port, const struct eq_hide *hides,
 			results[i] = RC_CONFLICT;
 		if (results[i] != RC_OK)
 			continue;
-		if (m->state != IN_FLIGHT) { /* its time was up, but nobody has it yet */
+		/* the timeout has ended, but no other worker has received the message yet */
+		if (m->state != IN_FLIGHT) {
 			results[i] = RC_CONFLICT;
 			continue;
 		}

@@ -5,12 +5,12 @@
 #include "base/table.h"
 
 struct plan {
-	struct lg_plan rec; /* slices owned */
+	struct lg_plan rec; /* the slices are on the heap */
 	bool discarded;
 };
 
 struct object {
-	struct lg_object rec; /* reason owned */
+	struct lg_object rec; /* reason is on the heap */
 	unsigned char *key;
 };
 
@@ -228,7 +228,8 @@ static enum rc ledger_scan(struct ledger *port, struct arena *a, unsigned states
 	return RC_OK;
 }
 
-/* Length before bytes, so that no two identities share an encoding. On the heap. */
+/* Each length stands before its bytes, so that no two identities have the same encoding. The
+ * result is on the heap. */
 static struct slice encode(const struct object_id *id)
 {
 	size_t n = 2 * sizeof(size_t) + id->bucket.n + id->key.n + id->version.n;

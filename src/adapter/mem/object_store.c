@@ -126,7 +126,7 @@ enum rc mem_absent(struct err *err, const char *code)
 	return err_code(err, RC_ABSENT, code, "no such object or version");
 }
 
-/* The live version asked for; RC_ABSENT also for a delete marker. */
+/* Finds the requested version. RC_ABSENT also for a delete marker. */
 static enum rc find_version_locked(struct mem_store *s, const struct object_id *id,
 	struct bucket **ret_bucket, struct key **ret_key, struct version **ret_version,
 	struct err *err)
@@ -219,7 +219,7 @@ static enum rc store_copy(struct object_store *port, const struct object_id *fro
 	to = mem_find_bucket(s, bucket);
 	rc = to ? find_version_locked(s, from, &b, &k, &v, err) : mem_absent(err, "NoSuchBucket");
 	if (rc == RC_OK) {
-		/* v may move, or end, when the target is the source's own key. */
+		/* A put into the source's own key can move or remove v. */
 		struct blob *blob = blob_ref(v->blob);
 		char *headers = slice_dup(slice_of(v->headers, v->headers_n));
 		size_t headers_n = v->headers_n;
@@ -301,7 +301,8 @@ static int by_name(const void *x, const void *y)
 	return slice_cmp((*a)->name, (*b)->name);
 }
 
-/* A token is the last key given, a NUL, and, inside a key, the number of versions left of it. */
+/* A token is the last key of the page, a NUL and, when the page ended inside a key, how many of
+ * its versions are left. */
 static size_t token_parse(struct slice token, struct slice *ret_key)
 {
 	size_t left = 0;
@@ -324,7 +325,8 @@ static struct slice token_make(struct arena *a, struct slice key, size_t left)
 	return slice_of(p, key.n + sizeof(left));
 }
 
-/* Gives out versions of k, newest first, beginning with the one that has `left` - 1 older ones. Returns how many are left. */
+/* Gives versions of k to the page, newest first, beginning with the version that has `left` - 1
+ * older ones. Returns how many are left. */
 static size_t list_key(struct arena *a, const struct os_list_query *query, const struct bucket *b,
 	const struct key *k, size_t left, struct os_list_page *page)
 {

@@ -1,4 +1,4 @@
-/* object_store: what the two files of mem's object store share. */
+/* object_store: the structs that the two files of this object store share. */
 #ifndef BALER_ADAPTER_MEM_OBJECT_STORE_H
 #define BALER_ADAPTER_MEM_OBJECT_STORE_H
 
@@ -10,7 +10,7 @@
 
 #define BODY_MAX ((size_t)1 << 30)
 
-/* Bytes that a reader may hold while their version is deleted. */
+/* The bytes of a version, counted, because a reader can hold them while the version is deleted. */
 struct blob {
 	atomic_int refs;
 	struct buf bytes;
@@ -25,7 +25,8 @@ struct version {
 	uint64_t modified_wall_ms;
 };
 
-/* INVARIANT: versions are in order of commit; a key without versions is as good as absent. */
+/* INVARIANT: versions are in the order of their commits. A key without versions counts as
+ * absent. */
 struct key {
 	struct slice name;
 	struct version *versions;
@@ -63,18 +64,19 @@ struct mem_store {
 	uint64_t last_version;
 };
 
-/* Room for one more element behind n. */
+/* Grows the array so that it has room for one more element after n. */
 void *mem_grown(void *array, size_t n, size_t *cap, size_t size);
-/* Takes the bytes of b. */
+/* Takes over the bytes of b. */
 struct blob *mem_blob_of(struct buf *b);
 struct bucket *mem_find_bucket(const struct mem_store *s, struct slice name);
 struct key *mem_make_key(struct bucket *b, struct slice name);
-/* Puts a version (blob NULL: a delete marker) behind the others, in the place of all others when there is no versioning. */
+/* Adds a version (blob NULL: a delete marker). Without versioning the new version replaces all
+ * others. */
 struct version *mem_add_version_locked(struct mem_store *s, struct bucket *b, struct key *k,
 	struct blob *blob, struct slice headers);
 enum rc mem_absent(struct err *err, const char *code);
 
-/* The port's verbs of staging, in object_store_stage.c. */
+/* The port's operations on stages, in object_store_stage.c. */
 enum rc mem_stage_begin(struct object_store *port, struct slice bucket, struct slice key,
 	struct os_stage **ret_stage, struct err *err);
 enum rc mem_stage_write(struct os_stage *port, struct slice bytes, struct err *err);

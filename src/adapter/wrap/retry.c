@@ -76,7 +76,7 @@ static bool may_repeat(struct attempts *a, enum rc rc, bool unknown_too, uint64_
 	return may;
 }
 
-/* The same; waits. */
+/* The same, and waits that long. */
 static bool again(struct attempts *a, enum rc rc, bool unknown_too)
 {
 	uint64_t wait_ms;
@@ -143,7 +143,7 @@ static enum rc retry_bucket_region(struct object_store *os, struct slice bucket,
 	return rc;
 }
 
-/* The worst of what may be repeated among the results, or RC_OK. */
+/* The worst result among those that may be repeated, or RC_OK. */
 static enum rc worth_repeating(const enum rc *results, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -164,7 +164,8 @@ static enum rc retry_delete_many(struct object_store *os, struct slice bucket,
 	return rc;
 }
 
-/* A copy that was perhaps made and is made again is one more version of the same bytes. */
+/* Repeating a copy that was perhaps made adds one more version of the same bytes, which does no
+ * harm. */
 static enum rc retry_copy(struct object_store *os, const struct object_id *from,
 	struct slice bucket, struct slice key, struct arena *arena, struct os_object *ret_info,
 	struct err *err)
@@ -202,11 +203,11 @@ static enum rc retry_discard(
 	return rc;
 }
 
-/* get_many: between the inner store and the caller's sink. */
+/* For get_many: stands between the inner store and the caller's sink. */
 struct get_watch {
 	const struct os_sink *sink;
-	size_t first;  /* index of the inner call's first object */
-	size_t n_done; /* ended, in the caller's count */
+	size_t first;  /* index of the first object of the inner call */
+	size_t n_done; /* objects that have ended, counted as the caller counts */
 	bool has_begun;
 	struct attempts attempts; /* of the object at n_done */
 	bool stopped;             /* by us, to try that object again after wait_ms */
@@ -235,7 +236,8 @@ static enum rc watch_end(
 
 	if (outcome == RC_AGAIN && !w->has_begun &&
 		may_repeat(&w->attempts, RC_AGAIN, false, &w->wait_ms)) {
-		w->stopped = true; /* the wait is not ours to make inside a callback */
+		/* do not wait inside a callback; the loop around the inner call waits */
+		w->stopped = true;
 		if (err && why)
 			*err = *why;
 		return RC_AGAIN;
@@ -269,7 +271,7 @@ static enum rc retry_get_many(struct object_store *os, const struct object_id *o
 	return rc;
 }
 
-/* A stage speaks to the inner store by itself: its handle carries the inner operations. */
+/* A stage calls the inner store directly, because its handle carries the inner operations. */
 static enum rc retry_stage_begin(struct object_store *os, struct slice bucket, struct slice key,
 	struct os_stage **ret_stage, struct err *err)
 {
