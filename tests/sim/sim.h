@@ -7,7 +7,7 @@
 #ifndef BALER_TESTS_SIM_SIM_H
 #define BALER_TESTS_SIM_SIM_H
 
-#include "adapter/wrap/fault.h"
+#include "fault.h"
 #include "oracle.h"
 
 #define SIM_WORKERS_MAX 3

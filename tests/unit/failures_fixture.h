@@ -9,10 +9,10 @@
 
 #include "local_fixture.h"
 
-#include "adapter/wrap/fault.h"
 #include "base/json.h"
 #include "core/direct.h"
 #include "core/pipeline.h"
+#include "fault.h"
 #include "model/s3_event.h"
 #include "obs/log.h"
 #include "port/operator.h"

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#include "adapter/wrap/fault.h"
 #include "base/json.h"
 #include "core/direct.h"
 #include "core/manifest.h"
 #include "core/publish.h"
 #include "core/staged.h"
+#include "fault.h"
 #include "model/object_headers.h"
 #include "obs/log.h"
 #include "world.h"

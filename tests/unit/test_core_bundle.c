@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter/wrap/fault.h"
 #include "core/bundle.h"
 #include "core/plan.h"
 #include "core/seal.h"
+#include "fault.h"
 #include "world.h"
 
 #define N 5

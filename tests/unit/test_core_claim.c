@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter/wrap/fault.h"
 #include "core/claim.h"
+#include "fault.h"
 #include "world.h"
 
 #define LEASE_MS 60000

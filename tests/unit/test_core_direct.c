@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter/wrap/fault.h"
 #include "core/direct.h"
 #include "core/messages.h"
+#include "fault.h"
 #include "obs/log.h"
 #include "world.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter/wrap/fault.h"
+#include "fault.h"
 #include "obs/log.h"
 #include "world.h"
 

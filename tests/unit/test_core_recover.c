@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
-#include "adapter/wrap/fault.h"
 #include "core/lease.h"
 #include "core/plan.h"
 #include "core/publish.h"
 #include "core/recover.h"
+#include "fault.h"
 #include "obs/log.h"
 #include "world.h"
 

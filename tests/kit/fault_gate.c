@@ -1,4 +1,4 @@
-#include "adapter/wrap/fault_gate.h"
+#include "fault_gate.h"
 
 #include <stdlib.h>
 

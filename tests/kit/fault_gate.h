@@ -1,8 +1,8 @@
 /* fault_gate: what the three wrapped ports of fault.h share. */
-#ifndef BALER_ADAPTER_WRAP_FAULT_GATE_H
-#define BALER_ADAPTER_WRAP_FAULT_GATE_H
+#ifndef BALER_TESTS_KIT_FAULT_GATE_H
+#define BALER_TESTS_KIT_FAULT_GATE_H
 
-#include "adapter/wrap/fault.h"
+#include "fault.h"
 
 /* What a call does, once decided. */
 struct fault_gate {

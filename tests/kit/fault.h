@@ -5,8 +5,8 @@
  * other workers, move the clock, look at the state of the world. After a crash every call is RC_FATAL and nothing is applied
  * any more, as if the process had died; the wrapped ports live on.
  */
-#ifndef BALER_ADAPTER_WRAP_FAULT_H
-#define BALER_ADAPTER_WRAP_FAULT_H
+#ifndef BALER_TESTS_KIT_FAULT_H
+#define BALER_TESTS_KIT_FAULT_H
 
 #include "port/event_queue.h"
 #include "port/ledger.h"

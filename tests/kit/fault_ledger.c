@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "adapter/wrap/fault_gate.h"
+#include "fault_gate.h"
 
 struct fault_ledger {
 	struct ledger port;
