@@ -285,7 +285,7 @@ static int redrive_all(struct walk *w)
 	w->n_expected = admin_u64(json_object_get(answer, "queue"), "dead_letters");
 	json_decref(answer);
 	w->begin_ms = clock_boot_ms(clock_system());
-	meter_init(&w->meter, stderr, isatty(STDERR_FILENO), "dead letters");
+	meter_init(&w->meter, clock_system(), stderr, isatty(STDERR_FILENO), "dead letters");
 	status = walk_pages(w);
 	meter_end(&w->meter);
 	return status;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/human.h"
@@ -174,7 +175,7 @@ static int pull(const struct options *o)
 	struct err err = {0};
 	enum rc rc = s3_client_open(o->endpoint_url, o->bucket, &p.store, &err);
 
-	meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "bundles");
+	meter_init(&s.meter, clock_system(), stderr, isatty(STDERR_FILENO), "bundles");
 	if (rc == RC_OK)
 		rc = pull_run(&p, &totals, &err);
 	os_close(p.store);

@@ -117,7 +117,7 @@ static int run(struct replay *r, const struct options *o)
 	struct err err = {0};
 	enum rc rc = s3_client_open(o->endpoint_url, o->archive_bucket, &r->archive, &err);
 
-	meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "bundles");
+	meter_init(&s.meter, clock_system(), stderr, isatty(STDERR_FILENO), "bundles");
 	r->tell = tell;
 	r->progress = progress;
 	r->arg = &s;

@@ -261,7 +261,7 @@ static int run(
 	if (status < 0)
 		status = check_operands(&line, &o, lists);
 	if (status < 0) {
-		meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "");
+		meter_init(&s.meter, clock_system(), stderr, isatty(STDERR_FILENO), "");
 		end_on_signals();
 		status = EXIT_OK;
 		for (size_t i = 0; i < line.n_operands; i++) {

@@ -203,7 +203,7 @@ int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool j
 	struct err err = {0};
 	enum rc rc;
 
-	meter_init(&s.meter, stderr, isatty(STDERR_FILENO), "");
+	meter_init(&s.meter, clock_system(), stderr, isatty(STDERR_FILENO), "");
 	rc = open_folder(&s, cfg, &source, &err);
 	s.source = source;
 	if (rc == RC_OK && json)

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "cli/human.h"
 
 #define BAR_CHARS 24
@@ -19,11 +18,6 @@
 /* For the handler of a signal that ends the process: where a line is, + 1; and that no other follows. */
 static _Atomic int line_fd;
 static atomic_bool is_wiped;
-
-static uint64_t boot_ms(void)
-{
-	return clock_boot_ms(clock_system());
-}
 
 /* The text. */
 
@@ -127,12 +121,13 @@ void meter_line(
 
 /* The line. */
 
-void meter_init(struct meter *m, FILE *out, bool is_live, const char *what)
+void meter_init(
+	struct meter *m, struct clock *clock, FILE *out, bool is_live, const char *what)
 {
 	const char *term = getenv("TERM");
 	pthread_condattr_t monotonic;
 
-	*m = (struct meter){.out = out, .what = what, .next_ms = METER_AFTER_MS};
+	*m = (struct meter){.clock = clock, .out = out, .what = what, .next_ms = METER_AFTER_MS};
 	m->is_live = is_live && !(term && strcmp(term, "dumb") == 0);
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -155,7 +150,7 @@ static void draw_locked(struct meter *m)
 	struct meter_reading now = m->last;
 	char line[512];
 
-	now.elapsed_ms += boot_ms() - m->last_boot_ms;
+	now.elapsed_ms += clock_boot_ms(m->clock) - m->last_boot_ms;
 	if (m->is_held || now.elapsed_ms < m->next_ms || atomic_load(&is_wiped))
 		return;
 	m->next_ms = now.elapsed_ms + METER_LIVE_MS;
@@ -203,7 +198,7 @@ void meter_show(struct meter *m, const struct meter_reading *now)
 		return;
 	pthread_mutex_lock(&m->lock);
 	m->last = *now;
-	m->last_boot_ms = boot_ms();
+	m->last_boot_ms = clock_boot_ms(m->clock);
 	m->is_held = false;
 	if (!m->ticker) {
 		m->work.run = tick;

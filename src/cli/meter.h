@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/sync.h"
 
 #define METER_AFTER_MS 2000
@@ -25,6 +26,7 @@ struct meter_reading {
 
 struct meter {
 	struct work work; /* its own, first */
+	struct clock *clock;
 	FILE *out;
 	bool is_live;
 	const char *what; /* "bundles" */
@@ -39,8 +41,9 @@ struct meter {
 	uint64_t last_boot_ms, next_ms;
 };
 
-/* is_live: out is a terminal. */
-void meter_init(struct meter *m, FILE *out, bool is_live, const char *what);
+/* clock and out are borrowed until meter_end. is_live: out is a terminal. */
+void meter_init(
+	struct meter *m, struct clock *clock, FILE *out, bool is_live, const char *what);
 void meter_show(struct meter *m, const struct meter_reading *now);
 /* Takes the line away, for another text; the next reading shows it again. */
 void meter_clear(struct meter *m);
