@@ -22,9 +22,11 @@ void *arena_alloc(struct arena *a, size_t n)
 	void *p;
 
 	if (!c || c->cap - c->used < need) {
-		size_t cap = need > CHUNK_BYTES ? need : CHUNK_BYTES;
+		size_t least = a->chunk_bytes ? a->chunk_bytes : CHUNK_BYTES;
+		size_t cap = need > least ? need : least;
 
 		c = xmalloc(sizeof(*c) + cap);
+		a->held_bytes += sizeof(*c) + cap;
 		c->used = 0;
 		c->cap = cap;
 		c->next = a->chunk;
@@ -85,5 +87,5 @@ void arena_release(struct arena *a)
 		free(a->chunk);
 		a->chunk = next;
 	}
-	a->used_bytes = 0;
+	a->used_bytes = a->held_bytes = 0;
 }

@@ -8,13 +8,15 @@ void hand_init(struct hand *h, uint32_t max_receives)
 	*h = (struct hand){.max_receives = max_receives};
 }
 
-static void chunk_unref(struct chunk *c)
+#define LATER_BYTES 256 /* of a chunk for what comes later: reasons, a link to a unit of another message */
+
+static void drop(struct hand *h, struct delivery *d)
 {
-	assert(c->n_unsettled > 0);
-	if (--c->n_unsettled == 0) {
-		arena_release(&c->arena);
-		free(c);
-	}
+	struct arena a = d->arena; /* it holds the delivery too */
+
+	h->n--;
+	h->bytes -= a.held_bytes;
+	arena_release(&a);
 }
 
 void hand_release(struct hand *h)
@@ -24,32 +26,22 @@ void hand_release(struct hand *h)
 	for (size_t i = 0; i < 2; i++) {
 		for (struct delivery *d = lists[i]; d; d = next) {
 			next = d->next;
-			chunk_unref(d->chunk);
+			drop(h, d);
 		}
 	}
 	hand_init(h, h->max_receives);
 }
 
-struct chunk *chunk_new(void)
-{
-	struct chunk *c = xcalloc(1, sizeof(*c));
-
-	c->n_unsettled = 1;
-	return c;
-}
-
-void chunk_filled(struct chunk *c)
-{
-	chunk_unref(c);
-}
-
 struct delivery *hand_take(
-	struct hand *h, struct chunk *c, const struct eq_message *m, size_t n_records)
+	struct hand *h, const struct eq_message *m, size_t n_records, size_t keep_bytes)
 {
-	struct delivery *d = arena_alloc(&c->arena, sizeof(*d));
+	struct arena a = ARENA_OF(sizeof(struct delivery) + m->receipt.n + 32 + keep_bytes);
+	struct delivery *d = arena_alloc(&a, sizeof(*d));
 
-	d->chunk = c;
-	d->receipt = m->receipt;
+	a.chunk_bytes = LATER_BYTES;
+	d->receipt = arena_slice(&a, m->receipt);
+	d->arena = a;
+	h->bytes += a.held_bytes;
 	d->receive_count = m->receive_count;
 	d->n_open = n_records ? n_records : 1;
 	d->next = h->open;
@@ -57,8 +49,16 @@ struct delivery *hand_take(
 		h->open->prev = d;
 	h->open = d;
 	h->n++;
-	c->n_unsettled++;
 	return d;
+}
+
+void *hand_alloc(struct hand *h, struct delivery *d, size_t n)
+{
+	size_t before = d->arena.held_bytes;
+	void *p = arena_alloc(&d->arena, n);
+
+	h->bytes += d->arena.held_bytes - before;
+	return p;
 }
 
 /* Its last chance is over, by its own fault: the queue would bury it without knowing why. */
@@ -85,37 +85,39 @@ static void move_to_decided(struct hand *h, struct delivery *d)
 	h->decided = d;
 }
 
-static const char *keep(struct delivery *d, const char *text)
+static const char *keep(struct hand *h, struct delivery *d, const char *text)
 {
-	return arena_strdup(&d->chunk->arena, slice_str(text));
+	size_t n = strlen(text) + 1;
+
+	return memcpy(hand_alloc(h, d, n), text, n);
 }
 
-static void take_reason(struct delivery *d, const struct verdict *v)
+static void take_reason(struct hand *h, struct delivery *d, const struct verdict *v)
 {
-	d->verdict.code = v->code ? keep(d, v->code) : NULL;
-	d->verdict.reason = v->reason ? keep(d, v->reason) : NULL;
+	d->verdict.code = v->code ? keep(h, d, v->code) : NULL;
+	d->verdict.reason = v->reason ? keep(h, d, v->reason) : NULL;
 }
 
-static void merge(struct delivery *d, const struct verdict *v)
+static void merge(struct hand *h, struct delivery *d, const struct verdict *v)
 {
 	struct verdict *mine = &d->verdict;
 
 	if (v->kind == VERDICT_RETRY && mine->kind == VERDICT_RETRY) {
 		if (v->counted && !mine->counted)
-			take_reason(d, v);
+			take_reason(h, d, v);
 		mine->counted = mine->counted || v->counted;
 		if (v->delay_ms < mine->delay_ms)
 			mine->delay_ms = v->delay_ms;
 	} else if (v->kind > mine->kind) {
 		*mine = *v;
-		take_reason(d, v);
+		take_reason(h, d, v);
 	}
 }
 
 void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v)
 {
 	assert(d->n_open > 0);
-	merge(d, v);
+	merge(h, d, v);
 	if (--d->n_open == 0)
 		move_to_decided(h, d);
 }
@@ -138,7 +140,7 @@ void hand_back(struct hand *h)
 		struct delivery *d = h->open;
 
 		d->n_open = 0;
-		merge(d, &back);
+		merge(h, d, &back);
 		d->verdict.delay_ms = 0;
 		move_to_decided(h, d);
 	}
@@ -225,8 +227,7 @@ static void drop_decided(struct hand *h)
 
 	for (struct delivery *d = h->decided; d; d = next) {
 		next = d->next;
-		h->n--;
-		chunk_unref(d->chunk);
+		drop(h, d);
 	}
 	h->decided = NULL;
 }

@@ -6,7 +6,9 @@
  * fault of its own, and was received as often as the queue allows, is a dead letter now: the queue would make one of it anyway, but
  * does not know the reason.
  *
- * Memory: what one receive brought lives in one chunk, freed when its last message is settled.
+ * Memory: each message has an arena of its own, just large enough for its receipt and its units, which is freed when the message is
+ * settled. Nothing of a receive (bodies, parsed events) outlives the receive, so what is held depends on how many messages wait
+ * and not on how they came. hand.bytes is the sum.
  */
 #ifndef BALER_CORE_HAND_H
 #define BALER_CORE_HAND_H
@@ -14,11 +16,6 @@
 #include "base/clock.h"
 #include "core/unit.h"
 #include "port/event_queue.h"
-
-struct chunk {
-	struct arena arena;
-	size_t n_unsettled; /* deliveries; one more while it is being filled */
-};
 
 enum verdict_kind { VERDICT_ACK, VERDICT_DEAD, VERDICT_RETRY }; /* the graver wins */
 
@@ -31,7 +28,7 @@ struct verdict {
 };
 
 struct delivery {
-	struct chunk *chunk;
+	struct arena arena; /* this delivery itself, and all that hand_alloc gave for it */
 	struct slice receipt;
 	uint32_t receive_count;
 	size_t n_open; /* records without a verdict */
@@ -43,6 +40,7 @@ struct hand {
 	struct delivery *open;    /* with open records; a list */
 	struct delivery *decided; /* to be settled; singly linked */
 	size_t n;                 /* in both */
+	size_t bytes;             /* of memory, theirs */
 	uint64_t
 		extended_boot_ms; /* when the visibility of all was last good for a whole timeout */
 	uint64_t n_dead, n_retried; /* since start */
@@ -53,13 +51,12 @@ void hand_init(struct hand *h, uint32_t max_receives);
 /* Frees; tells the queue nothing. */
 void hand_release(struct hand *h);
 
-struct chunk *chunk_new(void);
-/* Ends the filling: a chunk without deliveries is freed here. */
-void chunk_filled(struct chunk *c);
-
-/* One message of the chunk's, with that many records to decide; 0: it is acknowledged unless delivery_decide says otherwise. */
+/* A message with that many records to decide; 0: it is acknowledged unless delivery_decide says otherwise. The message is copied as far as it
+ * is needed. keep_bytes: about how much hand_alloc will be asked for, alignment to 16 bytes included; more is allowed. */
 struct delivery *hand_take(
-	struct hand *h, struct chunk *c, const struct eq_message *m, size_t n_records);
+	struct hand *h, const struct eq_message *m, size_t n_records, size_t keep_bytes);
+/* Zeroed memory that lives until the delivery is settled. */
+void *hand_alloc(struct hand *h, struct delivery *d, size_t n);
 /* One record's verdict, or, where it has none, the message's. */
 void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v);
 /* The verdict for every message that waits for u; u must not be used again. */

@@ -14,6 +14,9 @@
 #define UNITS_PER_ROOM                                                                             \
 	4 /* messages may carry many records: so many times batch_max_objects units, no more */
 
+#define MESSAGE_BYTES                                                                              \
+	1024 /* that a message in hand holds, about: how many are asked for when memory is short */
+
 struct pipeline {
 	struct pipeline_config cfg;
 	struct hand hand;
@@ -169,19 +172,27 @@ static enum pipeline_status run_batch(struct pipeline *p, struct err *err)
 	return PIPELINE_WORKED;
 }
 
+/* Room for messages in hand, in bytes. */
+static uint64_t hand_room(const struct pipeline *p)
+{
+	if (!p->cfg.hand_max_bytes)
+		return UINT64_MAX;
+	return p->hand.bytes < p->cfg.hand_max_bytes ? p->cfg.hand_max_bytes - p->hand.bytes : 0;
+}
+
 static bool batch_is_ready(const struct pipeline *p)
 {
 	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);
 	uint64_t overtime =
 		p->cfg.batch_window_ms < OVERTIME_MAX_MS ? p->cfg.batch_window_ms : OVERTIME_MAX_MS;
 
-	if (batcher_full(&p->batcher))
+	if (batcher_full(&p->batcher) || (hand_room(p) == 0 && batcher_n(&p->batcher)))
 		return true;
 	return due <= now && (p->drained || now - due >= overtime);
 }
 
 static void triage_all(
-	struct pipeline *p, struct chunk *chunk, const struct eq_message *messages, size_t n)
+	struct pipeline *p, const struct eq_message *messages, size_t n)
 {
 	static const struct verdict back = {.kind = VERDICT_RETRY};
 	const struct triage t = {.hand = &p->hand,
@@ -192,11 +203,12 @@ static void triage_all(
 		.now_wall_ms = clock_wall_ms(p->cfg.ports.clock)};
 
 	for (size_t i = 0; i < n; i++) {
-		if (batcher_n(&p->batcher) / UNITS_PER_ROOM < p->cfg.batch_max_objects)
-			triage_message(&t, chunk, &messages[i]);
+		if (batcher_n(&p->batcher) / UNITS_PER_ROOM < p->cfg.batch_max_objects &&
+			hand_room(p) > 0)
+			triage_message(&t, &messages[i]);
 		else
 			delivery_decide(
-				&p->hand, hand_take(&p->hand, chunk, &messages[i], 0), &back);
+				&p->hand, hand_take(&p->hand, &messages[i], 0, 0), &back);
 	}
 }
 
@@ -223,16 +235,18 @@ static enum pipeline_status receive(struct pipeline *p, struct err *err)
 {
 	size_t held = batcher_n(&p->batcher), n = 0;
 	size_t max = p->cfg.batch_max_objects > held ? p->cfg.batch_max_objects - held : 1;
-	struct chunk *chunk = chunk_new();
+	struct arena received = ARENA_INIT;
 	struct eq_message *messages = NULL;
 	enum rc rc;
 
+	if (max > hand_room(p) / MESSAGE_BYTES + 1)
+		max = hand_room(p) / MESSAGE_BYTES + 1;
 	max = max < EQ_BATCH_MAX ? max : EQ_BATCH_MAX;
-	rc = eq_receive(p->cfg.ports.queue, &chunk->arena, max, wait_ms(p), p->cfg.visibility_ms,
+	rc = eq_receive(p->cfg.ports.queue, &received, max, wait_ms(p), p->cfg.visibility_ms,
 		&messages, &n, err);
 	if (rc == RC_OK)
-		triage_all(p, chunk, messages, n);
-	chunk_filled(chunk);
+		triage_all(p, messages, n);
+	arena_release(&received);
 	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
 		return fatal(p);
 	if (rc != RC_OK)
@@ -283,6 +297,7 @@ static void show(struct pipeline *p)
 	p->stats.dead_letters = p->hand.n_dead;
 	p->stats.retries = p->hand.n_retried;
 	p->stats.in_hand = p->hand.n;
+	p->stats.in_hand_bytes = p->hand.bytes;
 	pthread_mutex_lock(&p->shown_lock);
 	p->shown = p->stats;
 	pthread_mutex_unlock(&p->shown_lock);

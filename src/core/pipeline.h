@@ -8,7 +8,8 @@
  * Threads: a pipeline is one thread's at a time; pipeline_stop and pipeline_stats may be called from any thread (stop also from
  * a signal handler). Any number of pipelines, in one process or many, may share the same ports: the ledger decides.
  *
- * Memory: the messages in hand (batch_max_objects and one receive more), gzip's window, the store's window; never an object.
+ * Memory: the messages in hand, bounded by hand_max_bytes (about 0.8 KB for a message of one object, and its key twice or three times);
+ * the bodies of one receive; gzip's window, the store's window; never an object.
  */
 #ifndef BALER_CORE_PIPELINE_H
 #define BALER_CORE_PIPELINE_H
@@ -46,6 +47,8 @@ struct pipeline_config {
 	uint64_t
 		batch_max_bytes; /* sum of sizes, each rounded up to 512; one larger object ships alone */
 	uint64_t batch_window_ms; /* from when its first message was sent */
+	uint64_t
+		hand_max_bytes; /* of memory for messages in hand: a batch that fills it closes early. 0: no limit */
 
 	uint64_t visibility_ms; /* above the window; extended while in hand */
 	uint64_t lease_ms; /* a plan whose heartbeat stands still this long is given up for dead */
@@ -94,6 +97,7 @@ struct pipeline_stats {
 	uint64_t plans_recovered; /* sealed plans of others published */
 	uint64_t failures;        /* steps that came out troubled */
 	uint64_t in_hand;         /* messages received and not settled; a level, not a count */
+	uint64_t in_hand_bytes;   /* memory that they hold; a level */
 };
 
 struct pipeline;

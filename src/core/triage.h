@@ -19,6 +19,7 @@ struct triage {
 	uint64_t now_boot_ms, now_wall_ms;
 };
 
-void triage_message(const struct triage *t, struct chunk *chunk, const struct eq_message *m);
+/* m is copied as far as it is needed. */
+void triage_message(const struct triage *t, const struct eq_message *m);
 
 #endif

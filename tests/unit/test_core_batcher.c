@@ -164,7 +164,7 @@ struct hands {
 
 static void take_messages(struct hands *h, size_t n, size_t n_records)
 {
-	struct chunk *chunk = chunk_new();
+	struct arena a = ARENA_INIT;
 	struct eq_message *m;
 	size_t got;
 
@@ -172,11 +172,11 @@ static void take_messages(struct hands *h, size_t n, size_t n_records)
 	hand_init(&h->hand, 0);
 	for (size_t i = 0; i < n; i++)
 		world_send(&h->w, "m");
-	assert_int_equal(eq_receive(h->w.queue, &chunk->arena, n, 0, 9000, &m, &got, NULL), RC_OK);
+	assert_int_equal(eq_receive(h->w.queue, &a, n, 0, 9000, &m, &got, NULL), RC_OK);
 	assert_int_equal(got, n);
 	for (size_t i = 0; i < n; i++)
-		h->d[i] = hand_take(&h->hand, chunk, &m[i], n_records);
-	chunk_filled(chunk);
+		h->d[i] = hand_take(&h->hand, &m[i], n_records, 0);
+	arena_release(&a);
 }
 
 static void end(struct hands *h)

@@ -124,6 +124,55 @@ static void small_batches(struct pipeline_config *cfg)
 	cfg->batch_max_objects = 10;
 }
 
+static void wait_an_hour(struct pipeline_config *cfg)
+{
+	cfg->batch_window_ms = 3600 * 1000;
+	cfg->visibility_ms = 2 * cfg->batch_window_ms;
+	cfg->hand_max_bytes = 200 * 1200;
+}
+
+/* Messages that come one by one, each received alone. What they hold is theirs, whatever a receive takes meanwhile. */
+static void a_trickle_holds_what_its_messages_hold(void **state)
+{
+	struct fixture *f = open_with(wait_an_hour);
+	char key[64];
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "data/%zu.json", i);
+		world_announce(&f->w, world_put(&f->w, key, 1));
+		pipeline_step(f->p, NULL);
+		pipeline_step(f->p, NULL);
+	}
+	assert_int_equal(pipeline_stats(f->p).in_hand, 100);
+	assert_in_range(pipeline_stats(f->p).in_hand_bytes, 100 * 300, 100 * 1200);
+	end(f);
+}
+
+/* Long before its window is over: memory is what closes it. Nothing is lost or sent back for that. */
+static void a_batch_that_fills_its_memory_closes_early(void **state)
+{
+	struct fixture *f = open_with(wait_an_hour);
+	uint64_t begin = f->w.clock.boot_ms, most = 0;
+	char key[64];
+
+	(void)state;
+	for (size_t i = 0; i < 1000; i++) {
+		snprintf(key, sizeof(key), "data/%zu.json", i);
+		world_announce(&f->w, world_put(&f->w, key, 1));
+	}
+	for (size_t i = 0; i < 100; i++) {
+		pipeline_step(f->p, NULL);
+		if (pipeline_stats(f->p).in_hand_bytes > most)
+			most = pipeline_stats(f->p).in_hand_bytes;
+	}
+	assert_in_range(f->w.clock.boot_ms - begin, 0, 60 * 1000);
+	assert_in_range(pipeline_stats(f->p).objects, 700, 1000);
+	assert_in_range(most, 1, 200 * 1200 + 1200);
+	assert_int_equal(pipeline_stats(f->p).dead_letters, 0);
+	end(f);
+}
+
 static void a_full_batch_does_not_wait(void **state)
 {
 	struct fixture *f = open_with(small_batches);
@@ -500,6 +549,8 @@ int main(void)
 		cmocka_unit_test(the_same_objects_give_the_same_bytes),
 		cmocka_unit_test(a_batch_waits_for_its_window_and_no_longer),
 		cmocka_unit_test(a_full_batch_does_not_wait),
+		cmocka_unit_test(a_trickle_holds_what_its_messages_hold),
+		cmocka_unit_test(a_batch_that_fills_its_memory_closes_early),
 		cmocka_unit_test(the_byte_limit_counts_blocks_of_512_and_closes_the_bundle),
 		cmocka_unit_test(an_object_above_the_limit_ships_alone),
 		cmocka_unit_test(a_duplicate_ships_once_in_the_batch_and_after_it),

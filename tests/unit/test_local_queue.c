@@ -181,6 +181,19 @@ static void nothing_behind_the_cursor_is_missed(void **state)
 }
 
 /* Somebody sets the clock, by a day, either way: deadlines, order and delivery do not notice. */
+/* A receive asks for thousands and mostly gets few: what it takes of the caller's arena follows what it brings. */
+static void a_receive_takes_memory_for_what_it_brings(void **state)
+{
+	struct event_queue *q = queue_of(*state);
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+
+	send_text(q, "m");
+	assert_int_equal(receive(q, &a, EQ_BATCH_MAX, LONG_MS, &m), 1);
+	assert_in_range(a.used_bytes, 1, 1024);
+	arena_release(&a);
+}
+
 static void jumps_of_the_wall_clock_do_nothing(void **state)
 {
 	struct local_fixture *f = *state;
@@ -282,6 +295,7 @@ int main(void)
 		QUEUE_TEST(eq4_a_receipt_is_good_until_a_later_delivery),
 		QUEUE_TEST(eq6_burying_again),
 		QUEUE_TEST(nothing_behind_the_cursor_is_missed),
+		QUEUE_TEST(a_receive_takes_memory_for_what_it_brings),
 		QUEUE_TEST(jumps_of_the_wall_clock_do_nothing),
 		QUEUE_TEST(stat_keeps_its_sum),
 		QUEUE_TEST(bad_arguments_are_refused_one_by_one),

@@ -11,7 +11,7 @@
 #include "adapter/local/local_internal.h"
 #include "port/event_queue.h"
 
-#define QUEUE_RECEIVE_BYTES (16u << 20)
+#define QUEUE_RECEIVE_BYTES (4u << 20)
 #define QUEUE_BODY_MAX                                                                             \
 	(256u << 10) /* bytes; longer is RC_REFUSED. SQS's limit for long; an S3 event is below 4 KiB */
 

@@ -101,14 +101,25 @@ static enum rc read_fresh(
 	return rc;
 }
 
-/* Not under lock: a receipt's hash takes half a microsecond. */
+static bool is_delivered(const struct local_queue *q, const struct outgoing *o)
+{
+	return o->is_read && o->count_before < q->local->max_receives;
+}
+
+/* Not under lock: a receipt's hash takes half a microsecond. The array has room for what is delivered, not for call->max: many receives
+ * bring a single message. */
 static void write_messages(struct local_queue *q, struct receive_call *call)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < call->n; i++)
+		n += is_delivered(q, &call->out[i]);
+	call->messages = arena_array(call->a, n, sizeof(*call->messages));
 	for (size_t i = 0; i < call->n; i++) {
 		const struct outgoing *o = &call->out[i];
 		char *text;
 
-		if (!o->is_read || o->count_before >= q->local->max_receives)
+		if (!is_delivered(q, o))
 			continue;
 		text = arena_alloc(call->a, QUEUE_RECEIPT_BYTES);
 		queue_receipt_write(q->key, (struct queue_receipt){o->id, o->serial}, text);
@@ -222,7 +233,6 @@ enum rc queue_receive(struct event_queue *base, struct arena *a, size_t max, uin
 	call.max = max < EQ_BATCH_MAX ? max : EQ_BATCH_MAX;
 	call.until_boot_ms = clock_boot_ms(q->local->clock) + wait_ms;
 	call.out = xcalloc(call.max, sizeof(*call.out));
-	call.messages = arena_array(a, call.max, sizeof(*call.messages));
 	pthread_mutex_lock(&q->lock);
 	do {
 		rc = receive_once_locked(q, &call, err);
