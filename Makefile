@@ -1,5 +1,5 @@
 # Aliases; the work is in script/ and meson.build.
-.PHONY: all run check check-full bench asan tsan fuzz format clean
+.PHONY: all run check check-full bench bench-beside asan tsan fuzz format clean
 
 all:
 	script/install build
@@ -15,6 +15,9 @@ bench:
 	script/venv
 	script/build
 	tests/bench/run
+bench-beside: # make bench-beside OLD=FOLDER: the same figures of an older build and of this one, in turn; a quarter of an hour
+	script/build
+	.venv/bin/python tests/bench/bench_beside.py $(OLD) build
 asan: # every C test under AddressSanitizer and UndefinedBehaviorSanitizer
 	script/install build
 	script/build build-asan -Db_sanitize=address,undefined -Db_lundef=false

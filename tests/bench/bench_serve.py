@@ -29,6 +29,7 @@ from server import Server  # noqa: E402
 
 DISTRIBUTION = "data-aggregator-distribution-dev"
 POLL_S = 0.05
+LOAD = None  # the load generator; None: the one of the build that is measured
 
 
 class Run:
@@ -36,7 +37,7 @@ class Run:
 
     def __init__(self, build, *options, **server):
         os.environ["BALER_BIN"] = str(build / "src/cli/baler")
-        self.load = str(build / "tests/bench/load_put")
+        self.load = str(LOAD or build / "tests/bench/load_put")
         self.server = Server(*options, **server)
         self.port = self.server.endpoint.rsplit(":", 1)[1]
         self.s3 = boto3.client(
