@@ -14,6 +14,7 @@
 #include "cli/serve_options.h"
 #include "obs/log.h"
 #include "serve/compose.h"
+#include "serve/memory.h"
 
 #define STOP_DEADLINE_MS 6000 /* requests in hand; the promise is 10 s for everything */
 #define END_ANYWAY_MS 9000
@@ -224,6 +225,7 @@ int cmd_serve(int argc, char **argv)
 		status = complain(&err, RC_REFUSED);
 	if (status < 0) {
 		harden();
+		memory_configure_malloc();
 		log_configure(
 			(enum log_level)options.log_level, (enum log_format)options.log_format);
 		log_name_service(options.service_name);

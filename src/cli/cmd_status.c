@@ -71,6 +71,32 @@ static void print_alarms(FILE *out, const json_t *alarms)
 		admin_str(alarm, "since"), admin_str(alarm, "meaning"), admin_str(alarm, "text"));
 }
 
+static void print_memory(FILE *out, const json_t *memory)
+{
+	char used[HUMAN_MAX], peak[HUMAN_MAX], max[HUMAN_MAX];
+	const json_t *share;
+	size_t i;
+
+	if (!json_is_object(memory))
+		return;
+	fprintf(out, "%-14s %s, at most %s, of %s\n", "memory",
+		human_bytes(admin_u64(memory, "resident_bytes"), used),
+		human_bytes(admin_u64(memory, "resident_peak_bytes"), peak),
+		human_bytes(admin_u64(memory, "ceiling_bytes"), max));
+	json_array_foreach(json_object_get(memory, "shares"), i, share)
+	{
+		uint64_t refused = admin_u64(share, "refused");
+
+		fprintf(out, "  %-12s %s, at most %s, of %s", admin_str(share, "name"),
+			human_bytes(admin_u64(share, "used_bytes"), used),
+			human_bytes(admin_u64(share, "peak_bytes"), peak),
+			human_bytes(admin_u64(share, "max_bytes"), max));
+		if (refused)
+			fprintf(out, "; %llu times not granted", (unsigned long long)refused);
+		fputc('\n', out);
+	}
+}
+
 /* As monitoring plugins answer. */
 static int check_status(const json_t *alarms)
 {
@@ -112,6 +138,7 @@ static void print_status(FILE *out, const json_t *s)
 	print_store(out, "landing", json_object_get(s, "landing"), "objects");
 	print_store(out, "distribution", json_object_get(s, "distribution"), "bundles");
 	print_rates(out, json_object_get(s, "last_minute"));
+	print_memory(out, json_object_get(s, "memory"));
 	print_alarms(out, json_object_get(s, "alarms"));
 	if (json_is_object(error))
 		fprintf(out, "%-14s %s %s: %s\n", "last error", admin_str(error, "time"),

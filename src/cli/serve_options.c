@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "obs/log.h"
+#include "serve/memory.h"
 
 #define MIB (1ull << 20)
 #define SECOND 1000ull
@@ -29,6 +30,11 @@ const struct setting serve_settings[] = {
 			"read it"},
 	{"allow-plain-http", 0, NULL, SETTING_SWITCH, FIELD(allow_plain_http), NULL,
 		.help = "listen on other addresses than loopback also without TLS"},
+	{"memory", 0, "SIZE", SETTING_BYTES, FIELD(memory_bytes), "256MiB", MEMORY_MIN_BYTES,
+		MEMORY_MAX_BYTES,
+		.help = "the most memory this process may take: more makes more connections, "
+			"larger bundles\n"
+			"of many objects and larger caches possible"},
 	{"batch-window", 0, "TIME", SETTING_DURATION, FIELD(batch_window_ms), "15s", 100, 12 * HOUR,
 		.help = "a bundle is closed when its oldest object has waited this long"},
 	{"batch-max-objects", 0, "N", SETTING_COUNT, FIELD(batch_max_objects), "10000", 1, 100000,

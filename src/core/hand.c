@@ -3,19 +3,27 @@
 #include <assert.h>
 #include <stdlib.h>
 
-void hand_init(struct hand *h, uint32_t max_receives)
+void hand_init(struct hand *h, uint32_t max_receives, struct budget *memory)
 {
-	*h = (struct hand){.max_receives = max_receives};
+	*h = (struct hand){.max_receives = max_receives, .memory = memory};
 }
 
 #define LATER_BYTES 256 /* of a chunk for what comes later: reasons, a link to a unit of another message */
+
+static void count(struct hand *h, struct delivery *d, size_t n)
+{
+	d->bytes += n;
+	h->bytes += n;
+	budget_add(h->memory, n);
+}
 
 static void drop(struct hand *h, struct delivery *d)
 {
 	struct arena a = d->arena; /* it holds the delivery too */
 
 	h->n--;
-	h->bytes -= a.held_bytes;
+	h->bytes -= d->bytes;
+	budget_give(h->memory, d->bytes);
 	arena_release(&a);
 }
 
@@ -29,7 +37,7 @@ void hand_release(struct hand *h)
 			drop(h, d);
 		}
 	}
-	hand_init(h, h->max_receives);
+	hand_init(h, h->max_receives, h->memory);
 }
 
 struct delivery *hand_take(
@@ -41,7 +49,7 @@ struct delivery *hand_take(
 	a.chunk_bytes = LATER_BYTES;
 	d->receipt = arena_slice(&a, m->receipt);
 	d->arena = a;
-	h->bytes += a.held_bytes;
+	count(h, d, a.held_bytes + n_records * HAND_PLAN_BYTES);
 	d->receive_count = m->receive_count;
 	d->n_open = n_records ? n_records : 1;
 	d->next = h->open;
@@ -57,7 +65,7 @@ void *hand_alloc(struct hand *h, struct delivery *d, size_t n)
 	size_t before = d->arena.held_bytes;
 	void *p = arena_alloc(&d->arena, n);
 
-	h->bytes += d->arena.held_bytes - before;
+	count(h, d, d->arena.held_bytes - before);
 	return p;
 }
 

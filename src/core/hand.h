@@ -8,14 +8,18 @@
  *
  * Memory: each message has an arena of its own, just large enough for its receipt and its units, which is freed when the message is
  * settled. Nothing of a receive (bodies, parsed events) outlives the receive, so what is held depends on how many messages wait
- * and not on how they came. hand.bytes is the sum.
+ * and not on how they came. Counted in hand.bytes and in the budget: this memory, about 0.8 KB for a message of one object and its key
+ * twice or three times, and HAND_PLAN_BYTES for each record, which its plan will need.
  */
 #ifndef BALER_CORE_HAND_H
 #define BALER_CORE_HAND_H
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "core/unit.h"
 #include "port/event_queue.h"
+
+#define HAND_PLAN_BYTES 512 /* a record's claim, name, slot and reason while a plan is made of it; measured */
 
 enum verdict_kind { VERDICT_ACK, VERDICT_DEAD, VERDICT_RETRY }; /* the graver wins */
 
@@ -32,6 +36,7 @@ struct delivery {
 	struct slice receipt;
 	uint32_t receive_count;
 	size_t n_open; /* records without a verdict */
+	size_t bytes;  /* counted for it */
 	struct verdict verdict;
 	struct delivery *prev, *next;
 };
@@ -41,13 +46,15 @@ struct hand {
 	struct delivery *decided; /* to be settled; singly linked */
 	size_t n;                 /* in both */
 	size_t bytes;             /* of memory, theirs */
+	struct budget *memory;    /* where they are counted too */
 	uint64_t
 		extended_boot_ms; /* when the visibility of all was last good for a whole timeout */
 	uint64_t n_dead, n_retried; /* since start */
 	uint32_t max_receives;      /* as in pipeline_config */
 };
 
-void hand_init(struct hand *h, uint32_t max_receives);
+/* memory: borrowed; NULL: counted nowhere else. */
+void hand_init(struct hand *h, uint32_t max_receives, struct budget *memory);
 /* Frees; tells the queue nothing. */
 void hand_release(struct hand *h);
 

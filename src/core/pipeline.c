@@ -15,7 +15,7 @@
 	4 /* messages may carry many records: so many times batch_max_objects units, no more */
 
 #define MESSAGE_BYTES                                                                              \
-	1024 /* that a message in hand holds, about: how many are asked for when memory is short */
+	1536 /* that a message in hand holds, about: how many are asked for when memory is short */
 
 struct pipeline {
 	struct pipeline_config cfg;
@@ -61,7 +61,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 	assert(!cfg->archive_bucket || strcmp(cfg->archive_bucket, cfg->distribution_bucket) != 0);
 	assert(cfg->lease_ms && cfg->scan_interval_ms && cfg->retry_base_ms);
 	p->cfg = *cfg;
-	hand_init(&p->hand, cfg->max_receives);
+	hand_init(&p->hand, cfg->max_receives, cfg->memory);
 	batcher_init(&p->batcher, cfg->batch_max_objects, cfg->batch_max_bytes);
 	lease_init(&p->leases);
 	lease_init(&p->denied);
@@ -172,12 +172,12 @@ static enum pipeline_status run_batch(struct pipeline *p, struct err *err)
 	return PIPELINE_WORKED;
 }
 
-/* Room for messages in hand, in bytes. */
+/* Bytes for more messages. One message always has room, whatever others use of the share: so every pipeline gets on. */
 static uint64_t hand_room(const struct pipeline *p)
 {
-	if (!p->cfg.hand_max_bytes)
-		return UINT64_MAX;
-	return p->hand.bytes < p->cfg.hand_max_bytes ? p->cfg.hand_max_bytes - p->hand.bytes : 0;
+	uint64_t room = budget_room(p->cfg.memory);
+
+	return room || p->hand.n ? room : 1;
 }
 
 static bool batch_is_ready(const struct pipeline *p)

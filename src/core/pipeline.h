@@ -8,12 +8,13 @@
  * Threads: a pipeline is one thread's at a time; pipeline_stop and pipeline_stats may be called from any thread (stop also from
  * a signal handler). Any number of pipelines, in one process or many, may share the same ports: the ledger decides.
  *
- * Memory: the messages in hand, bounded by hand_max_bytes (about 0.8 KB for a message of one object, and its key twice or three times);
+ * Memory: the messages in hand, bounded by config.memory (hand.h says what one takes);
  * the bodies of one receive; gzip's window, the store's window; never an object.
  */
 #ifndef BALER_CORE_PIPELINE_H
 #define BALER_CORE_PIPELINE_H
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/prng.h"
 #include "base/sync.h"
@@ -47,8 +48,8 @@ struct pipeline_config {
 	uint64_t
 		batch_max_bytes; /* sum of sizes, each rounded up to 512; one larger object ships alone */
 	uint64_t batch_window_ms; /* from when its first message was sent */
-	uint64_t
-		hand_max_bytes; /* of memory for messages in hand: a batch that fills it closes early. 0: no limit */
+	struct budget *
+		memory; /* for messages in hand and their plans: a batch that fills it closes early. May be shared; NULL: no limit */
 
 	uint64_t visibility_ms; /* above the window; extended while in hand */
 	uint64_t lease_ms; /* a plan whose heartbeat stands still this long is given up for dead */

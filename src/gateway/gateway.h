@@ -14,6 +14,7 @@
 #ifndef BALER_GATEWAY_GATEWAY_H
 #define BALER_GATEWAY_GATEWAY_H
 
+#include "base/budget.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -42,6 +43,13 @@ struct gateway_metrics {
 	void *arg;
 };
 
+/* What is shown of the process's memory; no shares: nothing is. Borrowed. */
+struct gateway_memory {
+	uint64_t ceiling_bytes;
+	const struct budget *shares;
+	size_t n_shares;
+};
+
 /* 0 in a number: its default. */
 struct gateway_config {
 	struct bucket_store *store;
@@ -50,6 +58,7 @@ struct gateway_config {
 	struct invoker *invoker;         /* Lambda's API (invoke.h); NULL: there is none */
 	struct event_queue *queue;       /* takes events from POST /-/events; NULL: nobody does */
 	const char *events_token;        /* a bearer token that may send events; NULL: none may */
+	struct gateway_memory memory;    /* shown with the status and the metrics */
 	struct gateway_metrics metrics;  /* for GET /-/metrics; fill NULL: there is none */
 	const char *metrics_token;       /* a bearer token that may read them; NULL: none may */
 	struct gateway_keys keys;

@@ -1,6 +1,7 @@
 #include "obs/metrics.h"
 
 #include <dirent.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -31,6 +32,23 @@ static uint64_t resident_bytes(void)
 		resident = 0;
 	fclose(f);
 	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void metrics_read_resident(uint64_t *ret_bytes, uint64_t *ret_peak_bytes)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long long kib;
+	char line[256];
+
+	*ret_bytes = *ret_peak_bytes = 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "VmRSS: %llu", &kib) == 1)
+			*ret_bytes = kib << 10;
+		else if (sscanf(line, "VmHWM: %llu", &kib) == 1)
+			*ret_peak_bytes = kib << 10;
+	}
+	if (f)
+		fclose(f);
 }
 
 static uint64_t open_files(void)
@@ -82,6 +100,33 @@ void metrics_write(struct buf *out, const struct metrics *m)
 			buf_addf(out, "%s%s %llu.%03llu\n", family, d->labels, v / 1000, v % 1000);
 		else
 			buf_addf(out, "%s%s %llu\n", family, d->labels, v);
+	}
+}
+
+void metrics_write_memory(struct buf *out, const struct budget *shares, size_t n)
+{
+	static const struct {
+		const char *family, *type, *help;
+		size_t offset;
+	} all[] = {
+		{"baler_memory_used_bytes", "gauge", "memory in use, by share of the ceiling",
+			offsetof(struct budget, used)},
+		{"baler_memory_peak_bytes", "gauge", "the most that was in use since the start",
+			offsetof(struct budget, peak)},
+		{"baler_memory_max_bytes", "gauge", "what the share may use",
+			offsetof(struct budget, max)},
+		{"baler_memory_refused_total", "counter",
+			"how often something was not granted because the share was used up",
+			offsetof(struct budget, refused)},
+	};
+
+	for (size_t i = 0; n && i < sizeof(all) / sizeof(all[0]); i++) {
+		begin_family(out, all[i].family, all[i].type, all[i].help);
+		for (size_t k = 0; k < n; k++)
+			buf_addf(out, "%s{share=\"%s\"} %llu\n", all[i].family, shares[k].name,
+				(unsigned long long)atomic_load((const _Atomic uint64_t *)(
+					const void *)((const char *)&shares[k] +
+						      all[i].offset)));
 	}
 }
 

@@ -19,12 +19,14 @@
 #include "serve/foreign_landing.h"
 #include "serve/function.h"
 #include "serve/measure.h"
+#include "serve/memory.h"
 #include "serve/secret_env.h"
 #include "serve/watch.h"
 #include "wire/uri.h"
 
 struct composition {
 	const struct serve_options *options;
+	struct memory memory;
 	struct local *local;
 	struct op_port *op;
 	struct local_retention *retention;
@@ -203,6 +205,7 @@ static void configure(struct composition *c)
 		.pool = c->pool,
 	};
 	config->owner = c->owner;
+	config->memory = &c->memory.shares[MEMORY_MESSAGES];
 	config->retention_ms = o->ledger_retention_ms;
 	config->landing_bucket = o->landing_bucket;
 	config->distribution_bucket = o->distribution_bucket;
@@ -246,6 +249,8 @@ enum rc compose_open(
 	secret_env_wipe("BALER_EVENTS_TOKEN"); /* they are in options */
 	secret_env_wipe("BALER_METRICS_TOKEN");
 	rc = check_buckets(options, err);
+	if (rc == RC_OK)
+		rc = memory_divide(&c->memory, options->memory_bytes, err);
 	if (rc == RC_OK)
 		rc = serve_options_check(options, err);
 	if (rc == RC_OK && options->landing_endpoint)
@@ -300,6 +305,9 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 		.invoker = c->function,
 		.queue = local_event_queue(c->local),
 		.events_token = c->options->events_token,
+		.memory = {.ceiling_bytes = c->memory.ceiling_bytes,
+			.shares = c->memory.shares,
+			.n_shares = MEMORY_SHARES},
 		.metrics = {fill_metrics, c},
 		.metrics_token = c->options->metrics_token,
 		.keys = {find_key, c},

@@ -11,6 +11,7 @@ struct serve_options {
 	char *listen;
 	char *tls_cert, *tls_key; /* files; both or neither */
 	bool allow_plain_http;
+	uint64_t memory_bytes; /* the process's ceiling (serve/memory.h) */
 	uint64_t batch_window_ms;
 	uint64_t batch_max_objects;
 	uint64_t batch_max_bytes, max_bundle_input_bytes; /* the smaller counts; 0: no such limit */

@@ -169,7 +169,7 @@ static void take_messages(struct hands *h, size_t n, size_t n_records)
 	size_t got;
 
 	world_open(&h->w, 1);
-	hand_init(&h->hand, 0);
+	hand_init(&h->hand, 0, NULL);
 	for (size_t i = 0; i < n; i++)
 		world_send(&h->w, "m");
 	assert_int_equal(eq_receive(h->w.queue, &a, n, 0, 9000, &m, &got, NULL), RC_OK);

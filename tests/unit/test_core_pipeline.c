@@ -124,11 +124,14 @@ static void small_batches(struct pipeline_config *cfg)
 	cfg->batch_max_objects = 10;
 }
 
+static struct budget hand_memory;
+
 static void wait_an_hour(struct pipeline_config *cfg)
 {
 	cfg->batch_window_ms = 3600 * 1000;
 	cfg->visibility_ms = 2 * cfg->batch_window_ms;
-	cfg->hand_max_bytes = 200 * 1200;
+	budget_init(&hand_memory, "messages", 200 * 1700);
+	cfg->memory = &hand_memory;
 }
 
 /* Messages that come one by one, each received alone. What they hold is theirs, whatever a receive takes meanwhile. */
@@ -145,7 +148,7 @@ static void a_trickle_holds_what_its_messages_hold(void **state)
 		pipeline_step(f->p, NULL);
 	}
 	assert_int_equal(pipeline_stats(f->p).in_hand, 100);
-	assert_in_range(pipeline_stats(f->p).in_hand_bytes, 100 * 300, 100 * 1200);
+	assert_in_range(pipeline_stats(f->p).in_hand_bytes, 100 * 800, 100 * 1700);
 	end(f);
 }
 
@@ -168,9 +171,11 @@ static void a_batch_that_fills_its_memory_closes_early(void **state)
 	}
 	assert_in_range(f->w.clock.boot_ms - begin, 0, 60 * 1000);
 	assert_in_range(pipeline_stats(f->p).objects, 700, 1000);
-	assert_in_range(most, 1, 200 * 1200 + 1200);
+	assert_in_range(most, 1, 200 * 1700 + 1700);
+	assert_in_range(hand_memory.peak, most, 200 * 1700 * 11 / 10);
 	assert_int_equal(pipeline_stats(f->p).dead_letters, 0);
 	end(f);
+	assert_int_equal(hand_memory.used, 0);
 }
 
 static void a_full_batch_does_not_wait(void **state)

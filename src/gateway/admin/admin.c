@@ -332,6 +332,36 @@ static void add_alarms(struct buf *out, struct alarms *alarms)
 	buf_add_char(out, ']');
 }
 
+static void add_memory(struct buf *out, const struct gateway_memory *m)
+{
+	uint64_t resident, peak;
+
+	if (!m->n_shares)
+		return;
+	metrics_read_resident(&resident, &peak);
+	buf_add_str(out, ",\"memory\":{");
+	add_u64(out, "ceiling_bytes", m->ceiling_bytes);
+	buf_add_char(out, ',');
+	add_u64(out, "resident_bytes", resident);
+	buf_add_char(out, ',');
+	add_u64(out, "resident_peak_bytes", peak);
+	buf_add_str(out, ",\"shares\":[");
+	for (size_t i = 0; i < m->n_shares; i++) {
+		const struct budget *b = &m->shares[i];
+
+		buf_addf(out, "%s{\"name\":\"%s\",", i ? "," : "", b->name);
+		add_u64(out, "used_bytes", atomic_load(&b->used));
+		buf_add_char(out, ',');
+		add_u64(out, "peak_bytes", atomic_load(&b->peak));
+		buf_add_char(out, ',');
+		add_u64(out, "max_bytes", b->max);
+		buf_add_char(out, ',');
+		add_u64(out, "refused", atomic_load(&b->refused));
+		buf_add_char(out, '}');
+	}
+	buf_add_str(out, "]}");
+}
+
 static enum rc status_job(struct request *r, struct err *err)
 {
 	struct buf *out = &r->reply.document;
@@ -358,6 +388,7 @@ static enum rc status_job(struct request *r, struct err *err)
 		"%llu}",
 		(unsigned long long)s.received, (unsigned long long)s.bundled,
 		(unsigned long long)s.bundles);
+	add_memory(out, &r->service->memory);
 	add_alarms(out, r->service->alarms);
 	add_last_error(out, &s);
 	buf_add_str(out, "}\n");

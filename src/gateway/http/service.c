@@ -18,6 +18,7 @@ void service_init(struct service *s, const struct gateway_config *config)
 	s->queue = config->queue;
 	s->events_token = config->events_token;
 	s->metrics_token = config->metrics_token;
+	s->memory = config->memory;
 	s->metrics = config->metrics;
 	s->keys = config->keys;
 	s->key_store = config->key_store;

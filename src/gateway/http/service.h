@@ -39,6 +39,7 @@ struct service {
 	struct invoker *invoker;   /* NULL: no Lambda API */
 	struct event_queue *queue; /* NULL: no events from outside */
 	const char *events_token, *metrics_token;
+	struct gateway_memory memory;
 	struct gateway_metrics metrics;
 	struct gateway_keys keys;
 	struct key_store *key_store; /* NULL: keys are not managed here */

@@ -1,0 +1,39 @@
+/*
+ * budget: a named share of this process's memory: how much may be used, how much is, how much was at most.
+ *
+ * A budget counts and answers; what to do when it is used up is the caller's to decide (refuse a request, close a batch early, go
+ * without a larger buffer). Whoever takes gives back the same number. Every function takes NULL for a budget without a limit,
+ * which counts nothing.
+ *
+ * Threads: any. max and name are set before the first use.
+ */
+#ifndef BALER_BASE_BUDGET_H
+#define BALER_BASE_BUDGET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct budget {
+	const char *name; /* a literal */
+	uint64_t max;     /* bytes */
+	_Atomic uint64_t used, peak; /* bytes; may pass max by what budget_add took */
+	_Atomic uint64_t refused;    /* how often something was not granted */
+};
+
+void budget_init(struct budget *b, const char *name, uint64_t max);
+
+/* false: it does not fit, and nothing was taken. */
+bool budget_take(struct budget *b, uint64_t n);
+/* For what holds some bytes and wants n more: false when fewer bytes would then be free than it holds. So one that is large is
+ * refused while small ones still get in, and many large ones together never use a share up.
+ * (Choudhury and Hahne, "Dynamic queue length thresholds", 1998, with a factor of 1.) */
+bool budget_grow(struct budget *b, uint64_t holds, uint64_t n);
+/* Takes what cannot be refused. */
+void budget_add(struct budget *b, uint64_t n);
+void budget_give(struct budget *b, uint64_t n);
+
+/* Bytes that are free; UINT64_MAX without a limit. */
+uint64_t budget_room(const struct budget *b);
+
+#endif
