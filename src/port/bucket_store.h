@@ -16,6 +16,8 @@
  * [BS-7] No room on disk is RC_AGAIN with the code "ENOSPC": nothing of the write is visible, later writes may succeed.
  * [BS-8] Listing is in byte order of keys; newest version first; pages of at most max entries; resumes without loss or repeat.
  * [BS-9] Conditions (If-Match, If-None-Match: *) are decided in the transaction that writes or deletes.
+ * [BS-10] A reader gives only the bytes that were put: what the disk has made of them otherwise (or that is missing, or too much) is
+ *        RC_CORRUPT with the code "ObjectDamaged", from open or from the read that would give the first such byte. Bytes before it are given.
  *
  * err->code carries S3's own code: NoSuchBucket, NoSuchKey, NoSuchVersion, NoSuchUpload, BucketAlreadyOwnedByYou, BucketNotEmpty,
  * InvalidPart, InvalidPartOrder, EntityTooSmall, PreconditionFailed, MethodNotAllowed (a delete marker read by its version).
@@ -185,6 +187,9 @@ struct bucket_store_ops {
 	/* Up to n bytes at offset; *ret_n is 0 only at the end. Any thread, one at a time. */
 	enum rc (*reader_read)(struct bs_reader *r, uint64_t offset, void *out, size_t n, size_t *ret_n,
 		struct err *err);
+	/* Whether the byte at offset can be given, which costs no second reading when it is read next: for whoever must know before the
+	 * first byte. RC_CORRUPT [BS-10]. */
+	enum rc (*reader_check)(struct bs_reader *r, uint64_t offset, struct err *err);
 	/* All bytes in memory when they are (inline objects); else p == NULL. Lives as long as the reader. */
 	struct slice (*reader_inline)(const struct bs_reader *r);
 	/* Offset and size of part number n (1-based) of a multipart object. RC_ABSENT. */
@@ -239,6 +244,7 @@ struct bs_reader {
 #define bs_put_abort(put) ((put)->ops->put_abort(put))
 #define bs_reader_info(r) ((r)->ops->reader_info(r))
 #define bs_reader_read(r, ...) ((r)->ops->reader_read((r), __VA_ARGS__))
+#define bs_reader_check(r, ...) ((r)->ops->reader_check((r), __VA_ARGS__))
 #define bs_reader_inline(r) ((r)->ops->reader_inline(r))
 #define bs_reader_part(r, ...) ((r)->ops->reader_part((r), __VA_ARGS__))
 #define bs_reader_close(r) ((r)->ops->reader_close(r))

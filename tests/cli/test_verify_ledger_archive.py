@@ -18,7 +18,7 @@ def manifest_file(folder):
 
 
 def edit(folder, pattern, replacement):
-    """Rewrites a manifest's file, and its size where the store keeps it."""
+    """Rewrites a manifest's file, and its size where the store keeps it; its checksums go: it was written so."""
     file = manifest_file(folder)
     before = file.read_bytes()
     after, n = re.subn(pattern, replacement, before, count=1)
@@ -26,7 +26,8 @@ def edit(folder, pattern, replacement):
     file.unlink()  # what it is linked to elsewhere stays
     file.write_bytes(after)
     blob = file.parent.name + file.name
-    change(folder, f"UPDATE segment SET size = {len(after)} WHERE blob = x'{blob}'",
+    change(folder, f"UPDATE blob SET sums = NULL WHERE id = x'{blob}'",
+           f"UPDATE segment SET size = {len(after)} WHERE blob = x'{blob}'",
            f"UPDATE version SET size = {len(after)} WHERE seq IN (SELECT version FROM segment WHERE blob = x'{blob}')")
 
 

@@ -74,7 +74,7 @@ static struct blob_id keep_blob(struct fixture *f)
 	struct blob_id id = blob_file_id(file);
 
 	assert_int_equal(blob_sync(file, &f->err), RC_OK);
-	assert_int_equal(blob_row_insert(db_writer(f->db), &id, 200000, &f->err), RC_OK);
+	assert_int_equal(blob_row_insert(db_writer(f->db), &id, 200000, blob_file_sums(file), &f->err), RC_OK);
 	blob_keep(file);
 	return id;
 }

@@ -143,8 +143,11 @@ static enum rc reply_object(
 	bool wants_checksum =
 		slice_eq_nocase(request_header(r, "x-amz-checksum-mode"), slice_str("ENABLED"));
 	struct slice bytes = bs_reader_inline(r->reply.reader);
-	enum rc rc = add_headers(r, o, wants_checksum && !span->is_part, err);
+	enum rc rc = span->length ? bs_reader_check(r->reply.reader, span->offset, err) : RC_OK;
 
+	/* once the status is out, all that damage can do is to break the connection */
+	if (!rc)
+		rc = add_headers(r, o, wants_checksum && !span->is_part, err);
 	if (rc)
 		return rc;
 	reply_header_etag(r, o->etag);

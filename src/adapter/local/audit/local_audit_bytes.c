@@ -13,6 +13,8 @@
 
 #include "adapter/local/audit/local_audit_internal.h"
 #include "adapter/local/buckets/version.h"
+#include "adapter/local/engine/blob_view.h"
+#include "adapter/local/engine/body.h"
 #include "adapter/local/engine/folder.h"
 #include "base/file.h"
 
@@ -79,11 +81,13 @@ static enum rc scratch_fd(uint64_t size, int *ret_fd, struct err *err)
 	return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "make a temporary file");
 }
 
-static enum rc add_body(struct local_audit *a, uint64_t id, int out, struct err *err)
+static enum rc add_body(
+	struct local_audit *a, uint64_t id, uint64_t size, int out, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
+	struct slice data;
 	bool row = false;
-	enum rc rc = local_audit_prepare(a, "SELECT data FROM body WHERE id = ?", &st, err);
+	enum rc rc = local_audit_prepare(a, "SELECT data, sum FROM body WHERE id = ?", &st, err);
 
 	if (rc == RC_OK) {
 		db_bind_u64(st, 1, id);
@@ -91,21 +95,20 @@ static enum rc add_body(struct local_audit *a, uint64_t id, int out, struct err 
 	}
 	if (rc == RC_OK && !row)
 		rc = err_set(err, RC_CORRUPT, "its body row is not there");
-	if (rc == RC_OK) {
-		struct slice data = db_column_slice(st, 0);
-
+	if (rc == RC_OK)
+		rc = body_column(st, 0, size, &data, err);
+	if (rc == RC_OK)
 		rc = file_write_all(out, data.p, data.n, err);
-	}
 	local_audit_done(st);
 	return rc;
 }
 
 static enum rc blob_open(
-	struct local_audit *a, const struct blob_id *id, int *ret_fd, struct err *err)
+	struct local_audit *a, const struct version_segment *s, int *ret_fd, struct err *err)
 {
 	char path[PATH_MAX], name[2 * BLOB_ID_BYTES + 1];
 
-	hex_encode(id->bytes, BLOB_ID_BYTES, name);
+	hex_encode(s->blob.bytes, BLOB_ID_BYTES, name);
 	snprintf(path, sizeof(path), "%.*s/" FOLDER_BLOBS "/%.2s/%s", PATH_MAX - 64, a->folder,
 		name, name + 2);
 	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -115,11 +118,39 @@ static enum rc blob_open(
 	return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "open '%s'", path);
 }
 
-static enum rc add_blob(struct local_audit *a, const struct blob_id *id, int out, struct err *err)
+/* A descriptor of a file whose every byte was checked. */
+static enum rc whole_blob(
+	struct local_audit *a, const struct version_segment *s, int *ret_fd, struct err *err)
+{
+	struct blob_view v = BLOB_VIEW_CLOSED;
+	int fd, own;
+	enum rc rc = blob_open(a, s, &fd, err);
+
+	if (rc != RC_OK)
+		return rc;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the view closes its own */
+	if (own < 0) {
+		rc = err_errno(err, errno, "open a file of the folder again");
+		close(fd);
+		return rc;
+	}
+	rc = blob_view_open(&v, own, s->size, s->sums, err);
+	if (rc == RC_OK)
+		rc = blob_view_check_all(&v, err);
+	blob_view_close(&v);
+	if (rc == RC_OK)
+		*ret_fd = fd;
+	else
+		close(fd);
+	return rc;
+}
+
+static enum rc add_blob(
+	struct local_audit *a, const struct version_segment *s, int out, struct err *err)
 {
 	ssize_t n;
 	int fd;
-	enum rc rc = blob_open(a, id, &fd, err);
+	enum rc rc = whole_blob(a, s, &fd, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -132,39 +163,51 @@ static enum rc add_blob(struct local_audit *a, const struct blob_id *id, int out
 	return rc;
 }
 
-static enum rc add_segments(struct local_audit *a, const struct place *p, int *out, struct err *err)
+static enum rc add_segment(
+	struct local_audit *a, const struct version_segment *s, int out, struct err *err)
+{
+	if (s->has_blob)
+		return add_blob(a, s, out, err);
+	return s->body ? add_body(a, s->body, s->size, out, err) : RC_OK;
+}
+
+/* The segments of one version, in order; the first is kept back: when it is alone and a file, the file itself is the answer. */
+static enum rc add_segments(
+	struct local_audit *a, const struct place *p, struct arena *arena, int *out, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
 	struct version_segment one = {0}, next;
 	unsigned n = 0;
 	bool row = true;
-	enum rc rc = local_audit_prepare(
-		a, "SELECT size, blob, body FROM segment WHERE version = ? ORDER BY idx", &st, err);
+	enum rc rc = local_audit_prepare(a,
+		"SELECT s.size, s.blob, s.body, b.sums FROM segment s"
+		" LEFT JOIN blob b ON b.id = s.blob WHERE s.version = ? ORDER BY s.idx",
+		&st, err);
 
 	if (rc == RC_OK)
 		db_bind_u64(st, 1, p->seq);
 	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
 		version_segment_read(st, 0, &next);
-		if (n == 1 && *out < 0) /* not alone: the first goes into a scratch file */
+		next.sums = db_column_slice(st, 3);
+		if (n == 0) {
+			next.sums = arena_slice(arena, next.sums);
+			one = next;
+		}
+		if (n == 1)
 			rc = scratch_fd(p->size, out, err);
 		if (n == 1 && rc == RC_OK)
-			rc = one.has_blob ? add_blob(a, &one.blob, *out, err)
-			     : one.body   ? add_body(a, one.body, *out, err)
-					  : RC_OK;
+			rc = add_segment(a, &one, *out, err);
 		if (n > 0 && rc == RC_OK)
-			rc = next.has_blob ? add_blob(a, &next.blob, *out, err)
-			     : next.body   ? add_body(a, next.body, *out, err)
-					   : RC_OK;
-		if (n++ == 0)
-			one = next;
+			rc = add_segment(a, &next, *out, err);
+		n++;
 	}
 	local_audit_done(st);
 	if (rc != RC_OK || n > 1)
 		return rc;
 	if (n == 1 && one.has_blob)
-		return blob_open(a, &one.blob, out, err);
+		return whole_blob(a, &one, out, err);
 	rc = scratch_fd(p->size, out, err);
-	return rc == RC_OK && one.body ? add_body(a, one.body, *out, err) : rc;
+	return rc == RC_OK && n == 1 ? add_segment(a, &one, *out, err) : rc;
 }
 
 /* Whole, or damaged: as many bytes as the row says. */
@@ -185,6 +228,7 @@ enum rc local_audit_fd(
 {
 	struct local_audit *a = local_audit_of(s);
 	struct place place, again;
+	struct arena arena = ARENA_INIT;
 	struct err gone;
 	int fd = -1;
 	enum rc rc;
@@ -195,11 +239,12 @@ enum rc local_audit_fd(
 	if (rc != RC_OK)
 		return rc;
 	if (place.kind == VERSION_SEGMENTS)
-		rc = add_segments(a, &place, &fd, err);
+		rc = add_segments(a, &place, &arena, &fd, err);
 	else
 		rc = scratch_fd(place.size, &fd, err);
 	if (rc == RC_OK && place.kind == VERSION_BODY)
-		rc = add_body(a, place.seq, fd, err);
+		rc = add_body(a, place.seq, place.size, fd, err);
+	arena_release(&arena);
 	if (rc == RC_OK)
 		rc = finish(fd, place.size, err);
 	if (rc == RC_OK) {

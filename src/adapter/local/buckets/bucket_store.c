@@ -308,6 +308,7 @@ const struct bucket_store_ops local_bucket_store_ops = {
 	.open = local_reader_open,
 	.reader_info = local_reader_info,
 	.reader_read = local_reader_read,
+	.reader_check = local_reader_check,
 	.reader_inline = local_reader_inline,
 	.reader_part = local_reader_part,
 	.reader_close = local_reader_close,

@@ -59,6 +59,7 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 const struct bs_object *local_reader_info(const struct bs_reader *r);
 enum rc local_reader_read(
 	struct bs_reader *r, uint64_t offset, void *out, size_t n, size_t *ret_n, struct err *err);
+enum rc local_reader_check(struct bs_reader *r, uint64_t offset, struct err *err);
 struct slice local_reader_inline(const struct bs_reader *r);
 enum rc local_reader_part(const struct bs_reader *r, uint32_t number, uint64_t *ret_offset,
 	uint64_t *ret_size, struct err *err);

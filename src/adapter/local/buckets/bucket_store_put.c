@@ -7,12 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "adapter/local/engine/body.h"
+#include "base/digest.h"
+
 struct local_put {
 	struct bs_put base;
 	struct local *local;
 	struct arena arena;
 	struct slice bucket, key;
 	struct buf inline_bytes;
+	uint32_t inline_sum; /* CRC32C */
 	struct blob_file *file; /* NULL: inline */
 };
 
@@ -74,6 +78,7 @@ enum rc local_put_write(struct bs_put *base, struct slice bytes, struct err *err
 	if (!put->file && put->inline_bytes.n + bytes.n <= BS_INLINE_MAX) {
 		if (!buf_add_slice(&put->inline_bytes, bytes))
 			die("put: the inline buffer is too small");
+		put->inline_sum = crc32c_update(put->inline_sum, bytes);
 		return RC_OK;
 	}
 	if (!put->file)
@@ -119,7 +124,8 @@ static enum rc take_body(struct put_op *op, struct db_conn *conn,
 	ret_segment->size = blob_file_size(put->file);
 	ret_segment->has_blob = true;
 	ret_segment->blob = blob_file_id(put->file);
-	return blob_row_insert(conn, &ret_segment->blob, ret_segment->size, err);
+	return blob_row_insert(conn, &ret_segment->blob, ret_segment->size,
+		blob_file_sums(put->file), err);
 }
 
 static enum version_kind kind_of(const struct version_segment *segment)
@@ -137,6 +143,7 @@ static enum rc put_apply(struct bs_op *base, struct db_conn *conn, struct err *e
 		.row = {.key = op->put->key, .headers = op->headers},
 		.bucket_name = op->put->bucket,
 		.body = buf_slice(&op->put->inline_bytes),
+		.body_sum = op->put->inline_sum,
 		.segments = &segment,
 		.event_name = op->event_name,
 	};
@@ -255,15 +262,12 @@ static enum rc part_body(struct put_op *op, struct db_conn *conn,
 	struct version_segment *ret_segment, struct err *err)
 {
 	enum rc rc = take_body(op, conn, ret_segment, err);
-	sqlite3_stmt *st;
 
 	if (rc != RC_OK || kind_of(ret_segment) != VERSION_BODY)
 		return rc;
 	ret_segment->body = committer_next_seq(op->base.local->committer);
-	st = db_stmt(conn, "INSERT INTO body(id, data) VALUES(?, ?)");
-	db_bind_u64(st, 1, ret_segment->body);
-	db_bind_slice(st, 2, buf_slice(&op->put->inline_bytes));
-	return db_run(st, err);
+	return body_insert(conn, ret_segment->body, buf_slice(&op->put->inline_bytes),
+		op->put->inline_sum, err);
 }
 
 static enum rc part_apply(struct bs_op *base, struct db_conn *conn, struct err *err)

@@ -4,9 +4,10 @@
  */
 #include "adapter/local/buckets/bucket_store.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "adapter/local/engine/blob_view.h"
+#include "adapter/local/engine/body.h"
 
 #define OPEN_TRIES_MAX 1000 /* each lost try means that a writer got ahead */
 
@@ -19,27 +20,9 @@ struct local_reader {
 	struct version_segment *segments;
 	uint64_t *offsets; /* of the segments; offsets[n_segments] is the size */
 	size_t n_segments;
-	bool is_pinned;
-	int fd; /* of segment fd_segment, or -1 */
-	size_t fd_segment;
+	struct blob_view view; /* of segment view_segment, when it is open */
+	size_t view_segment;
 };
-
-static enum rc read_body(
-	struct db_conn *conn, uint64_t id, struct arena *a, struct slice *ret_body, struct err *err)
-{
-	sqlite3_stmt *st = db_stmt(conn, "SELECT data FROM body WHERE id = ?");
-	bool row;
-	enum rc rc;
-
-	db_bind_u64(st, 1, id);
-	rc = db_step(st, &row, err);
-	if (rc == RC_OK && !row)
-		rc = err_set(err, RC_CORRUPT, "body %llu is not there", (unsigned long long)id);
-	if (rc == RC_OK)
-		*ret_body = db_column_copy(st, 0, a);
-	db_done(st);
-	return rc;
-}
 
 static enum rc count_segments(
 	struct db_conn *conn, uint64_t version, size_t *ret_n, struct err *err)
@@ -56,6 +39,17 @@ static enum rc count_segments(
 	return rc;
 }
 
+static enum rc check_total(const struct local_reader *r, struct err *err)
+{
+	uint64_t is = r->offsets[r->n_segments];
+
+	if (is == r->info.size)
+		return RC_OK;
+	return err_code(err, RC_CORRUPT, SUMS_DAMAGED,
+		"its parts have %llu bytes, its version says %llu", (unsigned long long)is,
+		(unsigned long long)r->info.size);
+}
+
 static enum rc read_segments(
 	struct local_reader *r, struct db_conn *conn, uint64_t version, struct err *err)
 {
@@ -68,18 +62,26 @@ static enum rc read_segments(
 		return rc;
 	r->segments = arena_array(&r->arena, n + 1, sizeof(*r->segments));
 	r->offsets = arena_array(&r->arena, n + 1, sizeof(*r->offsets));
-	st = db_stmt(conn, "SELECT size, blob, body FROM segment WHERE version = ? ORDER BY idx");
+	st = db_stmt(conn, "SELECT s.size, s.blob, s.body, b.sums FROM segment s"
+			   " LEFT JOIN blob b ON b.id = s.blob WHERE s.version = ? ORDER BY s.idx");
 	db_bind_u64(st, 1, version);
 	while (i < n && (rc = db_step(st, &row, err)) == RC_OK && row) {
-		version_segment_read(st, 0, &r->segments[i]);
-		r->offsets[i + 1] = r->offsets[i] + r->segments[i].size;
-		i++;
+		struct version_segment *s = &r->segments[i];
+
+		version_segment_read(st, 0, s);
+		if (s->has_blob)
+			s->sums = blobs_pin_sums(
+				r->local->blobs, &s->blob, db_column_slice(st, 3));
+		r->offsets[i + 1] = r->offsets[i] + s->size;
+		r->n_segments = ++i;
 	}
 	db_done(st);
-	r->n_segments = i;
+	if (rc == RC_OK)
+		rc = check_total(r, err);
 	/* A part below BS_INLINE_MAX can only be the last: the others have 5 MiB at least. */
 	if (rc == RC_OK && i && r->segments[i - 1].body)
-		rc = read_body(conn, r->segments[i - 1].body, &r->arena, &r->inline_bytes, err);
+		rc = body_read(conn, r->segments[i - 1].body, r->segments[i - 1].size, &r->arena,
+			&r->inline_bytes, err);
 	return rc;
 }
 
@@ -137,19 +139,6 @@ static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice b
 	return RC_OK;
 }
 
-static void set_pins(struct local_reader *r, bool pinned)
-{
-	for (size_t i = 0; i < r->n_segments; i++) {
-		if (!r->segments[i].has_blob)
-			continue;
-		if (pinned)
-			blobs_pin(r->local->blobs, &r->segments[i].blob);
-		else
-			blobs_unpin(r->local->blobs, &r->segments[i].blob);
-	}
-	r->is_pinned = pinned;
-}
-
 /* Whether the version was still there after the pins were set. */
 static enum rc is_there(
 	struct db_conn *conn, const struct version_row *row, bool *ret_there, struct err *err)
@@ -177,22 +166,21 @@ static enum rc load(struct local_reader *r, struct db_conn *conn, struct slice b
 	db_read_begin(conn);
 	rc = find(r, conn, bucket, key, version, &row, ret_marker, err);
 	if (rc == RC_OK && row.kind == VERSION_BODY)
-		rc = read_body(conn, row.seq, &r->arena, &r->inline_bytes, err);
+		rc = body_read(conn, row.seq, row.size, &r->arena, &r->inline_bytes, err);
 	if (rc == RC_OK && row.kind == VERSION_SEGMENTS)
 		rc = read_segments(r, conn, row.seq, err);
 	db_read_end(conn);
 	if (rc != RC_OK || !r->n_segments)
 		return rc;
-	set_pins(r, true);
 	return is_there(conn, &row, ret_sure, err);
 }
 
 static void reader_empty(struct local_reader *r)
 {
-	if (r->is_pinned)
-		set_pins(r, false);
-	if (r->fd >= 0)
-		close(r->fd);
+	blob_view_close(&r->view); /* its sums are the pin's */
+	for (size_t i = 0; i < r->n_segments; i++)
+		if (r->segments[i].has_blob)
+			blobs_unpin(r->local->blobs, &r->segments[i].blob);
 	arena_release(&r->arena);
 }
 
@@ -202,7 +190,7 @@ static struct local_reader *reader_new(struct local *local)
 
 	r->base.ops = &local_bucket_store_ops;
 	r->local = local;
-	r->fd = -1;
+	r->view = BLOB_VIEW_CLOSED;
 	return r;
 }
 
@@ -265,31 +253,36 @@ static size_t segment_at(const struct local_reader *r, uint64_t offset)
 	return low;
 }
 
-static enum rc read_file(struct local_reader *r, size_t segment, uint64_t offset, void *out,
-	size_t n, size_t *ret_n, struct err *err)
+static enum rc open_view(struct local_reader *r, size_t i, struct err *err)
 {
-	ssize_t got;
+	const struct version_segment *s = &r->segments[i];
+	int fd;
+	enum rc rc;
 
-	if (r->fd < 0 || r->fd_segment != segment) {
-		int fd;
-		enum rc rc = blobs_fd(r->local->blobs, &r->segments[segment].blob, &fd, err);
+	if (r->view.fd >= 0 && r->view_segment == i)
+		return RC_OK;
+	blob_view_close(&r->view);
+	rc = blobs_fd(r->local->blobs, &s->blob, &fd, err);
+	if (rc == RC_OK)
+		rc = blob_view_open(&r->view, fd, s->size, s->sums, err);
+	r->view_segment = i;
+	return rc;
+}
 
-		if (rc != RC_OK)
-			return rc;
-		if (r->fd >= 0)
-			close(r->fd);
-		r->fd = fd;
-		r->fd_segment = segment;
-	}
-	do
-		got = pread(r->fd, out, n, (off_t)offset);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return err_errno(err, errno, "read of a blob");
-	if (got == 0)
-		return err_set(err, RC_CORRUPT, "a blob ends early");
-	*ret_n = (size_t)got;
-	return RC_OK;
+/* An inline body was checked when it was read; empty ones and what lies behind the end need no check. */
+enum rc local_reader_check(struct bs_reader *base, uint64_t offset, struct err *err)
+{
+	struct local_reader *r = (struct local_reader *)base;
+	size_t i;
+	enum rc rc;
+
+	if (offset >= r->info.size || !r->n_segments)
+		return RC_OK;
+	i = segment_at(r, offset);
+	if (!r->segments[i].has_blob)
+		return RC_OK;
+	rc = open_view(r, i, err);
+	return rc == RC_OK ? blob_view_check(&r->view, offset - r->offsets[i], err) : rc;
 }
 
 enum rc local_reader_read(struct bs_reader *base, uint64_t offset, void *out, size_t n,
@@ -309,10 +302,13 @@ enum rc local_reader_read(struct bs_reader *base, uint64_t offset, void *out, si
 	}
 	if (n > end - offset)
 		n = (size_t)(end - offset);
-	if (r->n_segments && r->segments[segment].has_blob)
-		return read_file(r, segment, offset - start, out, n, ret_n, err);
-	if (r->inline_bytes.n != end - start)
-		return err_set(err, RC_CORRUPT, "a body has another size than its version");
+	if (r->n_segments && r->segments[segment].has_blob) {
+		enum rc rc = open_view(r, segment, err);
+
+		return rc == RC_OK
+			       ? blob_view_read(&r->view, offset - start, out, n, ret_n, err)
+			       : rc;
+	}
 	memcpy(out, r->inline_bytes.p + (offset - start), n);
 	*ret_n = n;
 	return RC_OK;

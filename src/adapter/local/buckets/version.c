@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "adapter/local/engine/body.h"
 #include "model/s3_event.h"
 
 #define EVENT_MAX_BYTES                                                                            \
@@ -234,15 +235,6 @@ static enum rc insert_row(struct db_conn *conn, const struct version_row *row, s
 	return db_run(st, err);
 }
 
-static enum rc insert_body(struct db_conn *conn, uint64_t id, struct slice body, struct err *err)
-{
-	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO body(id, data) VALUES(?, ?)");
-
-	db_bind_u64(st, 1, id);
-	db_bind_slice(st, 2, body);
-	return db_run(st, err);
-}
-
 static enum rc insert_segment(struct db_conn *conn, uint64_t version, size_t idx,
 	const struct version_segment *s, struct err *err)
 {
@@ -329,7 +321,7 @@ enum rc version_insert(struct local *local, struct db_conn *conn, struct version
 	if (rc == RC_OK)
 		rc = add_totals(conn, row, 1, err);
 	if (rc == RC_OK && row->kind == VERSION_BODY)
-		rc = insert_body(conn, row->seq, v->body, err);
+		rc = body_insert(conn, row->seq, v->body, v->body_sum, err);
 	for (size_t i = 0; i < v->n_segments && rc == RC_OK; i++)
 		rc = insert_segment(conn, row->seq, i, &v->segments[i], err);
 	v->made_event = wants_event(local, v);
@@ -351,14 +343,6 @@ void version_segment_read(sqlite3_stmt *st, int i, struct version_segment *ret_s
 		memcpy(ret_segment->blob.bytes, blob.p, BLOB_ID_BYTES);
 }
 
-static enum rc delete_body(struct db_conn *conn, uint64_t id, struct err *err)
-{
-	sqlite3_stmt *st = db_stmt(conn, "DELETE FROM body WHERE id = ?");
-
-	db_bind_u64(st, 1, id);
-	return db_run(st, err);
-}
-
 enum rc version_segment_remove(struct db_conn *conn, const struct version_segment *segment,
 	struct drops *drops, struct err *err)
 {
@@ -369,7 +353,7 @@ enum rc version_segment_remove(struct db_conn *conn, const struct version_segmen
 		drops_add(drops, &segment->blob);
 	}
 	if (rc == RC_OK && segment->body)
-		rc = delete_body(conn, segment->body, err);
+		rc = body_delete(conn, segment->body, err);
 	return rc;
 }
 
@@ -411,7 +395,7 @@ enum rc version_remove(
 	if (rc == RC_OK)
 		rc = add_totals(conn, row, -1, err);
 	if (rc == RC_OK && row->kind == VERSION_BODY)
-		rc = delete_body(conn, row->seq, err);
+		rc = body_delete(conn, row->seq, err);
 	if (rc == RC_OK && row->kind == VERSION_SEGMENTS)
 		rc = remove_segments(conn, row->seq, drops, err);
 	return rc;

@@ -26,6 +26,7 @@ struct version_segment {
 	bool has_blob;
 	struct blob_id blob;
 	uint64_t body; /* body row, 0: none */
+	struct slice sums; /* a reader's: of the file; the pin's */
 };
 /* Reads the columns size, blob, body that begin at column i. */
 void version_segment_read(sqlite3_stmt *st, int i, struct version_segment *ret_segment);
@@ -76,6 +77,7 @@ struct version_new {
 	struct slice bucket_name;
 	enum bs_versioning versioning;
 	struct slice body;
+	uint32_t body_sum; /* its CRC32C, taken as it arrived */
 	const struct version_segment *segments;
 	size_t n_segments;
 	const char *event_name;

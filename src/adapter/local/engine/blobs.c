@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "adapter/local/engine/blob_view.h"
 #include "adapter/local/engine/folder.h"
 #include "base/file.h"
 #include "base/prng.h"
@@ -23,6 +24,8 @@ struct pin {
 	struct blob_id id;
 	unsigned count;
 	bool is_dropped; /* unlink when the last reader goes */
+	unsigned char *sums; /* NULL: none */
+	size_t sums_bytes;
 	struct pin *next;
 };
 
@@ -39,6 +42,7 @@ struct blob_file {
 	int fd;
 	uint64_t size;    /* bytes */
 	uint64_t started; /* bytes whose writeback was begun */
+	struct sums sums;
 };
 
 /* An unlink of a large file takes a while on some file systems: the pool does it. */
@@ -194,6 +198,7 @@ enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err)
 	if (rc != RC_OK)
 		return err_ctx(err, rc, "blob");
 	f->size += bytes.n;
+	sums_add(&f->sums, bytes);
 	if (f->size - f->started >= WRITEBACK_BYTES) {
 		/* Only a hint; blob_sync is what counts and what reports. */
 		(void)sync_file_range(f->fd, (off_t)f->started, (off_t)(f->size - f->started),
@@ -204,51 +209,60 @@ enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err)
 }
 
 /* For file systems without hard links, or a file that has too many. */
-static enum rc copy_bytes(struct blob_file *to, int from, struct err *err)
+static enum rc copy_bytes(struct blob_file *to, struct blob_view *from, struct err *err)
 {
-	unsigned char block[64 << 10];
-	ssize_t n;
+	unsigned char *block = xmalloc(SUMS_BLOCK_BYTES);
+	size_t n = 1;
 	enum rc rc = RC_OK;
 
-	while (rc == RC_OK && (n = read(from, block, sizeof(block))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		rc = n < 0 ? err_errno(err, errno, "read a blob")
-			   : blob_write(to, slice_of(block, (size_t)n), err);
+	while (rc == RC_OK && n > 0) {
+		rc = blob_view_read(from, to->size, block, SUMS_BLOCK_BYTES, &n, err);
+		if (rc == RC_OK)
+			rc = blob_write(to, slice_of(block, n), err);
 	}
+	free(block);
 	return rc;
 }
 
-static enum rc copy_blob(
-	struct blobs *b, const char *from, struct blob_file **ret_file, struct err *err)
+static enum rc copy_blob(struct blobs *b, struct blob_view *from, struct blob_file **ret_file,
+	struct err *err)
 {
-	int fd = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	enum rc rc;
+	enum rc rc = blob_create(b, ret_file, err);
 
-	if (fd < 0)
-		return err_errno(err, errno, "open '%s'", from);
-	rc = blob_create(b, ret_file, err);
-	if (rc == RC_OK)
-		rc = copy_bytes(*ret_file, fd, err);
+	if (rc != RC_OK)
+		return rc;
+	rc = copy_bytes(*ret_file, from, err);
 	if (rc != RC_OK) {
 		blob_discard(*ret_file);
 		*ret_file = NULL;
 	}
-	close(fd);
 	return rc;
 }
 
-enum rc blob_link(
-	struct blobs *b, const struct blob_id *from, struct blob_file **ret_file, struct err *err)
+/* Reads all that is linked, which checks it: a link to damaged bytes would look like a second, whole copy. */
+static enum rc take_sums(struct sums *sums, struct blob_view *v, struct err *err)
+{
+	unsigned char *block = xmalloc(SUMS_BLOCK_BYTES);
+	size_t n = 1;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && n > 0) {
+		rc = blob_view_read(v, sums->size, block, SUMS_BLOCK_BYTES, &n, err);
+		if (rc == RC_OK)
+			sums_add(sums, slice_of(block, n));
+	}
+	free(block);
+	return rc;
+}
+
+static enum rc link_or_copy(struct blobs *b, const struct blob_id *from, struct blob_view *v,
+	struct blob_file **ret_file, struct err *err)
 {
 	struct blob_file *f = xcalloc(1, sizeof(*f));
 	char old[PATH_MAX], path[PATH_MAX];
 	struct prng r = prng_system();
-	struct stat st;
-	enum rc rc = RC_OK;
 
 	*f = (struct blob_file){.blobs = b, .fd = -1};
-	*ret_file = NULL;
 	prng_bytes(&r, f->id.bytes, BLOB_ID_BYTES);
 	path_of(b, from, old);
 	path_of(b, &f->id, path);
@@ -257,19 +271,41 @@ enum rc blob_link(
 
 		free(f);
 		return why == EPERM || why == EMLINK || why == EOPNOTSUPP
-			       ? copy_blob(b, old, ret_file, err)
+			       ? copy_blob(b, v, ret_file, err)
 			       : err_errno(err, why, "link '%s'", old);
 	}
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (f->fd < 0 || fstat(f->fd, &st) != 0)
-		rc = err_errno(err, errno, "open '%s'", path);
-	if (rc != RC_OK) {
+	if (f->fd < 0) {
+		enum rc rc = err_errno(err, errno, "open '%s'", path);
+
 		blob_discard(f);
 		return rc;
 	}
-	f->size = (uint64_t)st.st_size;
+	f->size = v->size;
 	*ret_file = f;
 	return RC_OK;
+}
+
+enum rc blob_link(struct blobs *b, const struct blob_id *from, uint64_t size, struct slice sums,
+	struct blob_file **ret_file, struct err *err)
+{
+	struct blob_view v = BLOB_VIEW_CLOSED;
+	int fd;
+	enum rc rc = blobs_fd(b, from, &fd, err);
+
+	*ret_file = NULL;
+	if (rc == RC_OK)
+		rc = blob_view_open(&v, fd, size, sums, err);
+	if (rc == RC_OK)
+		rc = link_or_copy(b, from, &v, ret_file, err);
+	if (rc == RC_OK && (*ret_file)->sums.size == 0) /* a link; a copy has taken them */
+		rc = take_sums(&(*ret_file)->sums, &v, err);
+	if (rc != RC_OK) {
+		blob_discard(*ret_file);
+		*ret_file = NULL;
+	}
+	blob_view_close(&v);
+	return rc;
 }
 
 struct blob_id blob_file_id(const struct blob_file *f)
@@ -280,6 +316,11 @@ struct blob_id blob_file_id(const struct blob_file *f)
 uint64_t blob_file_size(const struct blob_file *f)
 {
 	return f->size;
+}
+
+struct slice blob_file_sums(struct blob_file *f)
+{
+	return sums_end(&f->sums);
 }
 
 enum rc blob_sync(struct blob_file *f, struct err *err)
@@ -326,6 +367,7 @@ static void remove_later(struct blobs *b, const struct blob_id *id, int fd)
 void blob_keep(struct blob_file *f)
 {
 	close(f->fd);
+	sums_release(&f->sums);
 	free(f);
 }
 
@@ -334,16 +376,18 @@ void blob_discard(struct blob_file *f)
 	if (!f)
 		return;
 	remove_later(f->blobs, &f->id, f->fd);
+	sums_release(&f->sums);
 	free(f);
 }
 
-enum rc blob_row_insert(
-	struct db_conn *conn, const struct blob_id *id, uint64_t size, struct err *err)
+enum rc blob_row_insert(struct db_conn *conn, const struct blob_id *id, uint64_t size,
+	struct slice sums, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO blob(id, size) VALUES(?, ?)");
+	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO blob(id, size, sums) VALUES(?, ?, ?)");
 
 	db_bind_slice(st, 1, slice_of(id->bytes, BLOB_ID_BYTES));
 	db_bind_u64(st, 2, size);
+	db_bind_slice(st, 3, sums);
 	return db_run(st, err);
 }
 
@@ -377,18 +421,40 @@ void blobs_drop(struct blobs *b, const struct blob_id *id)
 		remove_later(b, id, -1);
 }
 
-void blobs_pin(struct blobs *b, const struct blob_id *id)
+static struct pin *pin_locked(struct blobs *b, const struct blob_id *id)
 {
-	struct pin **at;
+	struct pin **at = find_locked(b, id);
 
-	pthread_mutex_lock(&b->lock);
-	at = find_locked(b, id);
 	if (!*at) {
 		*at = xcalloc(1, sizeof(**at));
 		(*at)->id = *id;
 	}
 	(*at)->count++;
+	return *at;
+}
+
+void blobs_pin(struct blobs *b, const struct blob_id *id)
+{
+	pthread_mutex_lock(&b->lock);
+	pin_locked(b, id);
 	pthread_mutex_unlock(&b->lock);
+}
+
+struct slice blobs_pin_sums(struct blobs *b, const struct blob_id *id, struct slice sums)
+{
+	struct pin *pin;
+	struct slice kept;
+
+	pthread_mutex_lock(&b->lock);
+	pin = pin_locked(b, id);
+	if (!pin->sums && sums.n) {
+		pin->sums = xmalloc(sums.n);
+		memcpy(pin->sums, sums.p, sums.n);
+		pin->sums_bytes = sums.n;
+	}
+	kept = slice_of(pin->sums, pin->sums_bytes);
+	pthread_mutex_unlock(&b->lock);
+	return kept;
 }
 
 void blobs_unpin(struct blobs *b, const struct blob_id *id)
@@ -404,6 +470,8 @@ void blobs_unpin(struct blobs *b, const struct blob_id *id)
 	pthread_mutex_unlock(&b->lock);
 	if (pin && pin->is_dropped)
 		remove_later(b, id, -1);
+	if (pin)
+		free(pin->sums);
 	free(pin);
 }
 
@@ -415,7 +483,8 @@ enum rc blobs_fd(struct blobs *b, const struct blob_id *id, int *ret_fd, struct 
 	path_of(b, id, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
-		return err_set(err, RC_CORRUPT, "blob '%s' is not there", path);
+		return err_code(
+			err, RC_CORRUPT, SUMS_DAMAGED, "its file '%s' is not there", path);
 	if (fd < 0)
 		return err_errno(err, errno, "open '%s'", path);
 	*ret_fd = fd;

@@ -4,12 +4,14 @@
  * INVARIANTS: a blob row is committed only after its file and folder are fsynced; a file is unlinked only after the transaction that
  * removed its row. So after a crash a file without a row is rubbish (blobs_sweep), a row without a file cannot be.
  * A failed fsync ends the process, except for no room, which is the writer's error.
- * Readers pin what they read: blobs_drop of a pinned blob unlinks it when the last pin goes [BS-5].
+ * Readers pin what they read: blobs_drop of a pinned blob unlinks it when the last pin goes [BS-5]. A pin also keeps the file's
+ * checksums (engine/sums.h), one copy for all who read it.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_BLOBS_H
 #define BALER_ADAPTER_LOCAL_ENGINE_BLOBS_H
 
 #include "adapter/local/engine/db.h"
+#include "adapter/local/engine/sums.h"
 #include "base/sync.h"
 
 #define BLOB_ID_BYTES 16
@@ -30,12 +32,15 @@ enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err);
 /* Writing. The file has its final name from the start; without a row it means nothing. RC_AGAIN ENOSPC; RC_FATAL. */
 enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *err);
 enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err);
-/* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the file system has none. To be synced and
- * kept or discarded as any other. RC_ABSENT: the blob is gone. */
-enum rc blob_link(
-	struct blobs *b, const struct blob_id *from, struct blob_file **ret_file, struct err *err);
+/* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the file system has none. size and sums are the
+ * blob's and become the file's; empty sums: the blob has none, the file gets some. To be synced and kept or discarded as any other.
+ * RC_ABSENT: the blob is gone; RC_CORRUPT SUMS_DAMAGED: its bytes are not those that were stored. */
+enum rc blob_link(struct blobs *b, const struct blob_id *from, uint64_t size, struct slice sums,
+	struct blob_file **ret_file, struct err *err);
 struct blob_id blob_file_id(const struct blob_file *f);
 uint64_t blob_file_size(const struct blob_file *f); /* bytes */
+/* After the last write; lives as long as f. */
+struct slice blob_file_sums(struct blob_file *f);
 /* File and folder become durable. Blocks: call it on a thread that may. */
 enum rc blob_sync(struct blob_file *f, struct err *err);
 void blob_keep(struct blob_file *f);    /* its row is committed: frees the handle */
@@ -45,7 +50,8 @@ void blob_discard(struct blob_file *f); /* it is not: removes the file too. NULL
 struct work_pool *blobs_pool(struct blobs *b);
 
 /* Rows, inside a transaction of the committer's. */
-enum rc blob_row_insert(struct db_conn *conn, const struct blob_id *id, uint64_t size, struct err *err);
+enum rc blob_row_insert(struct db_conn *conn, const struct blob_id *id, uint64_t size,
+	struct slice sums, struct err *err);
 enum rc blob_row_delete(struct db_conn *conn, struct slice id, struct err *err);
 
 /* After the commit that removed the row. Never blocks. */
@@ -53,8 +59,10 @@ void blobs_drop(struct blobs *b, const struct blob_id *id);
 
 /* A pin holds the file. Pin, then look in the database once more that it is still referred to: only then the pin was in time. */
 void blobs_pin(struct blobs *b, const struct blob_id *id);
+/* The same. sums are copied, once for all pins of the blob; the copy that is returned lives as long as the pin. */
+struct slice blobs_pin_sums(struct blobs *b, const struct blob_id *id, struct slice sums);
 void blobs_unpin(struct blobs *b, const struct blob_id *id);
-/* A descriptor for reading, the caller's to close. RC_CORRUPT: the file is not there. */
+/* A descriptor for reading, the caller's to close. RC_CORRUPT SUMS_DAMAGED: the file is not there. */
 enum rc blobs_fd(struct blobs *b, const struct blob_id *id, int *ret_fd, struct err *err);
 
 #endif

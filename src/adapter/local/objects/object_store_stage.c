@@ -24,7 +24,9 @@ struct local_stage {
 	struct slice bucket, key;
 	struct blob_file *file;   /* NULL when finished */
 	struct digest *md5;       /* NULL for a copy */
-	struct blob_id blob;      /* when finished */
+	struct blob_id blob;      /* when finished, as the next two */
+	uint64_t size;
+	struct buf sums;
 	char etag[BS_ETAG_MAX];   /* when finished; of a copy from its start */
 	atomic_bool is_discarded; /* by a discard of its key: it must not be finished any more */
 };
@@ -40,6 +42,7 @@ static struct local_stage *stage_new(
 	st->bucket = arena_slice(&st->arena, bucket);
 	st->key = arena_slice(&st->arena, key);
 	st->file = file;
+	buf_init(&st->sums, SIZE_MAX);
 	pthread_mutex_lock(&store->lock);
 	st->next = store->stages;
 	store->stages = st;
@@ -96,6 +99,7 @@ void store_stage_free(struct os_stage *base)
 	pthread_mutex_unlock(&st->store->lock);
 	blob_discard(st->file);
 	digest_free(st->md5);
+	buf_release(&st->sums);
 	arena_release(&st->arena);
 	free(st);
 }
@@ -139,7 +143,8 @@ static enum rc finish_apply(struct commit_op *op, struct db_conn *conn, struct e
 
 	if (atomic_load(&w->stage->is_discarded))
 		return err_set(err, RC_ABSENT, "the stage was discarded");
-	rc = blob_row_insert(conn, &blob, blob_file_size(w->stage->file), err);
+	rc = blob_row_insert(conn, &blob, blob_file_size(w->stage->file),
+		blob_file_sums(w->stage->file), err);
 	return rc == RC_OK ? insert_stage(w, conn, err) : rc;
 }
 
@@ -169,6 +174,8 @@ enum rc store_stage_finish(
 	if (rc != RC_OK)
 		return err_ctx(err, rc, "stage '" SLICE_FMT "'", SLICE_ARG(st->key));
 	st->blob = blob_file_id(st->file);
+	st->size = blob_file_size(st->file);
+	buf_add_slice(&st->sums, blob_file_sums(st->file));
 	blob_keep(st->file);
 	st->file = NULL;
 	buf_addf(ret_staged, RECORD_PREFIX "%016" PRIx64 " %016" PRIx64, w.id, w.nonce);
@@ -186,7 +193,8 @@ enum rc store_stage_copy(struct os_stage *base, struct slice bucket, struct slic
 		return err_set(err, RC_REFUSED, "a stage is copied once it is finished");
 	rc = check_place(from->store, bucket, key, err);
 	if (rc == RC_OK)
-		rc = blob_link(from->store->local->blobs, &from->blob, &file, err);
+		rc = blob_link(from->store->local->blobs, &from->blob, from->size,
+			buf_slice(&from->sums), &file, err);
 	if (rc != RC_OK)
 		return err_ctx(err, rc, "copy the stage '" SLICE_FMT "'", SLICE_ARG(from->key));
 	st = stage_new(from->store, bucket, key, file);
