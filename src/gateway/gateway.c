@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/front.h"
 #include "gateway/http/listener.h"
 #include "gateway/http/server.h"
 
@@ -27,7 +28,7 @@ enum rc gateway_start(
 		return rc;
 	gw = xcalloc(1, sizeof(*gw));
 	gw->listener = listener;
-	service_init(&gw->service, config);
+	service_init(&gw->service, config, front_begin);
 	rc = server_start(config, &gw->service, &gw->server, err);
 	if (rc) {
 		listener_close(listener);

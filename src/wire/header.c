@@ -30,3 +30,11 @@ size_t header_find(
 	}
 	return count;
 }
+
+struct slice header_value(const struct header *headers, size_t n, const char *name)
+{
+	struct slice value = {0};
+
+	header_find(headers, n, name, &value);
+	return value;
+}

@@ -17,6 +17,9 @@ struct header {
 size_t header_find(
 	const struct header *headers, size_t n, const char *name, struct slice *ret_value);
 
+/* The same value as a result; p == NULL when there is no such header. */
+struct slice header_value(const struct header *headers, size_t n, const char *name);
+
 /* s without blanks and tabs at both ends. */
 struct slice header_trim(struct slice s);
 

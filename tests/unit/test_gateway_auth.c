@@ -4,6 +4,7 @@
  * store here has no operations at all: reaching it would crash.
  */
 #include "check.h"
+#include "gateway/front.h"
 #include "gateway/http/request.h"
 #include "gateway/s3/route.h"
 
@@ -27,7 +28,7 @@ static int set_up(void **state)
 	struct gateway_config config = {.store = &no_store, .keys = {find_key, NULL}};
 
 	(void)state;
-	service_init(&service, &config);
+	service_init(&service, &config, front_begin);
 	return 0;
 }
 
@@ -128,11 +129,11 @@ static void test_every_route_denies(void **state)
 			for (int flaw = 0; flaw < NO_FLAW; flaw++, n++) {
 				struct request *r = make(route, payloads[p], (enum flaw)flaw);
 
-				request_begin(r);
+				front_begin(r);
 				assert_int_equal(r->phase, PHASE_REPLY);
 				assert_int_equal(r->reply.status, 403);
 				assert_false(r->is_authenticated);
-				assert_null(r->route);
+				assert_null(r->operation);
 				request_free(r);
 			}
 	assert_true(n > 25 * N_PAYLOADS * NO_FLAW);
@@ -148,13 +149,13 @@ static void test_the_right_signature_passes(void **state)
 
 		/* stop before the store: a header that no route takes */
 		add(unknown, "X-Amz-Unheard-Of", "1");
-		request_begin(unknown);
+		front_begin(unknown);
 		assert_int_equal(unknown->reply.status, 403); /* it is not signed */
 		request_free(unknown);
-		if (!route->begin) {
-			request_begin(r);
+		if (!route->operation.begin) {
+			front_begin(r);
 			assert_true(r->is_authenticated);
-			assert_ptr_equal(r->route, route);
+			assert_ptr_equal(r->operation, &route->operation);
 			assert_int_equal(r->phase, PHASE_BODY);
 		}
 		request_free(r);
@@ -185,7 +186,7 @@ static void test_health_needs_no_signature_and_says_nothing(void **state)
 
 	(void)state;
 	r->method_text = slice_str("GET");
-	request_begin(r);
+	front_begin(r);
 	assert_int_equal(r->reply.status, 200);
 	assert_true(slice_eq_str(r->reply.bytes, "ok\n"));
 	request_free(r);
@@ -212,7 +213,7 @@ static void test_ambiguous_framing_is_refused(void **state)
 		r->method_text = slice_str("PUT");
 		add(r, pairs[i][0][0], pairs[i][0][1]);
 		add(r, pairs[i][1][0], pairs[i][1][1]);
-		request_begin(r);
+		front_begin(r);
 		assert_int_equal(r->reply.status, 400);
 		assert_true(r->reply.close);
 		request_free(r);

@@ -3,7 +3,8 @@
 
 #include "base/digest.h"
 #include "base/json.h"
-#include "gateway/admin/admin.h"
+#include "gateway/admin/admin_ops.h"
+#include "gateway/admin/admin_run.h"
 #include "model/s3_event.h"
 #include "wire/uri.h"
 

@@ -3,7 +3,8 @@
  * sender's own retries lose nothing; a notification that comes twice is a duplicate for the ledger.
  */
 #include "base/json.h"
-#include "gateway/admin/admin.h"
+#include "gateway/admin/admin_ops.h"
+#include "gateway/admin/admin_run.h"
 #include "model/s3_event.h"
 #include "obs/log.h"
 

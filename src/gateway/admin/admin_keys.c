@@ -1,6 +1,7 @@
 /* Access keys, as the operator's API makes, shows and revokes them. The root key is none of these. */
 #include "base/json.h"
-#include "gateway/admin/admin.h"
+#include "gateway/admin/admin_ops.h"
+#include "gateway/admin/admin_run.h"
 
 #define KEY_BODY_MAX_BYTES 4096
 

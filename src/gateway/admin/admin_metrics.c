@@ -1,6 +1,6 @@
 /* GET /-/metrics: what Prometheus collects. */
-#include "gateway/admin/admin.h"
-#include "gateway/http/reply.h"
+#include "gateway/admin/admin_ops.h"
+#include "gateway/admin/admin_run.h"
 
 static enum rc metrics_job(struct request *r, struct err *err)
 {

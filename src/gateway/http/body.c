@@ -1,6 +1,6 @@
 #include "gateway/http/body.h"
 
-#include "gateway/http/request.h"
+#include "gateway/http/reply.h"
 #include "port/invoker.h"
 #include "wire/aws_chunked.h"
 #include "wire/header.h"
@@ -30,6 +30,11 @@ enum rc body_check_framing(struct request *r, struct err *err)
 	return RC_OK;
 }
 
+static struct slice sent_header(const struct request *r, const char *name)
+{
+	return header_value(r->headers, r->n_headers, name);
+}
+
 static bool is_document(const struct body *b)
 {
 	return b->kind == BODY_DOCUMENT || b->kind == BODY_PARTS || b->kind == BODY_PAYLOAD;
@@ -42,7 +47,7 @@ static size_t document_max(const struct body *b)
 
 static enum rc read_md5(struct request *r, struct err *err)
 {
-	struct slice text = request_header(r, "content-md5");
+	struct slice text = sent_header(r, "content-md5");
 	size_t n = 0;
 
 	if (!text.p)
@@ -82,7 +87,7 @@ static enum rc read_checksum_header(struct request *r, struct err *err)
 /* x-amz-sdk-checksum-algorithm promises a checksum: it must be there, as header or trailer. */
 static enum rc check_promised_checksum(struct request *r, struct err *err)
 {
-	struct slice promised = request_header(r, "x-amz-sdk-checksum-algorithm");
+	struct slice promised = sent_header(r, "x-amz-sdk-checksum-algorithm");
 	enum digest_alg alg;
 
 	if (!promised.p || r->auth.carrier == SIGV4_QUERY)
@@ -101,8 +106,8 @@ static enum rc check_promised_checksum(struct request *r, struct err *err)
 
 static enum rc prepare_stream(struct request *r, struct err *err)
 {
-	struct slice text = request_header(r, "x-amz-decoded-content-length");
-	struct slice trailer = request_header(r, "x-amz-trailer");
+	struct slice text = sent_header(r, "x-amz-decoded-content-length");
+	struct slice trailer = sent_header(r, "x-amz-trailer");
 	struct body *b = &r->body;
 	enum rc rc;
 

@@ -4,13 +4,9 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "gateway/admin/admin.h"
-#include "gateway/http/request.h"
-#include "gateway/lambda/invoke.h"
+#include "gateway/http/dialect.h"
 #include "obs/log.h"
 #include "wire/http_date.h"
-#include "wire/s3_error.h"
-#include "wire/s3xml.h"
 
 void reply_init(struct reply *reply)
 {
@@ -137,28 +133,7 @@ enum rc reply_json(struct request *r, unsigned status)
 	return reply_text(r, status, "application/json");
 }
 
-/* What SDKs and people look for in the documents of these codes. */
-static void add_usual_extras(struct request *r, const char *code)
-{
-	if (strcmp(code, "NoSuchBucket") == 0 || strcmp(code, "BucketNotEmpty") == 0 ||
-		strcmp(code, "BucketAlreadyOwnedByYou") == 0) {
-		reply_extra(r, "BucketName", r->bucket);
-	} else if (strcmp(code, "NoSuchKey") == 0 || strcmp(code, "NoSuchVersion") == 0) {
-		reply_extra(r, "Key", r->key);
-	} else if (strcmp(code, "AuthorizationHeaderMalformed") == 0) {
-		reply_extra(r, "Region", slice_str(r->service->region));
-	} else if (strcmp(code, "InvalidAccessKeyId") == 0) {
-		reply_extra(r, "AWSAccessKeyId", slice_str(r->auth.access_key));
-	} else if (strcmp(code, "MethodNotAllowed") == 0) {
-		reply_extra(r, "Method", r->method_text);
-		reply_extra(r, "ResourceType",
-			slice_str(r->key.n      ? "OBJECT"
-				  : r->bucket.n ? "BUCKET"
-						: "SERVICE"));
-	}
-}
-
-static void log_failure(const struct request *r, const struct err *err)
+void reply_log_failure(const struct request *r, const struct err *err)
 {
 	log_event(err_is(err, "ENOSPC") || err_is(err, "EDQUOT") ? EV_DISK_FULL : EV_REQUEST_FAILED,
 		LF_STR("request", r->id), LF_SLICE("method", r->method_text),
@@ -179,32 +154,6 @@ static void forget_body(struct request *r)
 
 void reply_error(struct request *r, enum rc rc, const struct err *err)
 {
-	const struct s3_error *e = s3_error_of(rc, err);
-	bool is_ours = e->status >= 500 && e->status != 501;
-	/* our own troubles are for the log, not for the client */
-	const char *message = is_ours || !err->text[0] ? e->message : err->text;
-	struct s3xml_extra extras[REPLY_EXTRAS_MAX];
-
 	forget_body(r);
-	if (r->is_lambda) {
-		invoke_error(r, rc, err);
-		return;
-	}
-	if (r->is_admin) {
-		admin_error(r, rc, err);
-		if (r->reply.status >= 500)
-			log_failure(r, err);
-		return;
-	}
-	add_usual_extras(r, e->code);
-	for (size_t i = 0; i < r->reply.n_extras; i++)
-		extras[i] = (struct s3xml_extra){r->reply.extras[i].name, r->reply.extras[i].text};
-	if (r->method != METHOD_HEAD && e->status != 304) {
-		s3xml_error(&r->reply.document, e->code, message, extras, r->reply.n_extras, r->id,
-			r->service->host_id);
-		reply_header_str(r, "Content-Type", "application/xml");
-	}
-	end(r, e->status);
-	if (is_ours && !err_is(err, "ServiceUnavailable"))
-		log_failure(r, err);
+	r->dialect->error(r, rc, err);
 }

@@ -4,36 +4,7 @@
 #ifndef BALER_GATEWAY_HTTP_REPLY_H
 #define BALER_GATEWAY_HTTP_REPLY_H
 
-#include "base/buf.h"
-#include "base/err.h"
-#include "port/bucket_store.h"
-
-#define REPLY_DOCUMENT_MAX_BYTES (8u << 20) /* 1,000 keys of 1,024 bytes, escaped sixfold, fit */
-#define REPLY_EXTRAS_MAX 6
-
-struct request;
-struct s3xml_extra;
-
-struct reply_header {
-	struct reply_header *next;
-	const char *name, *value; /* terminated; static or the arena's */
-};
-
-struct reply {
-	unsigned status;
-	struct reply_header *headers, **tail; /* in order */
-	struct buf document;                  /* owned; the body of most answers */
-	struct slice bytes;                   /* the body when document is empty */
-	struct bs_reader *reader;             /* owned; the body when has_stream */
-	bool has_stream;                      /* length bytes of reader from offset */
-	uint64_t offset, length;
-	bool close; /* the connection cannot be used again */
-	struct {
-		const char *name;
-		struct slice text;
-	} extras[REPLY_EXTRAS_MAX]; /* of an error document */
-	size_t n_extras;
-};
+#include "gateway/http/exchange.h"
 
 void reply_init(struct reply *reply);
 void reply_release(struct reply *reply);
@@ -57,7 +28,9 @@ enum rc reply_document(struct request *r);
 /* The same, of another type (static), with a status of its own. */
 enum rc reply_text(struct request *r, unsigned status, const char *content_type);
 enum rc reply_json(struct request *r, unsigned status);
-/* Ends the request with S3's error for rc and err. */
+/* Ends the request with the error document of its dialect for rc and err. */
 void reply_error(struct request *r, enum rc rc, const struct err *err);
+/* Writes a failure of ours to the log, once the reply's status is set. */
+void reply_log_failure(const struct request *r, const struct err *err);
 
 #endif

@@ -3,11 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/admin/admin.h"
-#include "gateway/auth.h"
-#include "gateway/lambda/invoke.h"
-#include "gateway/s3/route.h"
-#include "wire/header.h"
+#include "gateway/http/dialect.h"
 
 struct request *request_new(struct service *service, const char *target)
 {
@@ -22,14 +18,15 @@ struct request *request_new(struct service *service, const char *target)
 
 void request_free(struct request *r)
 {
-	invoke_release(r);
+	if (r->dialect && r->dialect->release)
+		r->dialect->release(r);
 	body_release(r);
 	reply_release(&r->reply);
 	arena_release(&r->arena);
 	free(r);
 }
 
-static enum method method_of(struct slice text)
+enum method request_method_of(struct slice text)
 {
 	static const struct {
 		const char *text;
@@ -41,72 +38,6 @@ static enum method method_of(struct slice text)
 		if (slice_eq_str(text, methods[i].text))
 			return methods[i].method;
 	return METHOD_OTHER;
-}
-
-/* The path was used raw for the signature; here it is decoded, once, for everything else. */
-static enum rc read_name(struct request *r, struct err *err)
-{
-	enum rc rc = uri_target_parse(
-		r->path, request_header(r, "host"), r->service->base_domains, &r->name, err);
-
-	r->bucket = slice_str(r->name.bucket);
-	r->key = slice_of(r->name.key, r->name.key_bytes);
-	return rc;
-}
-
-/* Everything before the body, in the order that lets nobody learn a thing without a key. */
-static enum rc begin(struct request *r, struct err *err)
-{
-	enum rc rc;
-
-	r->is_admin = admin_is_path(r);
-	if ((rc = body_check_framing(r, err)))
-		return rc;
-	r->is_lambda = invoke_is_meant(r);
-	if (r->is_admin)
-		rc = admin_begin(r, err);
-	else if (r->is_lambda)
-		rc = invoke_begin(r, err);
-	else if (!(rc = auth_check(r, err)) && !(rc = read_name(r, err)) &&
-		 !(rc = route_find(r, &r->route, err)))
-		rc = roles_check_route(r, err);
-	if (rc || (rc = body_prepare(r, r->route->body, err)))
-		return rc;
-	if (r->route->begin && (rc = r->route->begin(r, err)))
-		return rc;
-	return body_start(r, err);
-}
-
-static bool is_health_check(const struct request *r)
-{
-	return r->method == METHOD_GET && slice_eq_str(r->target, "/-/health") &&
-	       !request_header(r, "authorization").p;
-}
-
-void request_begin(struct request *r)
-{
-	struct err err = {0};
-	enum rc rc;
-
-	r->phase = PHASE_BODY;
-	r->now_wall_ms = clock_wall_ms(r->service->clock);
-	r->method = method_of(r->method_text);
-	uri_split(r->target, &r->path, &r->query);
-	if (atomic_load(&r->service->stopping)) {
-		r->reply.close = true;
-		rc = err_code(&err, RC_AGAIN, "ServiceUnavailable", "the server is stopping");
-		reply_error(r, rc, &err);
-		return;
-	}
-	if (is_health_check(r)) {
-		r->reply.bytes = slice_str("ok\n");
-		reply_header_str(r, "Content-Type", "text/plain");
-		reply_empty(r, 200);
-		return;
-	}
-	rc = begin(r, &err);
-	if (rc)
-		reply_error(r, rc, &err);
 }
 
 void request_body(struct request *r, struct slice bytes)
@@ -130,7 +61,7 @@ void request_end(struct request *r)
 		return;
 	rc = body_finish(r, &err);
 	if (!rc)
-		rc = r->route->end(r, &err);
+		rc = r->operation->end(r, &err);
 	if (rc)
 		reply_error(r, rc, &err);
 }
@@ -204,10 +135,7 @@ void request_run(struct request *r, enum rc (*job)(struct request *r, struct err
 
 struct slice request_header(const struct request *r, const char *name)
 {
-	struct slice value = {0};
-
-	header_find(r->headers, r->n_headers, name, &value);
-	return value;
+	return header_value(r->headers, r->n_headers, name);
 }
 
 enum rc request_param(struct request *r, const char *name, struct slice *ret_value, struct err *err)

@@ -96,7 +96,7 @@ static void begin(struct request *r, const char *method)
 	r->headers = arena_array(&r->arena, n > 0 ? (size_t)n : 1, sizeof(*r->headers));
 	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, take_header, r);
 	r->method_text = slice_str(method);
-	request_begin(r);
+	r->service->begin(r);
 }
 
 /* --- the way out --- */

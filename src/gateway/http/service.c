@@ -1,17 +1,18 @@
 #include "gateway/http/service.h"
 
 #include "base/prng.h"
-#include "gateway/lambda/invoke.h"
 
 #define WORKERS 2 /* of copies: enough to keep one disk busy, too few to starve the server */
 
 static const char *const default_domains[] = {"localhost", NULL};
 
-void service_init(struct service *s, const struct gateway_config *config)
+void service_init(struct service *s, const struct gateway_config *config,
+	void (*begin)(struct request *r))
 {
 	unsigned char random[HOST_ID_BYTES / 2];
 	struct prng prng = prng_system();
 
+	s->begin = begin;
 	s->store = config->store;
 	s->op = config->op;
 	s->alarms = config->alarms;

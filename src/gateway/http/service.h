@@ -10,8 +10,7 @@
 
 #include "base/digest.h"
 #include "base/sync.h"
-#include "gateway/gateway.h"
-#include "gateway/roles.h"
+#include "gateway/config.h"
 #include "wire/sigv4.h"
 
 /* The one owner there is, as ListBuckets and the listings show it. */
@@ -21,6 +20,7 @@
 #define DIGEST_POOL_MAX 64
 #define HOST_ID_BYTES 32
 #define REQUEST_ID_BYTES 16
+#define INVOCATIONS_MAX 4 /* of the function, at a time */
 
 struct request;
 struct server;
@@ -57,6 +57,8 @@ struct service {
 	_Atomic int n_invocations;     /* running, or their bodies on the way */
 	_Atomic uint64_t n_requests, n_failures;
 	atomic_bool stopping;
+	/* The front's: called when the headers of a request are whole. */
+	void (*begin)(struct request *r);
 	/* The HTTP server's: stop calling a request until it is resumed; resume may come first
 	 * from any thread. */
 	struct server *server;
@@ -64,7 +66,9 @@ struct service {
 	void (*resume)(struct request *r);
 };
 
-void service_init(struct service *s, const struct gateway_config *config);
+/* begin: see struct service. */
+void service_init(struct service *s, const struct gateway_config *config,
+	void (*begin)(struct request *r));
 void service_release(struct service *s);
 
 /* x-amz-request-id: 16 of 0-9 A-Z, different for every request of this process. */

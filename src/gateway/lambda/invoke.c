@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "gateway/auth.h"
-#include "gateway/roles.h"
-#include "gateway/s3/route.h"
+#include "gateway/access/auth.h"
+#include "gateway/access/roles.h"
+#include "gateway/http/request.h"
 #include "port/invoker.h"
 #include "wire/header.h"
 #include "wire/s3_error.h"
@@ -15,10 +15,15 @@
 static enum rc end_invoke(struct request *r, struct err *err);
 static enum rc end_describe(struct request *r, struct err *err);
 
-static const struct route invoke_route = {"Invoke", METHOD_POST, SCOPE_SERVICE, NULL, NULL,
-	BODY_PAYLOAD, NULL, end_invoke, ACTION_INVOKE};
-static const struct route describe_route = {"GetFunctionConfiguration", METHOD_GET, SCOPE_SERVICE,
-	NULL, NULL, BODY_NONE, NULL, end_describe, ACTION_INVOKE};
+static const struct route {
+	const char *name;
+	enum method method;
+	const char *rest; /* of the path, behind the function's name */
+	struct operation operation;
+} routes[] = {
+	{"Invoke", METHOD_POST, "/invocations", {BODY_PAYLOAD, NULL, end_invoke}},
+	{"GetFunctionConfiguration", METHOD_GET, "/configuration", {BODY_NONE, NULL, end_describe}},
+};
 
 /* The service in the credential, before anything is verified: it chooses who verifies. */
 static bool has_scope(struct slice text, const char *scope)
@@ -26,7 +31,7 @@ static bool has_scope(struct slice text, const char *scope)
 	return text.n && memmem(text.p, text.n, scope, strlen(scope));
 }
 
-bool invoke_is_meant(const struct request *r)
+static bool is_meant(const struct request *r)
 {
 	return r->service->invoker && slice_has_prefix(r->path, slice_str(ROOT)) &&
 	       (has_scope(request_header(r, "authorization"), "/lambda/aws4_request") ||
@@ -52,7 +57,7 @@ static enum rc take_slot(struct request *r, struct err *err)
 		"rate exceeded: %d invocations are running", INVOCATIONS_MAX);
 }
 
-void invoke_release(struct request *r)
+static void release(struct request *r)
 {
 	if (r->has_slot)
 		atomic_fetch_sub(&r->service->n_invocations, 1);
@@ -73,17 +78,16 @@ static bool split_path(const struct request *r, struct slice *ret_name, const ch
 
 static enum rc find_route(struct request *r, struct slice *ret_name, struct err *err)
 {
-	if (r->method == METHOD_POST && split_path(r, ret_name, "/invocations"))
-		r->route = &invoke_route;
-	else if (r->method == METHOD_GET && split_path(r, ret_name, "/configuration"))
-		r->route = &describe_route;
-	else
-		return err_code(err, RC_REFUSED, "UnknownOperationException",
-			"only Invoke and GetFunctionConfiguration are known here");
-	return RC_OK;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (routes[i].method == r->method && split_path(r, ret_name, routes[i].rest)) {
+			r->operation = &routes[i].operation;
+			return RC_OK;
+		}
+	return err_code(err, RC_REFUSED, "UnknownOperationException",
+		"only Invoke and GetFunctionConfiguration are known here");
 }
 
-enum rc invoke_begin(struct request *r, struct err *err)
+static enum rc begin(struct request *r, struct err *err)
 {
 	struct slice raw;
 	enum rc rc = auth_parse(r, err);
@@ -186,7 +190,7 @@ static enum rc after_invoke(struct request *r, struct err *err)
 		reply_header_str(r, "X-Amz-Function-Error", "Unhandled");
 	if (run->want_tail)
 		add_tail(r, &run->answer);
-	invoke_release(r);
+	release(r);
 	return reply_json(r, 200);
 }
 
@@ -260,7 +264,7 @@ static enum rc end_invoke(struct request *r, struct err *err)
 	if (slice_eq_str(type, "Event"))
 		return run_later(r, err);
 	if (slice_eq_str(type, "DryRun")) {
-		invoke_release(r);
+		release(r);
 		return reply_empty(r, 204);
 	}
 	return err_code(err, RC_REFUSED, "InvalidParameterValueException",
@@ -302,12 +306,12 @@ static struct api_error error_of(enum rc rc, const struct err *err)
 	return (struct api_error){e->code, e->code, e->status};
 }
 
-void invoke_error(struct request *r, enum rc rc, const struct err *err)
+static void reply(struct request *r, enum rc rc, const struct err *err)
 {
 	struct api_error e = error_of(rc, err);
 	struct buf *out = &r->reply.document;
 
-	invoke_release(r);
+	release(r);
 	buf_reset(out);
 	buf_addf(out, "{\"Type\":\"%s\",\"message\":", e.status >= 500 ? "Service" : "User");
 	json_add_string(out,
@@ -316,3 +320,5 @@ void invoke_error(struct request *r, enum rc rc, const struct err *err)
 	reply_header_str(r, "x-amzn-ErrorType", e.code);
 	reply_json(r, e.status);
 }
+
+const struct dialect lambda_dialect = {"lambda", is_meant, begin, reply, release};

@@ -14,16 +14,8 @@
 #ifndef BALER_GATEWAY_LAMBDA_INVOKE_H
 #define BALER_GATEWAY_LAMBDA_INVOKE_H
 
-#include "gateway/http/request.h"
+#include "gateway/http/dialect.h"
 
-#define INVOCATIONS_MAX 4
-
-bool invoke_is_meant(const struct request *r);
-/* In place of auth_check, read_name and route_find. */
-enum rc invoke_begin(struct request *r, struct err *err);
-/* Ends the request with the error document. */
-void invoke_error(struct request *r, enum rc rc, const struct err *err);
-/* When r ends. */
-void invoke_release(struct request *r);
+extern const struct dialect lambda_dialect;
 
 #endif

@@ -1,5 +1,5 @@
 /* Buckets: made, listed, looked at, removed, versioned. */
-#include "gateway/roles.h"
+#include "gateway/access/roles.h"
 #include "gateway/s3/ops.h"
 #include "wire/s3xml.h"
 
@@ -11,6 +11,14 @@ enum rc bucket_check(struct request *r, struct bs_bucket *ret_bucket, struct err
 
 	return bs_call(
 		r->service->store, bucket_get, r->bucket, ret_bucket ? ret_bucket : &bucket, err);
+}
+
+void write_owner(struct buf *out, const char *element)
+{
+	s3xml_open(out, element);
+	s3xml_str(out, "ID", OWNER_ID);
+	s3xml_str(out, "DisplayName", OWNER_NAME);
+	s3xml_close(out, element);
 }
 
 /* 200 for what the store has done. */

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "gateway/roles.h"
+#include "gateway/access/roles.h"
 #include "gateway/s3/conditions.h"
 #include "gateway/s3/metadata.h"
 #include "gateway/s3/multipart.h"

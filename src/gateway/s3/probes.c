@@ -3,16 +3,7 @@
  * a bucket on which none of it was ever configured.
  */
 #include "gateway/s3/ops.h"
-#include "gateway/s3/route.h"
 #include "wire/s3xml.h"
-
-void write_owner(struct buf *out, const char *element)
-{
-	s3xml_open(out, element);
-	s3xml_str(out, "ID", OWNER_ID);
-	s3xml_str(out, "DisplayName", OWNER_NAME);
-	s3xml_close(out, element);
-}
 
 /* The object, when one is meant, else the bucket, must be there. */
 static enum rc check_subject(struct request *r, struct err *err)
@@ -78,7 +69,7 @@ enum rc op_get_absent(struct request *r, struct err *err)
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (strcmp(r->route->subresource, codes[i][0]) == 0)
+		if (uri_query_find(r->query, codes[i][0], NULL))
 			return err_code(err, RC_ABSENT, codes[i][1],
 				"the bucket has no such configuration");
 	return err_code(err, RC_REFUSED, "NotImplemented", "not implemented here");

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "gateway/http/request.h"
 #include "gateway/s3/metadata.h"
 #include "gateway/s3/ops.h"
 
@@ -14,44 +15,44 @@
 
 /* clang-format off */
 static const struct route routes[] = {
-	{"ListBuckets", GET, SERVICE, NULL, NULL, BODY_NONE, NULL, op_list_buckets, ACTION_LIST_BUCKETS},
+	{"ListBuckets", GET, SERVICE, NULL, NULL, ACTION_LIST_BUCKETS, {BODY_NONE, NULL, op_list_buckets}},
 
-	{"CreateBucket", PUT, BUCKET, NULL, NULL, BODY_DOCUMENT, NULL, op_create_bucket, ACTION_CONFIGURE},
-	{"HeadBucket", METHOD_HEAD, BUCKET, NULL, NULL, BODY_NONE, NULL, op_head_bucket, ACTION_FIND_BUCKET},
-	{"DeleteBucket", METHOD_DELETE, BUCKET, NULL, NULL, BODY_NONE, NULL, op_delete_bucket, ACTION_CONFIGURE},
-	{"GetBucketLocation", GET, BUCKET, "location", NULL, BODY_NONE, NULL, op_get_location, ACTION_FIND_BUCKET},
-	{"GetBucketVersioning", GET, BUCKET, "versioning", NULL, BODY_NONE, NULL, op_get_versioning, ACTION_READ_SETTINGS},
-	{"PutBucketVersioning", PUT, BUCKET, "versioning", NULL, BODY_DOCUMENT, NULL, op_put_versioning, ACTION_CONFIGURE},
-	{"ListObjects", GET, BUCKET, NULL, NULL, BODY_NONE, NULL, op_list_objects, ACTION_LIST},
-	{"ListObjectVersions", GET, BUCKET, "versions", NULL, BODY_NONE, NULL, op_list_versions, ACTION_LIST},
-	{"ListMultipartUploads", GET, BUCKET, "uploads", NULL, BODY_NONE, NULL, op_list_uploads, ACTION_LIST_UPLOADS},
-	{"DeleteObjects", POST, BUCKET, "delete", NULL, BODY_DOCUMENT, NULL, op_delete_objects, ACTION_DELETE},
+	{"CreateBucket", PUT, BUCKET, NULL, NULL, ACTION_CONFIGURE, {BODY_DOCUMENT, NULL, op_create_bucket}},
+	{"HeadBucket", METHOD_HEAD, BUCKET, NULL, NULL, ACTION_FIND_BUCKET, {BODY_NONE, NULL, op_head_bucket}},
+	{"DeleteBucket", METHOD_DELETE, BUCKET, NULL, NULL, ACTION_CONFIGURE, {BODY_NONE, NULL, op_delete_bucket}},
+	{"GetBucketLocation", GET, BUCKET, "location", NULL, ACTION_FIND_BUCKET, {BODY_NONE, NULL, op_get_location}},
+	{"GetBucketVersioning", GET, BUCKET, "versioning", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_versioning}},
+	{"PutBucketVersioning", PUT, BUCKET, "versioning", NULL, ACTION_CONFIGURE, {BODY_DOCUMENT, NULL, op_put_versioning}},
+	{"ListObjects", GET, BUCKET, NULL, NULL, ACTION_LIST, {BODY_NONE, NULL, op_list_objects}},
+	{"ListObjectVersions", GET, BUCKET, "versions", NULL, ACTION_LIST, {BODY_NONE, NULL, op_list_versions}},
+	{"ListMultipartUploads", GET, BUCKET, "uploads", NULL, ACTION_LIST_UPLOADS, {BODY_NONE, NULL, op_list_uploads}},
+	{"DeleteObjects", POST, BUCKET, "delete", NULL, ACTION_DELETE, {BODY_DOCUMENT, NULL, op_delete_objects}},
 
-	{"GetBucketAcl", GET, BUCKET, "acl", NULL, BODY_NONE, NULL, op_get_acl, ACTION_READ_SETTINGS},
-	{"PutBucketAcl", PUT, BUCKET, "acl", NULL, BODY_DOCUMENT, NULL, op_put_acl, ACTION_CONFIGURE},
-	{"GetBucketPolicy", GET, BUCKET, "policy", NULL, BODY_NONE, NULL, op_get_absent, ACTION_READ_SETTINGS},
-	{"GetBucketCors", GET, BUCKET, "cors", NULL, BODY_NONE, NULL, op_get_absent, ACTION_READ_SETTINGS},
-	{"GetBucketTagging", GET, BUCKET, "tagging", NULL, BODY_NONE, NULL, op_get_absent, ACTION_READ_SETTINGS},
-	{"GetBucketLifecycleConfiguration", GET, BUCKET, "lifecycle", NULL, BODY_NONE, NULL, op_get_absent, ACTION_READ_SETTINGS},
-	{"GetBucketEncryption", GET, BUCKET, "encryption", NULL, BODY_NONE, NULL, op_get_absent, ACTION_READ_SETTINGS},
-	{"GetObjectLockConfiguration", GET, BUCKET, "object-lock", NULL, BODY_NONE, NULL, op_get_absent, ACTION_READ_SETTINGS},
-	{"GetBucketRequestPayment", GET, BUCKET, "requestPayment", NULL, BODY_NONE, NULL, op_get_request_payment, ACTION_READ_SETTINGS},
+	{"GetBucketAcl", GET, BUCKET, "acl", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_acl}},
+	{"PutBucketAcl", PUT, BUCKET, "acl", NULL, ACTION_CONFIGURE, {BODY_DOCUMENT, NULL, op_put_acl}},
+	{"GetBucketPolicy", GET, BUCKET, "policy", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_absent}},
+	{"GetBucketCors", GET, BUCKET, "cors", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_absent}},
+	{"GetBucketTagging", GET, BUCKET, "tagging", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_absent}},
+	{"GetBucketLifecycleConfiguration", GET, BUCKET, "lifecycle", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_absent}},
+	{"GetBucketEncryption", GET, BUCKET, "encryption", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_absent}},
+	{"GetObjectLockConfiguration", GET, BUCKET, "object-lock", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_absent}},
+	{"GetBucketRequestPayment", GET, BUCKET, "requestPayment", NULL, ACTION_READ_SETTINGS, {BODY_NONE, NULL, op_get_request_payment}},
 
-	{"CopyObject", PUT, OBJECT, NULL, "x-amz-copy-source", BODY_NONE, NULL, op_copy_object, ACTION_PUT},
-	{"PutObject", PUT, OBJECT, NULL, NULL, BODY_OBJECT, op_put_object_begin, op_put_object, ACTION_PUT},
-	{"GetObject", GET, OBJECT, NULL, NULL, BODY_NONE, NULL, op_get_object, ACTION_GET},
-	{"HeadObject", METHOD_HEAD, OBJECT, NULL, NULL, BODY_NONE, NULL, op_get_object, ACTION_GET},
-	{"DeleteObject", METHOD_DELETE, OBJECT, NULL, NULL, BODY_NONE, NULL, op_delete_object, ACTION_DELETE},
-	{"GetObjectAcl", GET, OBJECT, "acl", NULL, BODY_NONE, NULL, op_get_acl, ACTION_GET},
-	{"PutObjectAcl", PUT, OBJECT, "acl", NULL, BODY_DOCUMENT, NULL, op_put_acl, ACTION_CONFIGURE},
-	{"GetObjectTagging", GET, OBJECT, "tagging", NULL, BODY_NONE, NULL, op_get_object_tagging, ACTION_GET},
+	{"CopyObject", PUT, OBJECT, NULL, "x-amz-copy-source", ACTION_PUT, {BODY_NONE, NULL, op_copy_object}},
+	{"PutObject", PUT, OBJECT, NULL, NULL, ACTION_PUT, {BODY_OBJECT, op_put_object_begin, op_put_object}},
+	{"GetObject", GET, OBJECT, NULL, NULL, ACTION_GET, {BODY_NONE, NULL, op_get_object}},
+	{"HeadObject", METHOD_HEAD, OBJECT, NULL, NULL, ACTION_GET, {BODY_NONE, NULL, op_get_object}},
+	{"DeleteObject", METHOD_DELETE, OBJECT, NULL, NULL, ACTION_DELETE, {BODY_NONE, NULL, op_delete_object}},
+	{"GetObjectAcl", GET, OBJECT, "acl", NULL, ACTION_GET, {BODY_NONE, NULL, op_get_acl}},
+	{"PutObjectAcl", PUT, OBJECT, "acl", NULL, ACTION_CONFIGURE, {BODY_DOCUMENT, NULL, op_put_acl}},
+	{"GetObjectTagging", GET, OBJECT, "tagging", NULL, ACTION_GET, {BODY_NONE, NULL, op_get_object_tagging}},
 
-	{"CreateMultipartUpload", POST, OBJECT, "uploads", NULL, BODY_NONE, NULL, op_create_upload, ACTION_PUT},
-	{"UploadPartCopy", PUT, OBJECT, "uploadId", "x-amz-copy-source", BODY_NONE, NULL, op_copy_part, ACTION_PUT},
-	{"UploadPart", PUT, OBJECT, "uploadId", NULL, BODY_OBJECT, op_upload_part_begin, op_upload_part, ACTION_PUT},
-	{"ListParts", GET, OBJECT, "uploadId", NULL, BODY_NONE, NULL, op_list_parts, ACTION_TEND_UPLOAD},
-	{"CompleteMultipartUpload", POST, OBJECT, "uploadId", NULL, BODY_PARTS, NULL, op_complete_upload, ACTION_PUT},
-	{"AbortMultipartUpload", METHOD_DELETE, OBJECT, "uploadId", NULL, BODY_NONE, NULL, op_abort_upload, ACTION_TEND_UPLOAD},
+	{"CreateMultipartUpload", POST, OBJECT, "uploads", NULL, ACTION_PUT, {BODY_NONE, NULL, op_create_upload}},
+	{"UploadPartCopy", PUT, OBJECT, "uploadId", "x-amz-copy-source", ACTION_PUT, {BODY_NONE, NULL, op_copy_part}},
+	{"UploadPart", PUT, OBJECT, "uploadId", NULL, ACTION_PUT, {BODY_OBJECT, op_upload_part_begin, op_upload_part}},
+	{"ListParts", GET, OBJECT, "uploadId", NULL, ACTION_TEND_UPLOAD, {BODY_NONE, NULL, op_list_parts}},
+	{"CompleteMultipartUpload", POST, OBJECT, "uploadId", NULL, ACTION_PUT, {BODY_PARTS, NULL, op_complete_upload}},
+	{"AbortMultipartUpload", METHOD_DELETE, OBJECT, "uploadId", NULL, ACTION_TEND_UPLOAD, {BODY_NONE, NULL, op_abort_upload}},
 	{0},
 };
 /* clang-format on */
@@ -143,4 +144,28 @@ enum rc route_find(struct request *r, const struct route **ret_route, struct err
 			subresource);
 	return err_code(err, RC_REFUSED, "MethodNotAllowed",
 		"the method is not allowed against this resource");
+}
+
+static enum rc check_source(
+	const struct request *r, const struct route *route, struct err *err)
+{
+	struct slice version;
+	struct uri_target from;
+	enum rc rc =
+		uri_copy_source_parse(request_header(r, route->header), &from, &version, err);
+
+	return rc ? rc : roles_check(r, ACTION_GET, slice_str(from.bucket), err);
+}
+
+enum rc route_check_role(const struct request *r, const struct route *route, struct err *err)
+{
+	enum action action = route->action;
+	enum rc rc = roles_check(r, action, r->bucket, err);
+
+	if (!rc && route->header) /* a copy */
+		rc = check_source(r, route, err);
+	if (!rc && (action == ACTION_PUT || action == ACTION_DELETE) &&
+		request_header(r, "if-match").p)
+		rc = roles_check(r, ACTION_GET, r->bucket, err);
+	return rc;
 }

@@ -5,8 +5,8 @@
 #ifndef BALER_GATEWAY_S3_ROUTE_H
 #define BALER_GATEWAY_S3_ROUTE_H
 
-#include "gateway/http/request.h"
-#include "gateway/roles.h"
+#include "gateway/access/roles.h"
+#include "gateway/http/exchange.h"
 
 enum scope { SCOPE_SERVICE, SCOPE_BUCKET, SCOPE_OBJECT };
 
@@ -16,17 +16,18 @@ struct route {
 	enum scope scope;
 	const char *subresource; /* a query parameter, NULL: none */
 	const char *header;      /* must be there too; NULL: none, and routes with one come first */
-	enum body_kind body;
-	/* Before the body (and before 100 Continue); may be NULL. It may not reply, only refuse. */
-	enum rc (*begin)(struct request *r, struct err *err);
-	/* The body is there and right. Replies, waits or refuses. */
-	enum rc (*end)(struct request *r, struct err *err);
-	enum action action; /* who may: roles.h */
+	enum action action;      /* who may: access/roles.h */
+	struct operation operation;
 };
 
 /* RC_REFUSED: NotImplemented for a subresource or x-amz-* header we do not know (never
  * ignored), MethodNotAllowed, AccessDenied for another expected owner. */
 enum rc route_find(struct request *r, const struct route **ret_route, struct err *err);
+
+/* Whether who asks may do what route is about. A copy needs GET on its source, before anything is
+ * looked for in either bucket (RC_REFUSED also for a source that cannot be parsed). A write or delete
+ * with If-Match tells whether an object is there, so it needs GET as well. */
+enum rc route_check_role(const struct request *r, const struct route *route, struct err *err);
 
 /* The table, for tests; ends with a NULL name. */
 const struct route *route_table(void);

@@ -2,8 +2,8 @@
  * auth: the one verifier. Every request passes it before its route is even looked for; nothing
  * else in the gateway reads credentials.
  */
-#ifndef BALER_GATEWAY_AUTH_H
-#define BALER_GATEWAY_AUTH_H
+#ifndef BALER_GATEWAY_ACCESS_AUTH_H
+#define BALER_GATEWAY_ACCESS_AUTH_H
 
 #include "gateway/http/request.h"
 

@@ -1,7 +1,6 @@
-#include "gateway/roles.h"
+#include "gateway/access/roles.h"
 
-#include "gateway/http/request.h"
-#include "gateway/s3/route.h"
+#include "gateway/http/exchange.h"
 
 #define NONE (1u << BUCKET_NONE)
 #define LANDING (1u << BUCKET_LANDING)
@@ -64,27 +63,4 @@ enum rc roles_check(
 	if (r->is_authenticated && roles_allow(r->role, action, kind))
 		return RC_OK;
 	return err_code(err, RC_REFUSED, "AccessDenied", "this access key may not do this");
-}
-
-static enum rc check_source(const struct request *r, struct err *err)
-{
-	struct slice version;
-	struct uri_target from;
-	enum rc rc =
-		uri_copy_source_parse(request_header(r, r->route->header), &from, &version, err);
-
-	return rc ? rc : roles_check(r, ACTION_GET, slice_str(from.bucket), err);
-}
-
-enum rc roles_check_route(const struct request *r, struct err *err)
-{
-	enum action action = r->route->action;
-	enum rc rc = roles_check(r, action, r->bucket, err);
-
-	if (!rc && r->route->header) /* a copy */
-		rc = check_source(r, err);
-	if (!rc && (action == ACTION_PUT || action == ACTION_DELETE) &&
-		request_header(r, "if-match").p)
-		rc = roles_check(r, ACTION_GET, r->bucket, err);
-	return rc;
 }

@@ -1,4 +1,4 @@
-#include "gateway/auth.h"
+#include "gateway/access/auth.h"
 
 #define DETAIL_MAX_BYTES (64 * 1024)
 

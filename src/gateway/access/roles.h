@@ -10,14 +10,14 @@
  * A denial is decided from the names alone, before the store is asked: it is the same whether a bucket or key is there or not.
  * A copy needs GET on its source as well. Pure, but for roles_check, which reads the request.
  */
-#ifndef BALER_GATEWAY_ROLES_H
-#define BALER_GATEWAY_ROLES_H
+#ifndef BALER_GATEWAY_ACCESS_ROLES_H
+#define BALER_GATEWAY_ACCESS_ROLES_H
 
-#include "port/key_store.h"
+#include "gateway/config.h"
 
 struct request;
 
-/* Every route has exactly one (route.h). */
+/* Every operation of every dialect has exactly one. */
 enum action {
 	ACTION_NONE, /* denied to everyone: a route that was given none */
 	ACTION_LIST_BUCKETS,
@@ -49,18 +49,11 @@ enum bucket_kind {
 /* kind: BUCKET_NONE for actions without a bucket. */
 bool roles_allow(enum key_role role, enum action action, enum bucket_kind kind);
 
-/* The buckets by their task; each may be NULL. */
-struct role_buckets {
-	const char *landing, *distribution, *archive;
-};
 /* Empty: BUCKET_NONE. A bucket with two tasks has the first. */
 enum bucket_kind roles_bucket_kind(const struct role_buckets *buckets, struct slice name);
 
 /* Whether who asks may do this to that bucket. RC_REFUSED AccessDenied. */
 enum rc roles_check(
 	const struct request *r, enum action action, struct slice bucket, struct err *err);
-/* What r->route asks for. A copy needs GET on its source, before anything is looked for in either bucket (RC_REFUSED also for
- * a source that is none). A write or delete with If-Match tells whether an object is there, so it needs GET as well. */
-enum rc roles_check_route(const struct request *r, struct err *err);
 
 #endif

@@ -1,0 +1,78 @@
+#include "gateway/admin/admin_run.h"
+
+#include <time.h>
+
+bool admin_is_short_events(const struct request *r)
+{
+	return r->method == METHOD_POST && r->query.n == 0 &&
+	       slice_eq_str(r->path, "/events");
+}
+
+struct slice admin_path(const struct request *r)
+{
+	if (admin_is_short_events(r))
+		return slice_str("events");
+	return slice_of(r->path.p + sizeof(ADMIN_ROOT) - 1, r->path.n - (sizeof(ADMIN_ROOT) - 1));
+}
+
+struct slice admin_path_id(const struct request *r)
+{
+	struct slice path = admin_path(r);
+	const unsigned char *slash = memrchr(path.p, '/', path.n);
+
+	return slash ? slice_of(slash + 1, (size_t)(path.p + path.n - slash) - 1) : path;
+}
+
+static enum rc answer(struct request *r, struct err *err)
+{
+	(void)err;
+	return reply_json(r, 200);
+}
+
+/* On the pool: the operation, then what resumes the request. */
+static enum rc run_job(struct request *r, struct err *err)
+{
+	enum rc (*job)(struct request * r, struct err * err) = r->op;
+	enum rc rc = job(r, err);
+	struct bs_result result = {.rc = RC_OK};
+	struct bs_done done;
+
+	if (rc != RC_OK)
+		return rc;
+	done = request_job_done(r);
+	done.fn(done.arg, &result);
+	return RC_OK;
+}
+
+enum rc admin_run_to(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*finish)(struct request *r, struct err *err))
+{
+	r->op = job;
+	request_run_on(r, r->service->admin, run_job, finish);
+	return RC_OK;
+}
+
+enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err))
+{
+	return admin_run_to(r, job, answer);
+}
+
+const char *admin_who(const struct request *r)
+{
+	return r->auth.access_key;
+}
+
+void admin_add_time(struct buf *out, uint64_t wall_ms)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm tm;
+	char text[32];
+
+	if (!wall_ms) {
+		buf_add_str(out, "null");
+		return;
+	}
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_addf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
+}
