@@ -165,9 +165,9 @@ static void start_retention(struct composition *c)
 	};
 
 	if (o->ledger_retention_ms && o->ledger_retention_ms < SERVE_LEDGER_SAFE_MS)
-		log_event(EV_CONFIG_RISK, LF_STR("setting", "ledger-retention"),
-			LF_U64("days", o->ledger_retention_ms / 86400000),
-			LF_STR("risk",
+		log_event(EV_CONFIG_RISK, LF_STR(setting, "ledger-retention"),
+			LF_U64(retention_days, o->ledger_retention_ms / 86400000),
+			LF_STR(cause,
 				"below 45 days an event that comes late can ship its object a "
 				"second time"));
 	c->retention = local_retention_start(c->local, &config);
@@ -348,7 +348,7 @@ static void *bundler_thread(void *arg)
 		atomic_store(&c->is_recovered, true);
 	} while (status != PIPELINE_STOPPED && status != PIPELINE_FATAL);
 	if (status == PIPELINE_FATAL) {
-		log_event(EV_BUNDLING_ENDED, LF_STR("why", err.text));
+		log_event(EV_BUNDLING_ENDED, LF_STR(cause, err.text));
 		atomic_store(&c->has_failed, true);
 		kill(getpid(), SIGTERM);
 	}
