@@ -22,6 +22,12 @@ void reply_release(struct reply *reply)
 	reply->reader = NULL;
 }
 
+void reply_drop(struct request *r)
+{
+	reply_release(&r->reply);
+	buf_release(&r->body.document);
+}
+
 void reply_header_str(struct request *r, const char *name, const char *value)
 {
 	struct reply_header *h = arena_alloc(&r->arena, sizeof(*h));

@@ -210,6 +210,7 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 
 		rc = load(r, conn, bucket, key, version, ret_marker, &sure, err);
 		if (rc == RC_OK && sure) {
+			r->base.memory_bytes = sizeof(*r) + r->arena.held_bytes;
 			*ret_reader = &r->base;
 			break;
 		}
