@@ -71,6 +71,30 @@ static void print_alarms(FILE *out, const json_t *alarms)
 		admin_str(alarm, "since"), admin_str(alarm, "meaning"), admin_str(alarm, "text"));
 }
 
+/* How to mend each: docs/operations.md. */
+static void print_damage(FILE *out, const json_t *s)
+{
+	const json_t *damage = json_object_get(s, "damage"), *d;
+	uint64_t n = admin_u64(s, "damaged");
+	size_t i;
+
+	json_array_foreach(damage, i, d)
+	{
+		const char *bucket = admin_str(d, "bucket"), *version = admin_str(d, "version");
+
+		fprintf(out, "%-14s %s ", i ? "" : "damaged", admin_str(d, "kind"));
+		if (*bucket)
+			fprintf(out, "s3://%s/%s%s%s", bucket, admin_str(d, "key"),
+				*version ? "?versionId=" : "", version);
+		else
+			fprintf(out, "%s", admin_str(d, "id"));
+		fprintf(out, ": %s\n", admin_str(d, "what"));
+	}
+	if (n > json_array_size(damage))
+		fprintf(out, "%-14s and %llu more\n", "",
+			(unsigned long long)(n - json_array_size(damage)));
+}
+
 static void print_memory(FILE *out, const json_t *memory)
 {
 	char used[HUMAN_MAX], peak[HUMAN_MAX], max[HUMAN_MAX];
@@ -140,6 +164,7 @@ static void print_status(FILE *out, const json_t *s)
 	print_rates(out, json_object_get(s, "last_minute"));
 	print_memory(out, json_object_get(s, "memory"));
 	print_alarms(out, json_object_get(s, "alarms"));
+	print_damage(out, s);
 	if (json_is_object(error))
 		fprintf(out, "%-14s %s %s: %s\n", "last error", admin_str(error, "time"),
 			admin_str(error, "event"), admin_str(error, "text"));

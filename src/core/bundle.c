@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-#define OTHER_BYTES "the bytes read are not those that the store announced"
+static const struct err other_bytes = {
+	.text = "the bytes read are not those that the store announced"};
 
 /* One attempt at the whole bundle. */
 struct making {
@@ -107,12 +108,26 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 	return rc;
 }
 
-/* Stops get_many; bundle_make knows by m->broken that it is to begin again. */
-static enum rc break_off(
-	struct making *m, struct unit *u, enum unit_fetch fetch, const char *why, struct err *err)
+/* What the unit is not in the bundle for. Damage is final: reading again would give the same bytes, so the object is rejected now. */
+static void note_failure(struct unit *u, enum unit_fetch fetch, const struct err *why)
 {
+	char text[sizeof(u->why)];
+
 	u->fetch = fetch;
-	unit_refuse(u, "", why);
+	if (!why || !err_is(why, ERR_DAMAGED)) {
+		unit_refuse(u, "", why ? why->text : "");
+		return;
+	}
+	snprintf(text, sizeof(text), "%.90s: put the object again, or restore the data folder",
+		why->text);
+	unit_refuse(u, "object-damaged", text);
+}
+
+/* Stops get_many; bundle_make knows by m->broken that it is to begin again. */
+static enum rc break_off(struct making *m, struct unit *u, enum unit_fetch fetch,
+	const struct err *why, struct err *err)
+{
+	note_failure(u, fetch, why);
 	m->broken = true;
 	return err_set(err, RC_CORRUPT, "'" SLICE_FMT "' broke off", SLICE_ARG(u->object.key));
 }
@@ -126,7 +141,7 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 		return RC_OK;
 	rc = pack_data(m->pack, bytes, err);
 	if (rc == RC_CORRUPT) {
-		rc = break_off(m, m->units[i], FETCH_MISMATCH, OTHER_BYTES, err);
+		rc = break_off(m, m->units[i], FETCH_MISMATCH, &other_bytes, err);
 	} else if (rc == RC_OK) {
 		stages_member_data(&m->stages, bytes);
 		m->bundle->member_bytes += bytes.n;
@@ -182,16 +197,15 @@ static enum rc member_end(
 	if (outcome != RC_OK) {
 		if (m->in_member)
 			return break_off(m, u,
-				outcome == RC_CORRUPT ? FETCH_MISMATCH : FETCH_TRANSIENT,
-				why ? why->text : "", err);
-		u->fetch = fetch_of(outcome, why);
-		unit_refuse(u, "", why ? why->text : "");
+				outcome == RC_CORRUPT ? FETCH_MISMATCH : FETCH_TRANSIENT, why,
+				err);
+		note_failure(u, fetch_of(outcome, why), why);
 		return m->job->tick(m->job->tick_arg, err);
 	}
 	rc = pack_member_end(m->pack, err);
 	m->in_member = false;
 	if (rc == RC_CORRUPT)
-		return break_off(m, u, FETCH_MISMATCH, OTHER_BYTES, err);
+		return break_off(m, u, FETCH_MISMATCH, &other_bytes, err);
 	if (rc == RC_OK)
 		rc = stages_member_end(&m->stages, err);
 	if (rc == RC_OK) {

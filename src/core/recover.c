@@ -8,8 +8,8 @@
 
 static void log_recovered(const struct lg_plan *plan)
 {
-	log_event(EV_PLAN_RECOVERED, LF_SLICE(bundle, plan->key), LF_SLICE(owner, plan->owner),
-		LF_STR(state, plan_state_name(plan->state)));
+	log_event(EV_PLAN_RECOVERED, LF_SLICE("bundle", plan->key), LF_SLICE("owner", plan->owner),
+		LF_STR("state", plan_state_name(plan->state)));
 }
 
 static enum rc undo_open(
@@ -29,8 +29,9 @@ static enum rc undo_open(
 }
 
 /*
- * The store denies a sealed stage. Remove what may be left of it, so that nothing can land later; wait, for a completion that
- * was on its way; and undo the seal only if the store still denies it.
+ * The store denies a sealed stage, or says that its bytes are damaged, which proves that it was never published [OS-14]. Remove what
+ * may be left of it, so that nothing can land later; wait, for a completion that was on its way; and undo the seal only if the store
+ * still denies it.
  */
 static enum rc undo_sealed(struct recover_context *c, struct lg_plan *plan, struct err *err)
 {
@@ -63,9 +64,9 @@ static enum rc finish_sealed(struct recover_context *c, struct lg_plan *plan, st
 	if (rc == RC_OK) {
 		c->n_published++;
 		log_recovered(plan);
-	} else if (rc == RC_ABSENT) {
+	} else if (rc == RC_ABSENT || (rc == RC_CORRUPT && err_is(err, ERR_DAMAGED))) {
 		log_event(
-			EV_PLAN_STUCK, LF_SLICE(bundle, plan->key), LF_STR(cause, err->text));
+			EV_PLAN_STUCK, LF_SLICE("bundle", plan->key), LF_STR("reason", err->text));
 		rc = undo_sealed(c, plan, err);
 	}
 	return rc == RC_CONFLICT ? RC_OK : rc;

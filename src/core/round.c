@@ -63,7 +63,7 @@ static enum rc give_up(struct round *r, const char *why)
 			slice_str(r->c->cfg->archive_bucket), &later);
 	}
 	if (why)
-		log_event(EV_PLAN_ABORTED, LF_SLICE(bundle, r->plan.key), LF_STR(cause, why));
+		log_event(EV_PLAN_ABORTED, LF_SLICE("bundle", r->plan.key), LF_STR("reason", why));
 	return rc == RC_FATAL ? RC_FATAL : RC_OK;
 }
 
@@ -154,12 +154,21 @@ static enum rc record_rejections(struct round *r, struct err *err)
 	return rc;
 }
 
+/* The bundle broke off in too many places: those that were found damaged are rejected all the same, or the next plan would break off in
+ * them again. What cannot be recorded now is found damaged again. */
+static void settle_damaged(struct round *r)
+{
+	struct err later = {0};
+
+	record_rejections(r, &later);
+}
+
 static void log_bundle(const struct round *r)
 {
-	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE(bundle, r->plan.key),
-		LF_U64(objects, r->bundle.n_members),
-		LF_U64(object_bytes, r->bundle.member_bytes),
-		LF_U64(bundle_bytes, r->bundle.size_bytes));
+	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE("bundle", r->plan.key),
+		LF_U64("objects", r->bundle.n_members),
+		LF_U64("object_bytes", r->bundle.member_bytes),
+		LF_U64("bundle_bytes", r->bundle.size_bytes));
 }
 
 static void count_bundle(struct round *r)
@@ -194,8 +203,8 @@ static enum rc commit(struct round *r, struct err *err)
 	plan_moved(&r->plan, PLAN_SEALED);
 	rc = publish_plan(ports->distribution, ports->ledger, ports->clock, &r->plan, err);
 	if (rc == RC_REFUSED || rc == RC_CORRUPT || rc == RC_ABSENT)
-		log_event(EV_PLAN_STUCK, LF_SLICE(bundle, r->plan.key),
-			LF_STR(cause, err->text));
+		log_event(EV_PLAN_STUCK, LF_SLICE("bundle", r->plan.key),
+			LF_STR("reason", err->text));
 	r->published = rc == RC_OK;
 	if (r->published)
 		count_bundle(r);
@@ -237,6 +246,8 @@ static enum rc carry(struct round *r, struct err *err)
 		r, err); /* what needs no fetch; a death while that lasts would forget it */
 	if (rc == RC_OK)
 		rc = fetch(r, err);
+	if (rc == RC_AGAIN)
+		settle_damaged(r);
 	if (rc != RC_OK)
 		return end_early(r, rc, err);
 	mark_missing(r);

@@ -3,8 +3,8 @@
 
 static void send_back(struct round *r, struct unit *u, const struct verdict *v)
 {
-	log_event(EV_MESSAGE_RETURNED, LF_SLICE(key, u->object.key),
-		LF_U64(delay_ms, v->delay_ms), LF_STR(cause, u->why));
+	log_event(EV_MESSAGE_RETURNED, LF_SLICE("key", u->object.key),
+		LF_U64("delay_ms", v->delay_ms), LF_STR("why", u->why));
 	hand_decide(r->c->hand, u, v);
 }
 
@@ -49,6 +49,8 @@ void round_retry_all(struct round *r, bool at_once)
 	r->n = 0;
 }
 
+static void decide_mine(struct round *r, struct unit *u);
+
 /* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their company, which is tried again at once. Returns
  * how many they were. */
 size_t round_put_aside(struct round *r)
@@ -58,7 +60,9 @@ size_t round_put_aside(struct round *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct unit *u = r->units[i];
 
-		if (round_is_mine(u) && u->fetch == FETCH_MISMATCH)
+		if (round_is_mine(u) && u->code[0] && u->is_recorded)
+			decide_mine(r, u);
+		else if (round_is_mine(u) && u->fetch == FETCH_MISMATCH)
 			decide_fault(r, u);
 		else if (round_is_mine(u) && u->fetch == FETCH_TRANSIENT)
 			decide_retry(r, u, r->c->cfg->retry_max_ms);
@@ -84,8 +88,8 @@ static void decide_mine(struct round *r, struct unit *u)
 
 	if (u->code[0]) {
 		r->c->stats->rejected++;
-		log_event(EV_OBJECT_REJECTED, LF_SLICE(key, u->object.key),
-			LF_STR(code, u->code), LF_STR(cause, u->why));
+		log_event(EV_OBJECT_REJECTED, LF_SLICE("key", u->object.key),
+			LF_STR("code", u->code));
 		reject_verdict(r, u);
 	} else if (u->fetch == FETCH_PACKED && r->published) {
 		hand_decide(r->c->hand, u, &shipped);
@@ -146,8 +150,8 @@ static void log_unread(const struct round *r)
 		n++;
 	}
 	if (first)
-		log_event(EV_OBJECTS_UNREAD, LF_U64(objects, n),
-			LF_SLICE(key, first->object.key), LF_STR(cause, first->why));
+		log_event(EV_OBJECTS_UNREAD, LF_U64("objects", n),
+			LF_SLICE("key", first->object.key), LF_STR("why", first->why));
 }
 
 void round_decide_all(struct round *r)

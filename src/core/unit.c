@@ -31,6 +31,7 @@ const char *unit_sentence(const char *code)
 {
 	static const char *const sentences[][2] = {
 		{"object-missing", "the object or its version is gone"},
+		{"object-damaged", "the stored bytes are damaged: put the object again"},
 		{"poison", "every plan that held the object died"},
 		{"too-old", "the event is older than the ledger can vouch for"},
 	};

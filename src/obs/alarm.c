@@ -96,6 +96,8 @@ static bool holds_locked(const struct alarms *a, enum alarm_id id, const struct 
 	switch (id) {
 	case ALARM_DEAD_LETTERS:
 		return r->dead_letters > 0;
+	case ALARM_DAMAGE:
+		return r->damaged > 0;
 	case ALARM_ERRORS:
 		return is_failing(a, r);
 	case ALARM_QUEUE_AGE:
@@ -119,6 +121,10 @@ static void describe(const struct alarms *a, enum alarm_id id, const struct alar
 	case ALARM_DEAD_LETTERS:
 		snprintf(text, ALARM_TEXT_MAX, "%llu dead letter%s",
 			(unsigned long long)r->dead_letters, r->dead_letters == 1 ? "" : "s");
+		break;
+	case ALARM_DAMAGE:
+		snprintf(text, ALARM_TEXT_MAX, "%llu damaged, the first: %s",
+			(unsigned long long)r->damaged, r->damage);
 		break;
 	case ALARM_INBOUND_RATE:
 		snprintf(text, ALARM_TEXT_MAX,
@@ -169,11 +175,11 @@ void alarms_observe(struct alarms *a, const struct alarm_reading *reading)
 	pthread_mutex_unlock(&a->lock);
 	for (enum alarm_id id = 0; id < ALARM_COUNT; id++) {
 		if (changes[id] > 0)
-			log_event(EV_ALARM_RAISED, LF_STR(alarm, rules[id].name),
-				LF_STR(severity, alarm_severity_name(rules[id].severity)),
-				LF_STR(cause, texts[id]));
+			log_event(EV_ALARM_RAISED, LF_STR("alarm", rules[id].name),
+				LF_STR("severity", alarm_severity_name(rules[id].severity)),
+				LF_STR("why", texts[id]));
 		else if (changes[id] < 0)
-			log_event(EV_ALARM_CLEARED, LF_STR(alarm, rules[id].name));
+			log_event(EV_ALARM_CLEARED, LF_STR("alarm", rules[id].name));
 	}
 }
 

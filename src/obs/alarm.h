@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ALARM_TEXT_MAX 128
+#define ALARM_TEXT_MAX 1600 /* a key has 1,024 bytes at most, and bucket, version and cause stand beside it */
 
 enum alarm_severity { ALARM_WARNING, ALARM_CRITICAL };
 
@@ -28,6 +28,8 @@ struct alarm_reading {
 	uint64_t waiting_bundles;      /* in distribution, not taken */
 	uint64_t received_last_minute; /* objects */
 	uint64_t errors;               /* of bundling, since the start: only grows */
+	uint64_t damaged;              /* stored things that are not what they were */
+	const char *damage;            /* the first of them, in words; when there is one */
 };
 
 struct alarm {

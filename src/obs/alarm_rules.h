@@ -3,6 +3,7 @@
  * by alarm.h and alarm.c, no guard on purpose. The conditions are in alarm.c.
  */
 X(ALARM_DEAD_LETTERS, "dead-letters", ALARM_CRITICAL, 0, "messages are in the dead-letter queue")
+X(ALARM_DAMAGE, "damage", ALARM_CRITICAL, 0, "stored bytes are damaged: 'baler status' names them")
 X(ALARM_ERRORS, "errors", ALARM_WARNING, 0, "bundling failed 5 times or more within 10 minutes")
 X(ALARM_QUEUE_AGE, "queue-age", ALARM_CRITICAL, 5 * 60000, "the oldest message has waited for more than an hour")
 X(ALARM_OUTAGE, "outage", ALARM_CRITICAL, 0, "bundling fails and the queue grows old: nothing comes out")

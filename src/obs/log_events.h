@@ -21,6 +21,8 @@ X(EV_STEP_FAILED, LOG_ERROR, "step-failed", "one round of bundling failed and wi
 X(EV_LIMIT_REACHED, LOG_INFO, "limit-reached", "Predicted disk usage exceeds limit: the bundle is closed with what it holds")
 X(EV_REQUEST, LOG_DEBUG, "request", "an S3 request was answered")
 X(EV_REQUEST_FAILED, LOG_ERROR, "request-failed", "an S3 request got a 5xx answer")
+X(EV_DAMAGE, LOG_CRITICAL, "damage",
+	"stored bytes are not what they were, or cannot be read; whatever depends on them is refused, everything else goes on")
 X(EV_DISK_FULL, LOG_ERROR, "disk-full", "a write found no room; it was refused and nothing of it is visible")
 X(EV_SETTING_INERT, LOG_WARNING, "setting-without-effect",
 	"a setting was given that has nothing to act on here; the line says why")

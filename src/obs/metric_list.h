@@ -7,6 +7,7 @@ X(METRIC_QUEUE_VISIBLE, "baler_queue_messages", "{state=\"visible\"}", "gauge", 
 X(METRIC_QUEUE_IN_FLIGHT, "baler_queue_messages", "{state=\"in_flight\"}", "gauge", NULL)
 X(METRIC_QUEUE_OLDEST_MS, "baler_queue_oldest_seconds", "", "gauge", "age of the oldest message that is not acknowledged")
 X(METRIC_DEAD_LETTERS, "baler_dead_letters", "", "gauge", "messages in the dead-letter queue")
+X(METRIC_DAMAGED, "baler_damaged", "", "gauge", "stored objects, stages, messages and the like that were found damaged and are still there")
 X(METRIC_PLANS_OPEN, "baler_plans", "{state=\"open\"}", "gauge", "plans that are not done: open while a bundle is made, sealed until it is published")
 X(METRIC_PLANS_SEALED, "baler_plans", "{state=\"sealed\"}", "gauge", NULL)
 X(METRIC_LANDING_OBJECTS, "baler_landing_objects", "", "gauge", "object versions kept in the landing bucket; 0 when it is in another store")

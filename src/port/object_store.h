@@ -21,6 +21,8 @@
  *         see; the bytes do not pass through the caller. A source that is gone is RC_ABSENT. Repeating it makes a version more.
  * [OS-13] stage_copy makes of a finished stage a second one, under another bucket or key: with the same bytes, and with headers, a record
  *        and an end of its own. Of a stage that is not finished it is RC_REFUSED, of one discarded meanwhile perhaps RC_ABSENT.
+ * [OS-14] publish of a stage whose bytes are not those that were staged is RC_CORRUPT with the code ERR_DAMAGED: nothing is shown, and
+ *        nothing of the stage ever was. An object whose bytes are not those that were put has end with the same; copy, stage_copy too.
  *
  * Calls block and may be made from any thread; one stage is one thread's.
  */

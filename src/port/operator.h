@@ -27,8 +27,18 @@
 #define OP_PAGE_MAX 1000  /* dead letters in one page */
 #define OP_PAGE_BYTES (2u << 20) /* of their messages */
 #define OP_BATCH_MAX 500  /* ids in one redrive or drop */
+#define OP_DAMAGE_MAX 20
 #define OP_WHO_MAX 128    /* bytes of who asks: an access key's name */
 #define OP_RATE_MS 60000u /* the time that rates are counted over */
+
+/* Something stored that is not what it was, or that cannot be read. */
+struct op_damage {
+	const char *kind;                  /* "object", "stage", "message", "dead-letter", "database" */
+	uint64_t id;                       /* of a message or dead letter: op_id_format */
+	struct slice bucket, key, version; /* as far as they are known */
+	struct slice what;                 /* a sentence */
+	uint64_t found_wall_ms;
+};
 
 struct op_status {
 	const char *version; /* of baler */
@@ -41,6 +51,10 @@ struct op_status {
 	uint64_t landing_objects, landing_bytes;  /* versions kept, and their bytes */
 	uint64_t waiting_bundles, waiting_bytes;  /* in distribution, not yet deleted by the consumer */
 	uint64_t received, bundled, bundles;      /* within the last OP_RATE_MS: objects, members of bundles, bundles */
+	/* Found damaged, and neither deleted nor replaced since: how many, and the first of them, OP_DAMAGE_MAX at most. */
+	uint64_t n_damaged;
+	struct op_damage *damage;
+	size_t n_damage;
 	/* The last line of level ERROR or CRITICAL since the start. */
 	bool has_error;
 	uint64_t error_wall_ms;

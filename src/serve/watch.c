@@ -16,6 +16,22 @@ struct watch {
 	bool stop; /* under lock */
 };
 
+/* The first thing that is damaged. */
+static const char *name_damage(struct arena *a, const struct op_status *s)
+{
+	const struct op_damage *d = s->damage;
+	char id[OP_ID_BYTES];
+
+	if (s->n_damage == 0)
+		return "";
+	op_id_format(d->id, id);
+	if (!d->key.n)
+		return arena_printf(a, "%s %s: " SLICE_FMT, d->kind, id, SLICE_ARG(d->what));
+	return arena_printf(a, "%s s3://" SLICE_FMT "/" SLICE_FMT "%s" SLICE_FMT ": " SLICE_FMT,
+		d->kind, SLICE_ARG(d->bucket), SLICE_ARG(d->key),
+		d->version.n ? "?versionId=" : "", SLICE_ARG(d->version), SLICE_ARG(d->what));
+}
+
 /* A reading that fails changes no alarm. The cause of the failure shows in the requests and in
  * the log. */
 static void observe(struct watch *w)
@@ -29,6 +45,8 @@ static void observe(struct watch *w)
 			.wall_ms = s.now_wall_ms,
 			.dead_letters = s.dead_letters,
 			.oldest_ms = s.queue_oldest_ms,
+			.damaged = s.n_damaged,
+			.damage = name_damage(&a, &s),
 			.waiting_bundles = s.waiting_bundles,
 			.received_last_minute = s.received,
 			.errors = pipeline_stats(w->pipeline).failures};

@@ -1,14 +1,10 @@
 /* Bytes that the disk did not keep: what of a body is still given, and what is said of the rest. [BS-10] */
 #include "check.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include "adapter/local/engine/db.h"
-#include "adapter/local/engine/sums.h"
-#include "base/digest.h"
+#include "damage_help.h"
 #include "local_fixture.h"
+
+#include "adapter/local/engine/sums.h"
 
 #define BUCKET "landing"
 #define KEY "data/a"
@@ -29,19 +25,6 @@ static int teardown(void **state)
 	fixture_release(*state);
 	free(*state);
 	return 0;
-}
-
-/* No block is like another. */
-static unsigned char *make_bytes(size_t n)
-{
-	unsigned char *p = xmalloc(n + 1);
-	uint32_t x = 1;
-
-	for (size_t i = 0; i < n; i++) {
-		x = x * 1664525 + 1013904223;
-		p[i] = (unsigned char)(x >> 24);
-	}
-	return p;
 }
 
 static void put(struct local_fixture *f, const unsigned char *bytes, size_t n)
@@ -97,34 +80,15 @@ static uint64_t read_span(struct local_fixture *f, const unsigned char *want, ui
 	return done;
 }
 
-/* The one file below blobs/. */
-static void blob_path(const struct local_fixture *f, char out[512])
+static void take_path(void *arg, const char *path)
 {
-	for (int i = 0; i < 256; i++) {
-		struct dirent *entry;
-		char path[128];
-		DIR *dir;
-
-		snprintf(path, sizeof(path), "%s/blobs/%02x", f->folder, i);
-		dir = opendir(path);
-		assert_non_null(dir);
-		while ((entry = readdir(dir)))
-			if (entry->d_name[0] != '.')
-				snprintf(out, 512, "%s/%s", path, entry->d_name);
-		closedir(dir);
-	}
+	strcpy(arg, path);
 }
 
-static void flip_byte(const char *path, off_t at)
+/* The one file below blobs/. */
+static void blob_path(const struct local_fixture *f, char out[600])
 {
-	unsigned char byte;
-	int fd = open(path, O_RDWR);
-
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &byte, 1, at), 1);
-	byte ^= 0x10;
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-	close(fd);
+	each_blob(f->folder, take_path, out);
 }
 
 static void bs10_no_byte_of_a_damaged_block_is_given(void **state)
@@ -132,7 +96,7 @@ static void bs10_no_byte_of_a_damaged_block_is_given(void **state)
 	static const size_t steps[] = {1000, 65536, 70000, 262144, 1 << 20};
 	struct local_fixture *f = *state;
 	unsigned char *bytes = make_bytes(LARGE);
-	char path[512];
+	char path[600];
 	enum rc rc;
 
 	put(f, bytes, LARGE);
@@ -172,7 +136,7 @@ static void bs10_a_file_of_another_length_is_damage(void **state)
 	static const off_t lengths[] = {0, 1, LARGE - 1, LARGE + 1, LARGE + SUMS_BLOCK_BYTES};
 	struct local_fixture *f = *state;
 	unsigned char *bytes = make_bytes(LARGE);
-	char path[512], aside[300];
+	char path[600], aside[300];
 	enum rc rc;
 
 	put(f, bytes, LARGE);
@@ -190,22 +154,6 @@ static void bs10_a_file_of_another_length_is_damage(void **state)
 		assert_int_equal(rc, RC_CORRUPT);
 	}
 	free(bytes);
-}
-
-/* Where the bytes stand in the database file, while nobody has it open. */
-static off_t find_in_database(const char *path, const unsigned char *needle, size_t n)
-{
-	struct buf file;
-	const unsigned char *found;
-	off_t at;
-
-	buf_init(&file, 64 << 20);
-	assert_int_equal(file_read(path, &file, NULL), RC_OK);
-	found = memmem(file.p, file.n, needle, n);
-	assert_non_null(found);
-	at = found - file.p;
-	buf_release(&file);
-	return at;
 }
 
 static void bs10_a_damaged_row_is_refused_whole(void **state)
@@ -244,18 +192,10 @@ static void a_body_without_checksums_is_given_unchecked(void **state)
 
 	for (size_t i = 0; i < 2; i++) {
 		unsigned char *bytes = make_bytes(sizes[i]);
-		struct db *db;
 		enum rc rc;
 
 		put(f, bytes, sizes[i]);
-		local_close(f->local);
-		assert_int_equal(db_open(f->folder, &db, NULL), RC_OK);
-		assert_int_equal(sqlite3_exec(db_handle(db_writer(db)),
-					 "UPDATE body SET sum = NULL; UPDATE blob SET sums = NULL",
-					 NULL, NULL, NULL),
-			SQLITE_OK);
-		db_close(db);
-		fixture_start(f);
+		run_sql(f->folder, "UPDATE body SET sum = NULL; UPDATE blob SET sums = NULL");
 		assert_int_equal(read_span(f, bytes, 0, sizes[i], 65536, &rc), sizes[i]);
 		assert_int_equal(rc, RC_OK);
 		free(bytes);

@@ -36,6 +36,7 @@ enum rc local_open(const struct local_config *cfg, struct local **ret_local, str
 		rc = blobs_sweep(local->blobs, local->db, err);
 	if (rc == RC_OK) {
 		local->committer = committer_new(local->db, local->clock);
+		local->damage = damage_new(local->committer, local->db, local->clock);
 		local_ledger_open(local);
 		local_store_open(local);
 		rc = local_queue_open(local, err);
@@ -57,6 +58,7 @@ void local_close(struct local *local)
 	lg_close(local->ledger);
 	os_close(local->object_store);
 	committer_free(local->committer);
+	damage_free(local->damage);
 	blobs_close(local->blobs);
 	db_close(local->db);
 	for (size_t i = 0; i < local->n_notify_prefixes; i++)

@@ -6,6 +6,7 @@
 
 #include "adapter/local/engine/blobs.h"
 #include "adapter/local/engine/committer.h"
+#include "adapter/local/engine/damage.h"
 #include "adapter/local/local.h"
 #include "base/prng.h"
 #include "port/bucket_store.h"
@@ -14,6 +15,7 @@ struct local {
 	struct db *db;
 	struct committer *committer;
 	struct blobs *blobs;
+	struct damage *damage;
 	struct clock *clock;
 	struct prng prng; /* the system's: any thread */
 	char *region;

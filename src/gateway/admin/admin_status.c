@@ -62,6 +62,31 @@ static void add_alarms(struct buf *out, struct alarms *alarms)
 	buf_add_char(out, ']');
 }
 
+static void add_damage(struct buf *out, const struct op_status *s)
+{
+	char id[OP_ID_BYTES];
+
+	buf_addf(out, ",\"damaged\":%llu,\"damage\":[", (unsigned long long)s->n_damaged);
+	for (size_t i = 0; i < s->n_damage; i++) {
+		const struct op_damage *d = &s->damage[i];
+
+		op_id_format(d->id, id);
+		buf_addf(out, "%s{\"kind\":\"%s\",\"id\":\"%s\",\"found\":", i ? "," : "", d->kind,
+			id);
+		admin_add_time(out, d->found_wall_ms);
+		buf_add_str(out, ",\"bucket\":");
+		json_add_string(out, d->bucket);
+		buf_add_str(out, ",\"key\":");
+		json_add_string(out, d->key);
+		buf_add_str(out, ",\"version\":");
+		json_add_string(out, d->version);
+		buf_add_str(out, ",\"what\":");
+		json_add_string(out, d->what);
+		buf_add_char(out, '}');
+	}
+	buf_add_char(out, ']');
+}
+
 static void add_memory(struct buf *out, const struct gateway_memory *m)
 {
 	uint64_t resident, peak;
@@ -120,6 +145,7 @@ static enum rc status_job(struct request *r, struct err *err)
 		(unsigned long long)s.bundles);
 	add_memory(out, &r->service->memory);
 	add_alarms(out, r->service->alarms);
+	add_damage(out, &s);
 	add_last_error(out, &s);
 	buf_add_str(out, "}\n");
 	return RC_OK;

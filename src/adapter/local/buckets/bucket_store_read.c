@@ -16,6 +16,8 @@ struct local_reader {
 	struct local *local;
 	struct arena arena;
 	struct bs_object info;
+	uint64_t seq; /* of the version */
+	struct slice bucket;
 	struct slice inline_bytes; /* kind BODY, or the one small part */
 	struct version_segment *segments;
 	uint64_t *offsets; /* of the segments; offsets[n_segments] is the size */
@@ -45,7 +47,7 @@ static enum rc check_total(const struct local_reader *r, struct err *err)
 
 	if (is == r->info.size)
 		return RC_OK;
-	return err_code(err, RC_CORRUPT, SUMS_DAMAGED,
+	return err_code(err, RC_CORRUPT, ERR_DAMAGED,
 		"its parts have %llu bytes, its version says %llu", (unsigned long long)is,
 		(unsigned long long)r->info.size);
 }
@@ -134,6 +136,8 @@ static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice b
 		return refuse_marker(ret_row, version, versioning, ret_marker, err);
 	version_object(ret_row, &r->info);
 	r->info.key = arena_slice(&r->arena, key);
+	r->bucket = arena_slice(&r->arena, bucket);
+	r->seq = ret_row->seq;
 	r->info.is_latest = ret_row->seq == latest.seq;
 	r->info.in_versioned = versioning != BS_UNVERSIONED;
 	return RC_OK;
@@ -175,6 +179,18 @@ static enum rc load(struct local_reader *r, struct db_conn *conn, struct slice b
 	return is_there(conn, &row, ret_sure, err);
 }
 
+/* Passes rc on. */
+static enum rc note_damage(const struct local_reader *r, enum rc rc, const struct err *err)
+{
+	damage_note_err(r->local->damage, rc, err,
+		&(struct damage_found){.kind = DAMAGE_OBJECT,
+			.owner = r->seq,
+			.bucket = r->bucket,
+			.key = r->info.key,
+			.version = slice_str(r->info.version)});
+	return rc;
+}
+
 static void reader_empty(struct local_reader *r)
 {
 	blob_view_close(&r->view); /* its sums are the pin's */
@@ -201,6 +217,7 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 	struct local *local = local_of(bs);
 	struct db_conn *conn = db_reader(local->db);
 	enum rc rc = RC_OK;
+	struct err why = {0};
 	bool sure = false;
 
 	if (ret_marker)
@@ -208,9 +225,9 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 	for (int i = 0; i < OPEN_TRIES_MAX && !sure; i++) {
 		struct local_reader *r = reader_new(local);
 
-		rc = load(r, conn, bucket, key, version, ret_marker, &sure, err);
+		rc = note_damage(r,
+			load(r, conn, bucket, key, version, ret_marker, &sure, &why), &why);
 		if (rc == RC_OK && sure) {
-			r->base.memory_bytes = sizeof(*r) + r->arena.held_bytes;
 			*ret_reader = &r->base;
 			break;
 		}
@@ -220,6 +237,8 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 			break;
 	}
 	db_reader_return(local->db, conn);
+	if (rc != RC_OK && err)
+		*err = why;
 	if (rc == RC_OK && !sure)
 		rc = err_set(err, RC_AGAIN, "'" SLICE_FMT "' changes too fast to be read",
 			SLICE_ARG(key));
@@ -274,6 +293,7 @@ static enum rc open_view(struct local_reader *r, size_t i, struct err *err)
 enum rc local_reader_check(struct bs_reader *base, uint64_t offset, struct err *err)
 {
 	struct local_reader *r = (struct local_reader *)base;
+	struct err why = {0};
 	size_t i;
 	enum rc rc;
 
@@ -282,8 +302,12 @@ enum rc local_reader_check(struct bs_reader *base, uint64_t offset, struct err *
 	i = segment_at(r, offset);
 	if (!r->segments[i].has_blob)
 		return RC_OK;
-	rc = open_view(r, i, err);
-	return rc == RC_OK ? blob_view_check(&r->view, offset - r->offsets[i], err) : rc;
+	rc = open_view(r, i, &why);
+	if (rc == RC_OK)
+		rc = blob_view_check(&r->view, offset - r->offsets[i], &why);
+	if (rc != RC_OK && err)
+		*err = why;
+	return note_damage(r, rc, &why);
 }
 
 enum rc local_reader_read(struct bs_reader *base, uint64_t offset, void *out, size_t n,
@@ -304,11 +328,14 @@ enum rc local_reader_read(struct bs_reader *base, uint64_t offset, void *out, si
 	if (n > end - offset)
 		n = (size_t)(end - offset);
 	if (r->n_segments && r->segments[segment].has_blob) {
-		enum rc rc = open_view(r, segment, err);
+		struct err why = {0};
+		enum rc rc = open_view(r, segment, &why);
 
-		return rc == RC_OK
-			       ? blob_view_read(&r->view, offset - start, out, n, ret_n, err)
-			       : rc;
+		if (rc == RC_OK)
+			rc = blob_view_read(&r->view, offset - start, out, n, ret_n, &why);
+		if (rc != RC_OK && err)
+			*err = why;
+		return note_damage(r, rc, &why);
 	}
 	memcpy(out, r->inline_bytes.p + (offset - start), n);
 	*ret_n = n;

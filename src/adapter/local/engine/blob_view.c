@@ -23,7 +23,7 @@ enum rc blob_view_open(
 	if ((uint64_t)st.st_size == size)
 		return RC_OK;
 	blob_view_close(v);
-	return err_code(err, RC_CORRUPT, SUMS_DAMAGED, "its file has %llu bytes, its row says %llu",
+	return err_code(err, RC_CORRUPT, ERR_DAMAGED, "its file has %llu bytes, its row says %llu",
 		(unsigned long long)st.st_size, (unsigned long long)size);
 }
 
@@ -39,7 +39,7 @@ void blob_view_close(struct blob_view *v)
 static enum rc read_failed(int error, uint64_t offset, struct err *err)
 {
 	if (error == EIO)
-		return err_code(err, RC_CORRUPT, SUMS_DAMAGED,
+		return err_code(err, RC_CORRUPT, ERR_DAMAGED,
 			"the disk cannot read its bytes from %llu on",
 			(unsigned long long)offset);
 	return err_errno(err, error, "read a body's file");
@@ -60,7 +60,7 @@ static enum rc read_exactly(
 			return read_failed(errno, offset + done, err);
 		if (got == 0)
 			return err_code(
-				err, RC_CORRUPT, SUMS_DAMAGED, "its file was cut while it was read");
+				err, RC_CORRUPT, ERR_DAMAGED, "its file was cut while it was read");
 		done += (size_t)got;
 	}
 	return RC_OK;
@@ -80,7 +80,7 @@ static enum rc check_block(
 
 	if (v->sums.n == 0 || sums_fit(v->sums, i, slice_of(bytes, n)))
 		return RC_OK;
-	return err_code(err, RC_CORRUPT, SUMS_DAMAGED,
+	return err_code(err, RC_CORRUPT, ERR_DAMAGED,
 		"its bytes %llu to %llu are not those that were stored",
 		(unsigned long long)(i * BLOCK), (unsigned long long)(i * BLOCK + n - 1));
 }

@@ -19,12 +19,12 @@ struct blob_view {
 
 #define BLOB_VIEW_CLOSED ((struct blob_view){.fd = -1})
 
-/* Owns fd from here on, also when it fails. size, sums: what the rows say; sums is borrowed until close. RC_CORRUPT SUMS_DAMAGED: the
+/* Owns fd from here on, also when it fails. size, sums: what the rows say; sums is borrowed until close. RC_CORRUPT ERR_DAMAGED: the
  * file is longer or shorter; RC_FATAL. */
 enum rc blob_view_open(
 	struct blob_view *v, int fd, uint64_t size, struct slice sums, struct err *err);
 /* Up to n bytes at offset to out; *ret_n is 0 only at the end. Fewer than n when a block further on is damaged: then asking for that
- * block is RC_CORRUPT SUMS_DAMAGED. RC_FATAL: the disk cannot be read. */
+ * block is RC_CORRUPT ERR_DAMAGED. RC_FATAL: the disk cannot be read. */
 enum rc blob_view_read(struct blob_view *v, uint64_t offset, void *out, size_t n, size_t *ret_n,
 	struct err *err);
 /* The same judgement of the block at offset, which blob_view_read gives next without reading it again. */

@@ -484,7 +484,7 @@ enum rc blobs_fd(struct blobs *b, const struct blob_id *id, int *ret_fd, struct 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
 		return err_code(
-			err, RC_CORRUPT, SUMS_DAMAGED, "its file '%s' is not there", path);
+			err, RC_CORRUPT, ERR_DAMAGED, "its file '%s' is not there", path);
 	if (fd < 0)
 		return err_errno(err, errno, "open '%s'", path);
 	*ret_fd = fd;

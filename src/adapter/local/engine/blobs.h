@@ -34,7 +34,7 @@ enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *er
 enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err);
 /* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the file system has none. size and sums are the
  * blob's and become the file's; empty sums: the blob has none, the file gets some. To be synced and kept or discarded as any other.
- * RC_ABSENT: the blob is gone; RC_CORRUPT SUMS_DAMAGED: its bytes are not those that were stored. */
+ * RC_ABSENT: the blob is gone; RC_CORRUPT ERR_DAMAGED: its bytes are not those that were stored. */
 enum rc blob_link(struct blobs *b, const struct blob_id *from, uint64_t size, struct slice sums,
 	struct blob_file **ret_file, struct err *err);
 struct blob_id blob_file_id(const struct blob_file *f);
@@ -62,7 +62,7 @@ void blobs_pin(struct blobs *b, const struct blob_id *id);
 /* The same. sums are copied, once for all pins of the blob; the copy that is returned lives as long as the pin. */
 struct slice blobs_pin_sums(struct blobs *b, const struct blob_id *id, struct slice sums);
 void blobs_unpin(struct blobs *b, const struct blob_id *id);
-/* A descriptor for reading, the caller's to close. RC_CORRUPT SUMS_DAMAGED: the file is not there. */
+/* A descriptor for reading, the caller's to close. RC_CORRUPT ERR_DAMAGED: the file is not there. */
 enum rc blobs_fd(struct blobs *b, const struct blob_id *id, int *ret_fd, struct err *err);
 
 #endif

@@ -28,12 +28,12 @@ enum rc body_column(
 	struct slice bytes = db_column_slice(st, i);
 
 	if (bytes.n != size)
-		return err_code(err, RC_CORRUPT, SUMS_DAMAGED,
+		return err_code(err, RC_CORRUPT, ERR_DAMAGED,
 			"its row has %zu bytes, its version says %llu", bytes.n,
 			(unsigned long long)size);
 	if (sqlite3_column_type(st, i + 1) != SQLITE_NULL &&
 		db_column_u64(st, i + 1) != crc32c_update(0, bytes))
-		return err_code(err, RC_CORRUPT, SUMS_DAMAGED,
+		return err_code(err, RC_CORRUPT, ERR_DAMAGED,
 			"its bytes are not those that were stored");
 	*ret_bytes = bytes;
 	return RC_OK;
@@ -50,7 +50,7 @@ enum rc body_read(struct db_conn *conn, uint64_t id, uint64_t size, struct arena
 	db_bind_u64(st, 1, id);
 	rc = db_step(st, &row, err);
 	if (rc == RC_OK && !row)
-		rc = err_code(err, RC_CORRUPT, SUMS_DAMAGED, "its row is not there");
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED, "its row is not there");
 	if (rc == RC_OK)
 		rc = body_column(st, 0, size, &bytes, err);
 	if (rc == RC_OK)

@@ -11,11 +11,11 @@
 enum rc body_insert(
 	struct db_conn *conn, uint64_t id, struct slice bytes, uint32_t sum, struct err *err);
 enum rc body_delete(struct db_conn *conn, uint64_t id, struct err *err);
-/* Columns data and sum of st, from column i on. RC_CORRUPT SUMS_DAMAGED: they do not fit, or there are not size bytes. *ret_bytes lives
+/* Columns data and sum of st, from column i on. RC_CORRUPT ERR_DAMAGED: they do not fit, or there are not size bytes. *ret_bytes lives
  * until st's next step. */
 enum rc body_column(
 	sqlite3_stmt *st, int i, uint64_t size, struct slice *ret_bytes, struct err *err);
-/* In a. RC_CORRUPT SUMS_DAMAGED: as above, or there is no such row. */
+/* In a. RC_CORRUPT ERR_DAMAGED: as above, or there is no such row. */
 enum rc body_read(struct db_conn *conn, uint64_t id, uint64_t size, struct arena *a,
 	struct slice *ret_bytes, struct err *err);
 

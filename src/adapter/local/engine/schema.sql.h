@@ -11,7 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 2 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 3 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
@@ -120,6 +120,13 @@
 	"  note TEXT NOT NULL, created INTEGER NOT NULL," /* wall ms */                                   \
 	"  revoked INTEGER NOT NULL DEFAULT 0, secret BLOB) STRICT;"
 
+/* damage (engine/damage.h): what was found damaged, until it is gone. found: wall ms. */
+#define SCHEMA_DAMAGE                                                                                     \
+	"CREATE TABLE damage("                                                                            \
+	"  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, owner INTEGER NOT NULL, bucket BLOB NOT NULL,"  \
+	"  key BLOB NOT NULL, version BLOB NOT NULL, what BLOB NOT NULL, found INTEGER NOT NULL,"         \
+	"  UNIQUE(kind, owner)) STRICT;"
+
 /*
  * totals: rows of message and dead_letter, and for the buckets in waiting what a consumer would find. Made by totals.c, in older folders too.
  * A put or delete in a bucket that is not in waiting costs one look at a table of one row.
@@ -148,6 +155,7 @@
 	"  bytes = bytes - iif(OLD.is_marker, 0, OLD.size) + " SCHEMA_NEWEST("size", "OLD")                           \
 	"  WHERE bucket = OLD.bucket; END;"
 
-#define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE SCHEMA_AUDIT SCHEMA_KEYS
+#define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE SCHEMA_AUDIT SCHEMA_KEYS \
+	SCHEMA_DAMAGE
 
 #endif

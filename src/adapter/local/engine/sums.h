@@ -14,8 +14,6 @@
 #include "base/err.h"
 
 #define SUMS_BLOCK_BYTES (64u << 10)
-/* The code of an RC_CORRUPT that means: these are not the bytes that were stored. */
-#define SUMS_DAMAGED "ObjectDamaged"
 
 /* A file's, while it is written. Zeroed at first. */
 struct sums {

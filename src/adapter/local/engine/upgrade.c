@@ -12,6 +12,7 @@ static const struct step {
 	{1, ""}, /* the first schema */
 	/* checksums of bodies; those that are there get theirs in the background (engine/fill.h) */
 	{2, "ALTER TABLE body ADD COLUMN sum INTEGER; ALTER TABLE blob ADD COLUMN sums BLOB;"},
+	{3, SCHEMA_DAMAGE},
 };
 
 static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "adapter/local/buckets/version.h"
+#include "adapter/local/engine/blob_view.h"
 #include "adapter/local/objects/object_store.h"
 #include "base/digest.h"
 
@@ -306,6 +307,73 @@ static enum rc publish_apply(struct commit_op *op, struct db_conn *conn, struct 
 	return rc;
 }
 
+/* The file of a stage that is to be published. *ret_there: there is such a stage, and it is not published. */
+static enum rc find_file(struct publish_op *w, struct db_conn *conn, struct blob_id *ret_id,
+	uint64_t *ret_size, struct slice *ret_sums, bool *ret_there, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn,
+		"SELECT s.blob, s.size, b.sums FROM stage s LEFT JOIN blob b ON b.id = s.blob"
+		" WHERE s.id = ? AND s.nonce = ? AND s.published = 0");
+	struct slice id;
+	enum rc rc;
+
+	db_bind_u64(st, 1, w->id);
+	db_bind_u64(st, 2, w->nonce);
+	rc = db_step(st, ret_there, err);
+	if (rc != RC_OK || !*ret_there)
+		return rc;
+	id = db_column_slice(st, 0);
+	if (id.n == BLOB_ID_BYTES)
+		memcpy(ret_id->bytes, id.p, BLOB_ID_BYTES);
+	else
+		rc = err_set(err, RC_CORRUPT, "a stage without a file");
+	*ret_size = db_column_u64(st, 1);
+	*ret_sums = db_column_copy(st, 2, &w->arena);
+	db_done(st);
+	return rc;
+}
+
+static enum rc check_file(struct local *local, const struct blob_id *id, uint64_t size,
+	struct slice sums, struct err *err)
+{
+	struct blob_view v = BLOB_VIEW_CLOSED;
+	int fd;
+	enum rc rc = blobs_fd(local->blobs, id, &fd, err);
+
+	if (rc == RC_OK)
+		rc = blob_view_open(&v, fd, size, sums, err);
+	if (rc == RC_OK)
+		rc = blob_view_check_all(&v, err);
+	blob_view_close(&v);
+	return rc;
+}
+
+/* Every byte of the stage, before anybody can see it [OS-14]. A stage that is discarded meanwhile is not damaged, but gone: publishing says so. */
+static enum rc check_stage(struct publish_op *w, struct err *err)
+{
+	struct db_conn *conn = db_reader(w->local->db);
+	struct blob_id id;
+	struct slice sums;
+	uint64_t size;
+	bool there;
+	struct err later;
+	enum rc rc = find_file(w, conn, &id, &size, &sums, &there, err);
+
+	if (rc == RC_OK && there) {
+		rc = check_file(w->local, &id, size, sums, err);
+		if (rc == RC_CORRUPT &&
+			find_file(w, conn, &id, &size, &sums, &there, &later) == RC_OK && !there)
+			rc = RC_OK;
+	}
+	db_reader_return(w->local->db, conn);
+	damage_note_err(w->local->damage, rc, err,
+		&(struct damage_found){.kind = DAMAGE_STAGE,
+			.owner = w->id,
+			.bucket = w->bucket,
+			.key = w->key});
+	return rc;
+}
+
 enum rc store_publish(struct object_store *os, struct slice bucket, struct slice key,
 	struct slice staged, struct err *err)
 {
@@ -315,11 +383,16 @@ enum rc store_publish(struct object_store *os, struct slice bucket, struct slice
 		.bucket = bucket,
 		.key = key,
 	};
+	struct err why = {0};
 	enum rc rc;
 
 	if (!read_record(staged, &w.id, &w.nonce))
 		return err_set(err, RC_ABSENT, "not a record of a stage of this store");
-	rc = committer_run(w.local->committer, &w.op, err);
+	rc = check_stage(&w, &why);
+	if (rc == RC_OK)
+		rc = committer_run(w.local->committer, &w.op, &why);
+	if (rc != RC_OK && err)
+		*err = why;
 	if (rc == RC_OK) {
 		drops_run(&w.drops, w.local->blobs);
 		if (w.made_event)

@@ -121,9 +121,32 @@ static void read_last_error(struct arena *a, struct op_status *s)
 	s->error_text = arena_slice(a, slice_str(last.text));
 }
 
+static enum rc read_damage(struct local *local, struct db_conn *conn, struct arena *a,
+	struct op_status *s, struct err *err)
+{
+	struct damage_found *found;
+	size_t n = 0;
+	enum rc rc = damage_read(
+		local->damage, conn, a, OP_DAMAGE_MAX, &found, &n, &s->n_damaged, err);
+
+	if (rc != RC_OK)
+		return rc;
+	s->damage = arena_array(a, n, sizeof(*s->damage));
+	s->n_damage = n;
+	for (size_t i = 0; i < n; i++)
+		s->damage[i] = (struct op_damage){.kind = damage_kind_name(found[i].kind),
+			.id = found[i].owner,
+			.bucket = found[i].bucket,
+			.key = found[i].key,
+			.version = found[i].version,
+			.what = found[i].what,
+			.found_wall_ms = found[i].found_wall_ms};
+	return RC_OK;
+}
+
 /* *ret_to_keep: the distribution bucket when its total is not kept yet; then it is not in here either. */
-static enum rc read_tables(
-	const struct local_operator *o, struct op_status *s, uint64_t *ret_to_keep, struct err *err)
+static enum rc read_tables(const struct local_operator *o, struct arena *a, struct op_status *s,
+	uint64_t *ret_to_keep, struct err *err)
 {
 	struct db_conn *conn = db_reader(o->local->db);
 	enum rc rc;
@@ -136,15 +159,21 @@ static enum rc read_tables(
 		rc = read_waiting(conn, o, s, ret_to_keep, err);
 	if (rc == RC_OK)
 		rc = read_bundled(conn, o, s, err);
+	/* Of a damaged database the status says what it can: above all that it is damaged. */
+	damage_note_err(o->local->damage, rc, err,
+		&(struct damage_found){.kind = DAMAGE_DATABASE});
+	if (rc == RC_OK || rc == RC_CORRUPT)
+		rc = read_damage(o->local, conn, a, s, err);
 	db_read_end(conn);
 	db_reader_return(o->local->db, conn);
 	return rc;
 }
 
 static enum rc operator_status(
-	struct op_port *op, struct arena *a, struct op_status *ret_status, struct err *err)
+	struct op_port *op, struct arena *a, struct op_status *ret_status, struct err *ret_err)
 {
 	struct local_operator *o = operator_of(op);
+	struct err own, *err = ret_err ? ret_err : &own;
 	struct local *local = o->local;
 	struct op_status s = {
 		.version = o->version,
@@ -165,13 +194,13 @@ static enum rc operator_status(
 	s.queue_oldest_ms = queue.oldest_age_ms;
 	s.dead_letters = queue.dead;
 	read_last_error(a, &s);
-	rc = read_tables(o, &s, &to_keep, err);
+	rc = read_tables(o, a, &s, &to_keep, err);
 	if (rc == RC_OK && to_keep) {
 		/* once in a folder's life: a new distribution bucket */
 		rc = totals_keep_waiting(local->committer, to_keep, err);
 		s.received = s.bundled = s.bundles = 0;
 		if (rc == RC_OK)
-			rc = read_tables(o, &s, &to_keep, err);
+			rc = read_tables(o, a, &s, &to_keep, err);
 	}
 	if (rc == RC_OK)
 		*ret_status = s;
