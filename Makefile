@@ -1,5 +1,5 @@
 # Aliases; the work is in script/ and meson.build.
-.PHONY: all run check check-full bench bench-beside asan tsan fuzz format clean
+.PHONY: all run check check-full bench bench-beside asan tsan mutants fuzz format clean
 
 all:
 	script/install build
@@ -26,6 +26,9 @@ tsan: # and under ThreadSanitizer
 	script/install build
 	script/build build-tsan -Db_sanitize=thread -Db_lundef=false
 	meson test -C build-tsan --no-rebuild --print-errorlogs --timeout-multiplier 5
+mutants: # forty and more deliberate breakages: which of them do the tests find
+	script/install build
+	tests/mutants/run
 fuzz: # each parser under libFuzzer for a minute
 	script/install build fuzz
 	CC=clang script/build build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false

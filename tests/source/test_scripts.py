@@ -78,3 +78,8 @@ def test_tally_adds_stages_and_believes_no_bad_status(tmp_path):
     assert run("tally", "build:1:") == (1, "build: 0 passed, 1 failed\n0 passed, 1 failed\n")
     for status in (0, 4):
         assert run("tally", f"meson:0:{meson}", f"clients:{status}:{tmp_path / 'none.xml'}")[1].endswith("1 passed, 1 failed\n")
+
+
+def test_each_deliberate_breakage_still_applies():
+    done = subprocess.run([SCRIPT.parent / "tests/mutants/run", "--check"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
