@@ -17,8 +17,8 @@ static void note_peak(struct budget *b, uint64_t used)
 		;
 }
 
-/* Takes n when at least so many bytes are free afterwards. */
-static bool take_leaving(struct budget *b, uint64_t n, uint64_t free_bytes)
+/* Takes n when at least so many bytes are free afterwards, or nobody else uses any. */
+static bool take_leaving(struct budget *b, uint64_t holds, uint64_t n, uint64_t free_bytes)
 {
 	uint64_t used;
 
@@ -26,7 +26,8 @@ static bool take_leaving(struct budget *b, uint64_t n, uint64_t free_bytes)
 		return true;
 	used = atomic_load(&b->used);
 	do {
-		if (used > b->max || b->max - used < n || b->max - used - n < free_bytes) {
+		if (used > b->max || b->max - used < n ||
+			(b->max - used - n < free_bytes && used > holds)) {
 			atomic_fetch_add(&b->refused, 1);
 			return false;
 		}
@@ -37,12 +38,12 @@ static bool take_leaving(struct budget *b, uint64_t n, uint64_t free_bytes)
 
 bool budget_take(struct budget *b, uint64_t n)
 {
-	return take_leaving(b, n, 0);
+	return take_leaving(b, 0, n, 0);
 }
 
 bool budget_grow(struct budget *b, uint64_t holds, uint64_t n)
 {
-	return take_leaving(b, n, holds + n);
+	return take_leaving(b, holds, n, holds + n);
 }
 
 void budget_add(struct budget *b, uint64_t n)

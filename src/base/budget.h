@@ -26,7 +26,7 @@ void budget_init(struct budget *b, const char *name, uint64_t max);
 /* false: it does not fit, and nothing was taken. */
 bool budget_take(struct budget *b, uint64_t n);
 /* For what holds some bytes and wants n more: false when fewer bytes would then be free than it holds. So one that is large is
- * refused while small ones still get in, and many large ones together never use a share up.
+ * refused while small ones still get in, and many large ones together never use a share up. One that is alone may have it all.
  * (Choudhury and Hahne, "Dynamic queue length thresholds", 1998, with a factor of 1.) */
 bool budget_grow(struct budget *b, uint64_t holds, uint64_t n);
 /* Takes what cannot be refused. */

@@ -86,9 +86,9 @@ static void renew_tls(struct composition *c, const struct serve_options *o)
 		rc = compose_renew_tls(c, &tls, &err);
 	tls_files_release(&tls);
 	if (rc == RC_OK)
-		log_event(EV_TLS_RENEWED, LF_STR("certificate", o->tls_cert));
+		log_event(EV_TLS_RENEWED, LF_STR(certificate, o->tls_cert));
 	else
-		log_event(EV_TLS_KEPT, LF_STR("why", err.text));
+		log_event(EV_TLS_KEPT, LF_STR(cause, err.text));
 }
 
 static const char *wait_for_end(const sigset_t *set, bool hangup_is_end, struct composition *c,
@@ -153,7 +153,7 @@ static void announce(
 	if (isatty(STDOUT_FILENO))
 		say_what_next(o, key);
 	fflush(stdout);
-	log_event(EV_SERVE_READY, LF_STR("address", url), LF_STR("data", o->data));
+	log_event(EV_SERVE_READY, LF_STR(address, url), LF_STR(data, o->data));
 }
 
 static int complain(const struct err *err, enum rc rc)
@@ -194,7 +194,7 @@ static int serve(const struct serve_options *o, struct arena *a)
 		compose_bundle(c);
 		announce(host, port, o, &key);
 		log_event(EV_SERVE_STOPPING,
-			LF_STR("signal", wait_for_end(&signals, hangup_is_end, c, o)));
+			LF_STR(signal, wait_for_end(&signals, hangup_is_end, c, o)));
 		status = compose_failed(c) ? EXIT_FAILED : EXIT_OK;
 		promise_end(status);
 	} else {

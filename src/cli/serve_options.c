@@ -176,7 +176,7 @@ enum rc serve_inert_check(struct arena *a, struct err *err)
 
 static void say_inert(const char *setting, const char *why)
 {
-	log_event(EV_SETTING_INERT, LF_STR("setting", setting), LF_STR("why", why));
+	log_event(EV_SETTING_INERT, LF_STR(setting, setting), LF_STR(cause, why));
 }
 
 void serve_inert_announce(const struct command_line *line, const struct serve_options *o)

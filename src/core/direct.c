@@ -29,10 +29,10 @@ static enum rc keep_going(void *arg, struct err *err)
 		       : RC_OK;
 }
 
-static void failed(struct run *r, const struct s3_event_record *rec, const char *code)
+static void failed(struct run *r, struct slice key, const char *code, const char *cause)
 {
 	r->result->n_failed++;
-	log_event(EV_RECORD_FAILED, LF_SLICE("key", rec->object.key), LF_STR("code", code));
+	log_event(EV_RECORD_FAILED, LF_SLICE(key, key), LF_STR(code, code), LF_STR(cause, cause));
 }
 
 /* The record as a unit; NULL when it can never be bundled. */
@@ -47,11 +47,11 @@ static struct unit *unit_of(struct run *r, const struct s3_event_record *rec)
 		.has_size = rec->has_size,
 		.claim = CLAIM_MINE};
 	if (!slice_eq_str(rec->object.bucket, r->job->cfg->landing_bucket)) {
-		failed(r, rec, "wrong-bucket");
+		failed(r, rec->object.key, "wrong-bucket", "the record names another bucket");
 		return NULL;
 	}
 	if (member_name_of_key(&r->arena, rec->object.key, &u->name, &why) != RC_OK) {
-		failed(r, rec, why.code);
+		failed(r, rec->object.key, why.code, why.text);
 		return NULL;
 	}
 	return u;
@@ -87,22 +87,21 @@ static void take_all(struct run *r)
 		return;
 	r->result->by_bytes = true;
 	r->result->n_left += r->job->n - i;
-	log_event(EV_LIMIT_REACHED, LF_U64("objects", r->n), LF_U64("left", r->job->n - i),
-		LF_U64("limit_bytes", r->job->cfg->batch_max_bytes));
+	log_event(EV_LIMIT_REACHED, LF_U64(objects, r->n), LF_U64(remaining_records, r->job->n - i),
+		LF_U64(limit_bytes, r->job->cfg->batch_max_bytes));
 }
 
 static void count(struct run *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		const struct unit *u = r->units[i];
-		const struct s3_event_record rec = {.object = u->object};
 
 		if (u->fetch == FETCH_PACKED)
 			r->result->n_processed++;
 		else if (u->fetch == FETCH_OVER)
 			r->result->n_left++;
 		else
-			failed(r, &rec, unit_failure(u));
+			failed(r, u->object.key, unit_failure(u), u->why);
 	}
 }
 
@@ -117,9 +116,9 @@ static enum rc publish(struct run *r, struct lg_plan *plan, const struct bundle 
 		return rc;
 	snprintf(r->result->key, sizeof(r->result->key), SLICE_FMT, SLICE_ARG(plan->key));
 	r->result->bundle_bytes = b->size_bytes;
-	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE("bundle", plan->key),
-		LF_U64("objects", b->n_members), LF_U64("object_bytes", b->member_bytes),
-		LF_U64("bundle_bytes", b->size_bytes));
+	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE(bundle, plan->key),
+		LF_U64(objects, b->n_members), LF_U64(object_bytes, b->member_bytes),
+		LF_U64(bundle_bytes, b->size_bytes));
 	return RC_OK;
 }
 
@@ -167,7 +166,7 @@ enum rc direct_run(const struct direct_job *job, struct direct_result *ret, stru
 	if (rc == RC_OK)
 		count(&r);
 	if (ret->by_time)
-		log_event(EV_TIME_GUARD, LF_U64("left", ret->n_left));
+		log_event(EV_TIME_GUARD, LF_U64(remaining_records, ret->n_left));
 	name_set_release(&r.names);
 	arena_release(&r.arena);
 	return rc;

@@ -114,7 +114,7 @@ static enum pipeline_status troubled(
 {
 	p->stats.failures++;
 	p->resume_boot_ms = now_boot_ms(p) + retry_delay_ms(&p->cfg, n_failures);
-	log_event(EV_STEP_FAILED, LF_STR("step", what), LF_STR("reason", err->text));
+	log_event(EV_STEP_FAILED, LF_STR(step, what), LF_STR(cause, err->text));
 	return PIPELINE_TROUBLED;
 }
 
@@ -159,8 +159,8 @@ static enum pipeline_status run_batch(struct pipeline *p, struct err *err)
 
 	assert(n > 0);
 	if (by_bytes)
-		log_event(EV_LIMIT_REACHED, LF_U64("objects", n),
-			LF_U64("limit_bytes", p->cfg.batch_max_bytes));
+		log_event(EV_LIMIT_REACHED, LF_U64(objects, n),
+			LF_U64(limit_bytes, p->cfg.batch_max_bytes));
 	p->drained = false;
 	rc = round_run(&p->round, units, n, err);
 	arena_release(&a);

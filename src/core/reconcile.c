@@ -158,10 +158,10 @@ static void make_pass(struct reconcile *r)
 	if (rc == RC_OK && idle)
 		rc = look_through(&l, &err);
 	if (rc != RC_OK)
-		log_event(EV_RECONCILE_FAILED, LF_STR("error", err.text));
+		log_event(EV_RECONCILE_FAILED, LF_STR(cause, err.text));
 	if (l.n_sent || l.n_without_version)
-		log_event(EV_RECONCILED, LF_U64("versions", l.n_seen), LF_U64("found", l.n_sent),
-			LF_U64("without_version", l.n_without_version));
+		log_event(EV_RECONCILED, LF_U64(seen_versions, l.n_seen), LF_U64(queued_versions, l.n_sent),
+			LF_U64(unversioned_objects, l.n_without_version));
 }
 
 /* Until the time has come or the end. */

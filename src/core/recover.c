@@ -8,8 +8,8 @@
 
 static void log_recovered(const struct lg_plan *plan)
 {
-	log_event(EV_PLAN_RECOVERED, LF_SLICE("bundle", plan->key), LF_SLICE("owner", plan->owner),
-		LF_STR("state", plan_state_name(plan->state)));
+	log_event(EV_PLAN_RECOVERED, LF_SLICE(bundle, plan->key), LF_SLICE(owner, plan->owner),
+		LF_STR(state, plan_state_name(plan->state)));
 }
 
 static enum rc undo_open(
@@ -66,7 +66,7 @@ static enum rc finish_sealed(struct recover_context *c, struct lg_plan *plan, st
 		log_recovered(plan);
 	} else if (rc == RC_ABSENT || (rc == RC_CORRUPT && err_is(err, ERR_DAMAGED))) {
 		log_event(
-			EV_PLAN_STUCK, LF_SLICE("bundle", plan->key), LF_STR("reason", err->text));
+			EV_PLAN_STUCK, LF_SLICE(bundle, plan->key), LF_STR(cause, err->text));
 		rc = undo_sealed(c, plan, err);
 	}
 	return rc == RC_CONFLICT ? RC_OK : rc;

@@ -63,7 +63,7 @@ static enum rc give_up(struct round *r, const char *why)
 			slice_str(r->c->cfg->archive_bucket), &later);
 	}
 	if (why)
-		log_event(EV_PLAN_ABORTED, LF_SLICE("bundle", r->plan.key), LF_STR("reason", why));
+		log_event(EV_PLAN_ABORTED, LF_SLICE(bundle, r->plan.key), LF_STR(cause, why));
 	return rc == RC_FATAL ? RC_FATAL : RC_OK;
 }
 
@@ -165,10 +165,10 @@ static void settle_damaged(struct round *r)
 
 static void log_bundle(const struct round *r)
 {
-	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE("bundle", r->plan.key),
-		LF_U64("objects", r->bundle.n_members),
-		LF_U64("object_bytes", r->bundle.member_bytes),
-		LF_U64("bundle_bytes", r->bundle.size_bytes));
+	log_event(EV_BUNDLE_PUBLISHED, LF_SLICE(bundle, r->plan.key),
+		LF_U64(objects, r->bundle.n_members),
+		LF_U64(object_bytes, r->bundle.member_bytes),
+		LF_U64(bundle_bytes, r->bundle.size_bytes));
 }
 
 static void count_bundle(struct round *r)
@@ -203,8 +203,8 @@ static enum rc commit(struct round *r, struct err *err)
 	plan_moved(&r->plan, PLAN_SEALED);
 	rc = publish_plan(ports->distribution, ports->ledger, ports->clock, &r->plan, err);
 	if (rc == RC_REFUSED || rc == RC_CORRUPT || rc == RC_ABSENT)
-		log_event(EV_PLAN_STUCK, LF_SLICE("bundle", r->plan.key),
-			LF_STR("reason", err->text));
+		log_event(EV_PLAN_STUCK, LF_SLICE(bundle, r->plan.key),
+			LF_STR(cause, err->text));
 	r->published = rc == RC_OK;
 	if (r->published)
 		count_bundle(r);

@@ -3,8 +3,8 @@
 
 static void send_back(struct round *r, struct unit *u, const struct verdict *v)
 {
-	log_event(EV_MESSAGE_RETURNED, LF_SLICE("key", u->object.key),
-		LF_U64("delay_ms", v->delay_ms), LF_STR("why", u->why));
+	log_event(EV_MESSAGE_RETURNED, LF_SLICE(key, u->object.key),
+		LF_U64(delay_ms, v->delay_ms), LF_STR(cause, u->why));
 	hand_decide(r->c->hand, u, v);
 }
 
@@ -88,8 +88,8 @@ static void decide_mine(struct round *r, struct unit *u)
 
 	if (u->code[0]) {
 		r->c->stats->rejected++;
-		log_event(EV_OBJECT_REJECTED, LF_SLICE("key", u->object.key),
-			LF_STR("code", u->code));
+		log_event(EV_OBJECT_REJECTED, LF_SLICE(key, u->object.key),
+			LF_STR(code, u->code), LF_STR(cause, u->why));
 		reject_verdict(r, u);
 	} else if (u->fetch == FETCH_PACKED && r->published) {
 		hand_decide(r->c->hand, u, &shipped);
@@ -150,8 +150,8 @@ static void log_unread(const struct round *r)
 		n++;
 	}
 	if (first)
-		log_event(EV_OBJECTS_UNREAD, LF_U64("objects", n),
-			LF_SLICE("key", first->object.key), LF_STR("why", first->why));
+		log_event(EV_OBJECTS_UNREAD, LF_U64(objects, n),
+			LF_SLICE(key, first->object.key), LF_STR(cause, first->why));
 }
 
 void round_decide_all(struct round *r)

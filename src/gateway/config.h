@@ -21,6 +21,17 @@
 #define GATEWAY_OBJECT_MAX_BYTES (5ull << 30)
 /* Of the names and values of x-amz-meta-* together. */
 #define GATEWAY_METADATA_MAX_BYTES 2048
+/* Connections taken beyond connections_max for the moment that ending others takes. */
+#define GATEWAY_CONNECTIONS_SLACK 64
+/* What one connection takes at most: 64 KiB of the HTTP library, its struct, a small request; with TLS a session and its buffers
+ * besides. Measured with 1,000 connections that have been served and then have sent half a request: 70 KiB; 8 KiB are for a small answer. */
+#define GATEWAY_CONNECTION_BYTES (78u << 10)
+#define GATEWAY_TLS_BYTES (14u << 10)
+
+static inline uint64_t gateway_connection_bytes(bool has_tls)
+{
+	return GATEWAY_CONNECTION_BYTES + (has_tls ? GATEWAY_TLS_BYTES : 0);
+}
 
 /* Who may ask: the secret and role of an access key, copied; false when it is unknown. Called on
  * server threads, must not block. What each role may do: roles.h. */
@@ -35,8 +46,10 @@ struct gateway_metrics {
 	void *arg;
 };
 
-/* What is shown of the process's memory; no shares: nothing is. Borrowed. */
+/* The process's memory, as far as it is used or shown here. Borrowed; each may be NULL or 0. */
 struct gateway_memory {
+	struct budget *connections; /* gateway_connection_bytes each, only counted: connections_max is the limit */
+	struct budget *requests;    /* documents and answers: http/charge.h */
 	uint64_t ceiling_bytes;
 	const struct budget *shares;
 	size_t n_shares;

@@ -175,11 +175,11 @@ void alarms_observe(struct alarms *a, const struct alarm_reading *reading)
 	pthread_mutex_unlock(&a->lock);
 	for (enum alarm_id id = 0; id < ALARM_COUNT; id++) {
 		if (changes[id] > 0)
-			log_event(EV_ALARM_RAISED, LF_STR("alarm", rules[id].name),
-				LF_STR("severity", alarm_severity_name(rules[id].severity)),
-				LF_STR("why", texts[id]));
+			log_event(EV_ALARM_RAISED, LF_STR(alarm, rules[id].name),
+				LF_STR(severity, alarm_severity_name(rules[id].severity)),
+				LF_STR(cause, texts[id]));
 		else if (changes[id] < 0)
-			log_event(EV_ALARM_CLEARED, LF_STR("alarm", rules[id].name));
+			log_event(EV_ALARM_CLEARED, LF_STR(alarm, rules[id].name));
 	}
 }
 

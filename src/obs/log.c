@@ -11,6 +11,7 @@
 #define LINE_MAX_BYTES 8192
 #define ALL_PPM 1000000u
 #define FIELDS_MAX 16
+#define TEXT_MAX 1024 /* bytes of one text that a line shows */
 
 static const struct {
 	enum log_level level;
@@ -18,6 +19,15 @@ static const struct {
 } events[] = {
 #define X(id, level, name, meaning) [id] = {level, name, meaning},
 #include "obs/log_events.h"
+#undef X
+};
+
+static const struct {
+	enum { TEXT, NUMBER } kind;
+	const char *name;
+} field_list[] = {
+#define X(kind, name, meaning) [LOG_##kind##_##name] = {kind, #name},
+#include "obs/log_fields.h"
 #undef X
 };
 
@@ -117,6 +127,15 @@ static bool is_chosen(enum log_event ev, uint64_t *ret_left_out)
 	return is_chosen;
 }
 
+static void add_value(struct buf *line, const struct log_field *f)
+{
+	if (field_list[f->id].kind == TEXT)
+		json_add_string(
+			line, slice_of(f->str.p, f->str.n > TEXT_MAX ? TEXT_MAX : f->str.n));
+	else
+		buf_addf(line, "%llu", (unsigned long long)f->u64);
+}
+
 static void add_json(struct buf *line, enum log_event ev, const struct log_field *f)
 {
 	buf_add_str(line, "{\"time\":\"");
@@ -129,13 +148,9 @@ static void add_json(struct buf *line, enum log_event ev, const struct log_field
 		buf_add_str(line, ",\"service\":");
 		json_add_string(line, slice_str(service));
 	}
-	for (; f->name; f++) {
-		buf_addf(line, ",\"%s\":", f->name);
-		if (f->kind == LOG_FIELD_STR)
-			json_add_string(
-				line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
-		else
-			buf_addf(line, "%llu", (unsigned long long)f->u64);
+	for (; f->id; f++) {
+		buf_addf(line, ",\"%s\":", field_list[f->id].name);
+		add_value(line, f);
 	}
 	buf_add_str(line, "}\n");
 }
@@ -144,13 +159,9 @@ static void add_text(struct buf *line, enum log_event ev, const struct log_field
 {
 	add_time(line);
 	buf_addf(line, " %-8s %s", level_names[events[ev].level], events[ev].name);
-	for (; f->name; f++) {
-		buf_addf(line, " %s=", f->name);
-		if (f->kind == LOG_FIELD_STR)
-			json_add_string(
-				line, slice_of(f->str.p, f->str.n > 1024 ? 1024 : f->str.n));
-		else
-			buf_addf(line, "%llu", (unsigned long long)f->u64);
+	for (; f->id; f++) {
+		buf_addf(line, " %s=", field_list[f->id].name);
+		add_value(line, f);
 	}
 	buf_add_char(line, '\n');
 }
@@ -164,9 +175,8 @@ static void remember(enum log_event ev, const struct log_field *f)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	for (; f->name; f++)
-		if (f->kind == LOG_FIELD_STR &&
-			(strcmp(f->name, "error") == 0 || strcmp(f->name, "why") == 0))
+	for (; f->id; f++)
+		if (f->id == LOG_TEXT_cause)
 			text = f->str;
 	pthread_mutex_lock(&last_lock);
 	last.wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
@@ -245,9 +255,9 @@ void log_write(enum log_event ev, const struct log_field *fields)
 	if (events[ev].level < least || !is_chosen(ev, &left_out))
 		return;
 	if (left_out) {
-		for (; n < FIELDS_MAX && fields[n].name; n++)
+		for (; n < FIELDS_MAX && fields[n].id; n++)
 			more[n] = fields[n];
-		more[n] = LF_U64("left_out", left_out);
+		more[n] = LF_U64(left_out, left_out);
 		fields = more;
 	}
 	write_line(ev, fields);

@@ -19,22 +19,32 @@ enum log_event {
 	LOG_EVENT_COUNT
 };
 
-struct log_field {
-	const char *name;
-	enum { LOG_FIELD_STR, LOG_FIELD_U64, LOG_FIELD_MS } kind;
-	struct slice str;
-	uint64_t u64;
+/* The fields that lines may have: LOG_TEXT_x for texts, LOG_NUMBER_x for numbers, x as obs/log_fields.h declares it. */
+enum log_field_id {
+	LOG_FIELDS_END,
+#define X(kind, name, meaning) LOG_##kind##_##name,
+#include "obs/log_fields.h"
+#undef X
+	LOG_FIELD_COUNT
 };
 
-#define LF_STR(name_, cstr) ((struct log_field){name_, LOG_FIELD_STR, slice_str(cstr), 0})
-#define LF_SLICE(name_, s) ((struct log_field){name_, LOG_FIELD_STR, (s), 0})
-#define LF_U64(name_, v) ((struct log_field){name_, LOG_FIELD_U64, {0}, (uint64_t)(v)})
+struct log_field {
+	enum log_field_id id;
+	struct slice str; /* of a text */
+	uint64_t u64;     /* of a number */
+};
 
-/* log_event(EV_SERVE_READY, LF_STR("address", a), LF_U64("port", p)); */
+/* A field by its name in obs/log_fields.h, without quotes: LF_STR(cause, err.text). Any other name does not compile, nor does a
+ * number where a text is declared. */
+#define LF_STR(name_, cstr) ((struct log_field){LOG_TEXT_##name_, slice_str(cstr), 0})
+#define LF_SLICE(name_, s) ((struct log_field){LOG_TEXT_##name_, (s), 0})
+#define LF_U64(name_, v) ((struct log_field){LOG_NUMBER_##name_, {0}, (uint64_t)(v)})
+
+/* log_event(EV_SERVE_READY, LF_STR(address, url), LF_STR(data, folder)); */
 #define log_event(ev, ...)                                                                        \
 	log_write(ev, (struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 
-/* fields end with one whose name is NULL. */
+/* fields end with one whose id is LOG_FIELDS_END. */
 void log_write(enum log_event ev, const struct log_field *fields);
 
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
@@ -62,7 +72,7 @@ void log_sample_errors(uint32_t millionths);
 struct log_last {
 	uint64_t wall_ms;
 	const char *event; /* its name */
-	char text[512];    /* its field "error" or "why", else its meaning; cut */
+	char text[512];    /* its field "cause", else its meaning; cut off */
 };
 bool log_last_error(struct log_last *ret_last); /* false: there was none */
 /* DEBUG, INFO, WARNING, ERROR, CRITICAL, any case. */

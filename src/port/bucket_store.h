@@ -234,6 +234,7 @@ struct bs_put {
 };
 struct bs_reader {
 	const struct bucket_store_ops *ops;
+	size_t memory_bytes; /* that it holds until it is closed: a small body, the list of a large one's parts */
 };
 
 /* One-line dispatch. */

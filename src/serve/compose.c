@@ -24,6 +24,8 @@
 #include "serve/watch.h"
 #include "wire/uri.h"
 
+#define CONNECTIONS_MAX 10000 /* what one process is for, however much memory it has */
+
 struct composition {
 	const struct serve_options *options;
 	struct memory memory;
@@ -165,9 +167,9 @@ static void start_retention(struct composition *c)
 	};
 
 	if (o->ledger_retention_ms && o->ledger_retention_ms < SERVE_LEDGER_SAFE_MS)
-		log_event(EV_CONFIG_RISK, LF_STR("setting", "ledger-retention"),
-			LF_U64("days", o->ledger_retention_ms / 86400000),
-			LF_STR("risk",
+		log_event(EV_CONFIG_RISK, LF_STR(setting, "ledger-retention"),
+			LF_U64(retention_days, o->ledger_retention_ms / 86400000),
+			LF_STR(cause,
 				"below 45 days an event that comes late can ship its object a "
 				"second time"));
 	c->retention = local_retention_start(c->local, &config);
@@ -287,6 +289,15 @@ static bool find_key(void *arg, const char *access_key, struct key_grant *ret_gr
 	return true;
 }
 
+/* As many as the share has room for, those that are taken for a moment while others are being ended included. */
+static unsigned memory_connections(const struct memory *m, bool has_tls)
+{
+	uint64_t n = m->shares[MEMORY_CONNECTIONS].max / gateway_connection_bytes(has_tls);
+
+	n = n > GATEWAY_CONNECTIONS_SLACK ? n - GATEWAY_CONNECTIONS_SLACK : 1;
+	return (unsigned)(n < CONNECTIONS_MAX ? n : CONNECTIONS_MAX);
+}
+
 static enum rc fill_metrics(void *arg, struct metrics *m, struct err *err)
 {
 	struct composition *c = arg;
@@ -305,7 +316,10 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 		.invoker = c->function,
 		.queue = local_event_queue(c->local),
 		.events_token = c->options->events_token,
-		.memory = {.ceiling_bytes = c->memory.ceiling_bytes,
+		.connections_max = memory_connections(&c->memory, tls != NULL),
+		.memory = {.connections = &c->memory.shares[MEMORY_CONNECTIONS],
+			.requests = &c->memory.shares[MEMORY_REQUESTS],
+			.ceiling_bytes = c->memory.ceiling_bytes,
 			.shares = c->memory.shares,
 			.n_shares = MEMORY_SHARES},
 		.metrics = {fill_metrics, c},
@@ -348,7 +362,7 @@ static void *bundler_thread(void *arg)
 		atomic_store(&c->is_recovered, true);
 	} while (status != PIPELINE_STOPPED && status != PIPELINE_FATAL);
 	if (status == PIPELINE_FATAL) {
-		log_event(EV_BUNDLING_ENDED, LF_STR("why", err.text));
+		log_event(EV_BUNDLING_ENDED, LF_STR(cause, err.text));
 		atomic_store(&c->has_failed, true);
 		kill(getpid(), SIGTERM);
 	}

@@ -182,9 +182,9 @@ static void answer_direct(struct call *c, const struct direct_result *res)
 {
 	struct buf *out = &c->answer->payload;
 
-	log_event(EV_INVOCATION_ENDED, LF_U64("processed_records", res->n_processed),
-		LF_U64("failed_records", res->n_failed), LF_U64("remaining_records", res->n_left),
-		LF_STR("bundle", res->key));
+	log_event(EV_INVOCATION_ENDED, LF_U64(processed_records, res->n_processed),
+		LF_U64(failed_records, res->n_failed), LF_U64(remaining_records, res->n_left),
+		LF_STR(bundle, res->key));
 	buf_addf(out,
 		"{\"processed_records\":%zu,\"failed_records\":%zu,\"remaining_records\":%zu,"
 		"\"limit_reached\":%s,\"time_guard\":%s,\"bundle\":",
@@ -256,8 +256,8 @@ static void answer_messages(struct call *c, const struct message_in *messages, s
 		buf_add_char(out, '}');
 	}
 	buf_add_str(out, "]}");
-	log_event(EV_INVOCATION_ENDED, LF_U64("processed_records", n - n_back),
-		LF_U64("remaining_records", n_back));
+	log_event(EV_INVOCATION_ENDED, LF_U64(processed_records, n - n_back),
+		LF_U64(remaining_records, n_back));
 }
 
 static void run_messages(struct call *c, const json_t *list)

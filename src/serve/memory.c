@@ -10,18 +10,18 @@ static const struct {
 	const char *name;
 	unsigned percent; /* of what the program leaves */
 } division[MEMORY_SHARES] = {
-	/* 64 KiB each for the HTTP library and some for TLS: 1,000 connections with the default. The longest idle one makes room. */
-	[MEMORY_CONNECTIONS] = {"connections", 32},
+	/* 78 KiB each, 92 with TLS: 1,000 connections with the default, 860 with TLS. Full: the longest idle one makes room. */
+	[MEMORY_CONNECTIONS] = {"connections", 38},
 	/* Documents on their way in (XML, JSON) with what is read out of them, answers on their way out. Full: 503 SlowDown. */
-	[MEMORY_REQUESTS] = {"requests", 14},
+	[MEMORY_REQUESTS] = {"requests", 11},
 	/* Bodies of objects up to 128 KiB until they are in their row. Full: the next goes to a file at once. */
-	[MEMORY_BODIES] = {"bodies", 8},
+	[MEMORY_BODIES] = {"bodies", 7},
 	/* Messages in hand and what their plans need: 50,000 objects with keys of 50 bytes. Full: the batch closes early. */
 	[MEMORY_MESSAGES] = {"messages", 28},
 	/* Blocks being compressed, objects being fetched from another store. Full: fewer at a time. */
 	[MEMORY_BUNDLES] = {"bundles", 8},
 	/* SQLite's pages. Full: a page is read again instead of kept. */
-	[MEMORY_DATABASE] = {"database", 10},
+	[MEMORY_DATABASE] = {"database", 8},
 };
 
 enum rc memory_divide(struct memory *m, uint64_t ceiling_bytes, struct err *err)

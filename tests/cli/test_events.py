@@ -261,7 +261,7 @@ def test_a_short_ledger_is_honoured_with_a_warning(tmp_path):
     try:
         short.json("status")
         line = json.loads([x for x in short.server.log_tail().splitlines() if "config-risk" in x][0])
-        assert line["level"] == "WARNING" and line["setting"] == "ledger-retention" and line["days"] == 5
+        assert line["level"] == "WARNING" and line["setting"] == "ledger-retention" and line["retention_days"] == 5
     finally:
         short.stop()
 

@@ -172,7 +172,7 @@ def test_a_store_that_gives_more_than_a_page(tmp_path, store):
     world = World(tmp_path / "s", store, "many", "--reconcile-interval", "1s", "--reconcile-after", "0s",
                   "--ledger-retention", "0s", "--batch-window", "60s")  # however old they are; and nothing is bundled meanwhile
     try:
-        world.baler.wait(lambda: '"found":2500' in world.baler.server.log_tail(), 60)
+        world.baler.wait(lambda: '"queued_versions":2500' in world.baler.server.log_tail(), 60)
     finally:
         store.door.versions = None
         world.baler.stop()

@@ -97,7 +97,7 @@ def test_what_has_no_effect_here_is_said_once(tmp_path, monkeypatch):
         said = lines(baler, "setting-without-effect")
     assert [(line["level"], line["setting"]) for line in said] == [
         ("WARNING", "IDEMPOTENCY_TABLE_NAME"), ("WARNING", "SPOOL_FILE_MAX_SIZE_MB"), ("WARNING", "landing-retries")]
-    assert all(line["why"] for line in said)
+    assert all(line["cause"] for line in said)
 
 
 def test_retention_of_another_store_is_said_to_be_none(tmp_path, monkeypatch):

@@ -126,11 +126,20 @@ static void unname_locked(const char *path)
 			disk->names[i--] = disk->names[--disk->n_names];
 }
 
-static bool is_folder(int fd)
+/* What a descriptor that was just opened stands for. */
+static struct disk_fd describe_locked(int fd, const char *name)
 {
+	struct disk_fd d = {.is_ours = true};
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	if (fstat(fd, &st) != 0)
+		abort();
+	d.is_folder = S_ISDIR(st.st_mode);
+	d.device = st.st_dev;
+	d.inode = st.st_ino;
+	d.file = d.is_folder ? 0 : file_of_locked(name);
+	snprintf(d.path, sizeof(d.path), "%s", name);
+	return d;
 }
 
 static int open_at(int folder, const char *path, int flags, mode_t mode)
@@ -151,9 +160,7 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 	if (fd >= 0 && fd < DISK_FDS_MAX) {
 		struct disk_fd *d = &disk->fds[fd];
 
-		*d = (struct disk_fd){.is_ours = true, .is_folder = is_folder(fd)};
-		d->file = d->is_folder ? 0 : file_of_locked(name);
-		snprintf(d->path, sizeof(d->path), "%s", name);
+		*d = describe_locked(fd, name);
 		if (flags & O_TRUNC && !is_new)
 			note_locked(DISK_TRUNCATE, d->file, NULL);
 	}
@@ -195,20 +202,48 @@ int openat64(int folder, const char *path, int flags, ...)
 	OPEN_BODY(folder);
 }
 
-static struct disk_fd *fd_of(int fd)
+/*
+ * What is known of a descriptor, or NULL: not of this folder. libc closes some descriptors without calling close, and gives their
+ * numbers to sockets and pipes, so the file that the number stands for now is compared with the file that was opened.
+ */
+static struct disk_fd *fd_of_locked(int fd)
 {
-	return disk && disk->active && fd >= 0 && fd < DISK_FDS_MAX && disk->fds[fd].is_ours
-		       ? &disk->fds[fd]
-		       : NULL;
+	struct disk_fd *d = fd >= 0 && fd < DISK_FDS_MAX ? &disk->fds[fd] : NULL;
+	struct stat st;
+
+	if (!d || !d->is_ours)
+		return NULL;
+	if (fstat(fd, &st) == 0 && st.st_dev == d->device && st.st_ino == d->inode)
+		return d;
+	d->is_ours = false;
+	return NULL;
+}
+
+/* As fd_of_locked, with the lock taken when there is something: the caller unlocks. A call that returns NULL holds nothing. */
+static struct disk_fd *lock_fd_of(int fd)
+{
+	struct disk_fd *d;
+
+	if (!disk || !disk->active)
+		return NULL;
+	pthread_mutex_lock(&disk->lock);
+	d = fd_of_locked(fd);
+	if (!d)
+		pthread_mutex_unlock(&disk->lock);
+	return d;
 }
 
 int close(int fd)
 {
-	struct disk_fd *d = fd_of(fd);
+	struct disk_fd *d = lock_fd_of(fd);
+	int rc;
 
-	if (d)
-		d->is_ours = false;
-	return (int)syscall(SYS_close, fd);
+	if (!d)
+		return (int)syscall(SYS_close, fd);
+	d->is_ours = false;
+	rc = (int)syscall(SYS_close, fd);
+	pthread_mutex_unlock(&disk->lock);
+	return rc;
 }
 
 static void strike_locked(const struct disk_fd *d)
@@ -219,12 +254,11 @@ static void strike_locked(const struct disk_fd *d)
 
 static int sync_fd(int fd)
 {
-	struct disk_fd *d = fd_of(fd);
+	struct disk_fd *d = lock_fd_of(fd);
 	bool fails;
 
 	if (!d)
 		return 0; /* nothing outside is worth waiting for in a test */
-	pthread_mutex_lock(&disk->lock);
 	fails = ++disk->n_syncs == disk->at &&
 		(disk->fault == DISK_SYNC_EIO || disk->fault == DISK_SYNC_ENOSPC);
 	if (fails)
@@ -285,14 +319,13 @@ static void note_write_locked(const struct disk_fd *d, const void *p, size_t n, 
 
 static ssize_t write_at(int fd, const void *p, size_t n, off_t at)
 {
-	struct disk_fd *d = fd_of(fd);
+	struct disk_fd *d = lock_fd_of(fd);
 	bool in_order = at < 0;
 	ssize_t put;
 
 	if (!d)
 		return in_order ? syscall(SYS_write, fd, p, n)
 				: syscall(SYS_pwrite64, fd, p, n, at);
-	pthread_mutex_lock(&disk->lock);
 	n = weigh_write_locked(d, n);
 	if (n && in_order)
 		at = (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
@@ -322,13 +355,12 @@ ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 
 int ftruncate(int fd, off_t size)
 {
-	struct disk_fd *d = fd_of(fd);
+	struct disk_fd *d = lock_fd_of(fd);
 	struct disk_event *e;
 	int rc;
 
 	if (!d)
 		return (int)syscall(SYS_ftruncate, fd, size);
-	pthread_mutex_lock(&disk->lock);
 	rc = (int)syscall(SYS_ftruncate, fd, size);
 	e = rc == 0 ? note_locked(DISK_TRUNCATE, d->file, NULL) : NULL;
 	if (e)

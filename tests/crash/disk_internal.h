@@ -3,6 +3,7 @@
 #define BALER_TESTS_CRASH_DISK_INTERNAL_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "disk.h"
 
@@ -37,6 +38,8 @@ struct disk_name {
 
 struct disk_fd {
 	bool is_ours, is_folder;
+	dev_t device; /* with inode: which file, because numbers of descriptors are used again */
+	ino_t inode;
 	unsigned file;
 	char path[DISK_PATH_MAX];
 };

@@ -53,6 +53,8 @@ static void large_ones_leave_room_for_small_ones(void **state)
 	assert_in_range(budget_room(&b), 5000, 20000);
 	assert_true(budget_grow(&b, 0, 1000));
 	assert_false(budget_grow(&b, 0, 100000));
+	budget_give(&b, sum + 1000);
+	assert_true(budget_grow(&b, 0, 1000000)); /* alone */
 }
 
 static void without_a_budget_everything_is_granted(void **state)

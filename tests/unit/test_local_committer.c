@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "adapter/local/engine/committer.h"
 #include "base/file.h"
@@ -35,6 +34,7 @@ static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
 static unsigned n_done;                  /* under lock */
 static struct test_op *done_order[4096]; /* under lock */
 static bool gate_shut;                   /* under lock: applies wait */
+static unsigned n_at_gate;               /* under lock: applies that wait */
 
 static enum rc test_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
 {
@@ -43,8 +43,11 @@ static enum rc test_apply(struct commit_op *op, struct db_conn *conn, struct err
 	enum rc rc;
 
 	pthread_mutex_lock(&lock);
+	n_at_gate++;
+	pthread_cond_broadcast(&change);
 	while (gate_shut)
 		pthread_cond_wait(&change, &lock);
+	n_at_gate--;
 	pthread_mutex_unlock(&lock);
 	t->applied++;
 	t->seq = committer_next_seq(t->f->committer);
@@ -134,7 +137,16 @@ static struct test_op *ops_new(struct fixture *f, unsigned n)
 	return ops;
 }
 
-/* All in one group: the first holds the thread until the others wait. */
+/* Returns once the committer's thread has taken an operation and stands at the gate with it. */
+static void wait_at_gate(void)
+{
+	pthread_mutex_lock(&lock);
+	while (n_at_gate == 0)
+		pthread_cond_wait(&change, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+/* All in one group: the first operation holds the committer's thread until the others wait. */
 static void run_together(struct fixture *f, struct test_op *ops, unsigned n)
 {
 	struct test_op *first = ops_new(f, 1);
@@ -142,7 +154,7 @@ static void run_together(struct fixture *f, struct test_op *ops, unsigned n)
 	snprintf(first->name, sizeof(first->name), "first");
 	set_gate(true);
 	committer_submit(f->committer, &first->op);
-	usleep(20000); /* the thread has taken first alone */
+	wait_at_gate(); /* the thread has taken the first operation alone */
 	for (unsigned i = 0; i < n; i++)
 		committer_submit(f->committer, &ops[i].op);
 	set_gate(false);

@@ -61,8 +61,8 @@ static bool is_confirmation(struct slice body)
 	url = json_member_str(root, "SubscribeURL");
 	yes = slice_eq_str(json_member_str(root, "Type"), "SubscriptionConfirmation") && url.n;
 	if (yes)
-		log_event(EV_EVENTS_CONFIRM, LF_SLICE("topic", json_member_str(root, "TopicArn")),
-			LF_SLICE("url", url));
+		log_event(EV_EVENTS_CONFIRM, LF_SLICE(topic, json_member_str(root, "TopicArn")),
+			LF_SLICE(url, url));
 	json_decref(root);
 	return yes;
 }

@@ -20,8 +20,9 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "gateway/config.h"
 
-#define CONNECTIONS_SLACK 64
+#define CONNECTIONS_SLACK GATEWAY_CONNECTIONS_SLACK
 #define CONNECTION_RATE_MIN_BYTES 256
 #define CONNECTION_SILENCE_MS 5000
 

@@ -73,6 +73,7 @@ struct reply {
 	struct bs_reader *reader;             /* owned; the body when has_stream */
 	bool has_stream;                      /* length bytes of reader from offset */
 	uint64_t offset, length;
+	size_t block; /* has_stream: bytes read at a time; charge.h chose it */
 	bool close; /* the connection cannot be used again */
 	struct {
 		const char *name;
@@ -110,6 +111,7 @@ struct request {
 	uint64_t taken;   /* the server's: bytes of the body as they came */
 	enum request_phase phase;
 	struct arena arena;
+	uint64_t charged; /* bytes of the share of all requests: charge.h */
 	char id[REQUEST_ID_BYTES + 1];
 	uint64_t now_wall_ms; /* when it began */
 

@@ -22,6 +22,12 @@ void reply_release(struct reply *reply)
 	reply->reader = NULL;
 }
 
+void reply_drop(struct request *r)
+{
+	reply_release(&r->reply);
+	buf_release(&r->body.document);
+}
+
 void reply_header_str(struct request *r, const char *name, const char *value)
 {
 	struct reply_header *h = arena_alloc(&r->arena, sizeof(*h));
@@ -89,9 +95,9 @@ static void end(struct request *r, unsigned status)
 	reply_header_str(r, "x-amz-id-2", r->service->host_id);
 	reply_header_str(r, "Server", "baler");
 	if (log_enabled(LOG_DEBUG))
-		log_event(EV_REQUEST, LF_STR("request", r->id), LF_SLICE("method", r->method_text),
-			LF_SLICE("bucket", r->bucket), LF_SLICE("key", r->key),
-			LF_U64("status", status));
+		log_event(EV_REQUEST, LF_STR(request, r->id), LF_SLICE(method, r->method_text),
+			LF_SLICE(bucket, r->bucket), LF_SLICE(key, r->key),
+			LF_U64(status, status));
 	if (status >= 500) {
 		atomic_fetch_add(&r->service->n_failures, 1);
 		r->reply.close |= status == 503 && atomic_load(&r->service->stopping);
@@ -136,9 +142,9 @@ enum rc reply_json(struct request *r, unsigned status)
 void reply_log_failure(const struct request *r, const struct err *err)
 {
 	log_event(err_is(err, "ENOSPC") || err_is(err, "EDQUOT") ? EV_DISK_FULL : EV_REQUEST_FAILED,
-		LF_STR("request", r->id), LF_SLICE("method", r->method_text),
-		LF_SLICE("bucket", r->bucket), LF_SLICE("key", r->key),
-		LF_U64("status", r->reply.status), LF_STR("error", err->text));
+		LF_STR(request, r->id), LF_SLICE(method, r->method_text),
+		LF_SLICE(bucket, r->bucket), LF_SLICE(key, r->key),
+		LF_U64(status, r->reply.status), LF_STR(cause, err->text));
 }
 
 /* What was to be the answer is none any more; headers added so far (delete markers, versions)

@@ -8,6 +8,8 @@
 
 void reply_init(struct reply *reply);
 void reply_release(struct reply *reply);
+/* Frees what was to be the answer's body, and the document that came with the request. */
+void reply_drop(struct request *r);
 
 /* Adds a header; name is static, value is copied (reply_header_str: static too). */
 void reply_header(struct request *r, const char *name, struct slice value);

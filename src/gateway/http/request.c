@@ -3,13 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/http/charge.h"
 #include "gateway/http/dialect.h"
+
+/* Thousands of requests may be under way, most of them small. */
+#define ARENA_CHUNK_BYTES 2048
 
 struct request *request_new(struct service *service, const char *target)
 {
 	struct request *r = xcalloc(1, sizeof(*r));
 
 	r->service = service;
+	r->arena = ARENA_OF(ARENA_CHUNK_BYTES);
 	service_new_id(service, r->id);
 	r->target = slice_of(arena_strdup(&r->arena, slice_str(target)), strlen(target));
 	reply_init(&r->reply);
@@ -23,6 +28,7 @@ void request_free(struct request *r)
 	body_release(r);
 	reply_release(&r->reply);
 	arena_release(&r->arena);
+	charge_release(r);
 	free(r);
 }
 
@@ -78,6 +84,18 @@ void request_resumed(struct request *r)
 	rc = r->after(r, &err);
 	if (rc)
 		reply_error(r, rc, &err);
+}
+
+void request_charge_answer(struct request *r)
+{
+	struct err err = {0};
+	enum rc rc = charge_answer(r, &err);
+
+	if (!rc)
+		return;
+	reply_drop(r);
+	reply_error(r, rc, &err);
+	charge_refusal(r);
 }
 
 /* On a thread of the store's. */

@@ -19,6 +19,8 @@ struct request *request_new(struct service *service, const char *target);
 void request_body(struct request *r, struct slice bytes);
 void request_end(struct request *r);
 void request_resumed(struct request *r);
+/* Before the reply is sent: counts its memory, or makes it a refusal. */
+void request_charge_answer(struct request *r);
 void request_free(struct request *r);
 
 /* What text is in ASCII; METHOD_OTHER for methods that no dialect knows. */

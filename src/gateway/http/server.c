@@ -18,7 +18,6 @@
 #define CONNECTIONS_MAX 1000
 #define IDLE_TIMEOUT_S 60
 #define THREADS_MAX 4
-#define STREAM_BLOCK_BYTES (256u << 10)
 /* A refused body up to this size is read to its end, so that the client sees the answer and can
  * keep its connection. */
 #define DRAIN_MAX_BYTES (16u << 20)
@@ -119,12 +118,10 @@ static ssize_t read_stream(void *arg, uint64_t position, char *to, size_t max)
 static struct MHD_Response *make_response(struct request *r)
 {
 	struct slice bytes = r->reply.document.n ? buf_slice(&r->reply.document) : r->reply.bytes;
-	size_t block =
-		r->reply.length < STREAM_BLOCK_BYTES ? (size_t)r->reply.length : STREAM_BLOCK_BYTES;
 
 	if (r->reply.has_stream)
 		return MHD_create_response_from_callback(
-			r->reply.length, block, read_stream, r, NULL);
+			r->reply.length, r->reply.block, read_stream, r, NULL);
 	/* lives until on_completed, which comes after the last byte */
 	return MHD_create_response_from_buffer(
 		bytes.n, (void *)(uintptr_t)bytes.p, MHD_RESPMEM_PERSISTENT);
@@ -132,9 +129,11 @@ static struct MHD_Response *make_response(struct request *r)
 
 static enum MHD_Result send_reply(struct request *r)
 {
-	struct MHD_Response *response = make_response(r);
+	struct MHD_Response *response;
 	enum MHD_Result result;
 
+	request_charge_answer(r);
+	response = make_response(r);
 	connection_is_served(r->peer);
 	if (!response)
 		return MHD_NO;
@@ -278,9 +277,11 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 	const union MHD_ConnectionInfo *info;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		budget_give(s->service->memory.connections, gateway_connection_bytes(s->tls));
 		connections_drop(s->connections, *slot);
 		return;
 	}
+	budget_add(s->service->memory.connections, gateway_connection_bytes(s->tls));
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	*slot = connections_find(s->connections, info->connect_fd);
 	if (!s->tls)

@@ -86,18 +86,20 @@ static enum rc walk_parts(struct walk *w, struct err *err)
 	uint32_t after = 0;
 
 	while (more) {
+		struct arena page = ARENA_INIT;
 		struct bs_part *parts;
 		size_t n;
 		enum rc rc = bs_call(r->service->store, upload_parts, r->bucket, r->key, w->op->id,
-			after, PARTS_PAGE, &r->arena, &parts, &n, &more, err);
+			after, PARTS_PAGE, &page, &parts, &n, &more, err);
 
 		for (size_t i = 0; !rc && i < n; i++)
 			rc = match_part(w, &parts[i], err);
+		after = !rc && n ? parts[n - 1].number : 0;
+		arena_release(&page);
 		if (rc)
 			return rc;
 		if (n == 0)
 			break;
-		after = parts[n - 1].number;
 	}
 	return RC_OK;
 }

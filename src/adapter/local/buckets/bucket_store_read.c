@@ -228,6 +228,7 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 		rc = note_damage(r,
 			load(r, conn, bucket, key, version, ret_marker, &sure, &why), &why);
 		if (rc == RC_OK && sure) {
+			r->base.memory_bytes = sizeof(*r) + r->arena.held_bytes;
 			*ret_reader = &r->base;
 			break;
 		}

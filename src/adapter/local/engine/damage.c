@@ -163,9 +163,10 @@ void damage_note(struct damage *d, const struct damage_found *found)
 		free(f);
 		return;
 	}
-	log_event(EV_DAMAGE, LF_STR("kind", damage_kind_name(found->kind)),
-		LF_SLICE("bucket", found->bucket), LF_SLICE("key", found->key),
-		LF_SLICE("version", found->version), LF_SLICE("error", f->found.what));
+	log_event(EV_DAMAGE, LF_STR(kind, damage_kind_name(found->kind)),
+		LF_SLICE(bucket, found->bucket), LF_SLICE(key, found->key),
+		LF_SLICE(version, found->version),
+		LF_STR(cause, arena_strdup(&f->arena, f->found.what)));
 	committer_submit(d->committer, &f->op);
 }
 

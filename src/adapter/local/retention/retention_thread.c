@@ -46,11 +46,11 @@ static void tell(const struct retention_report *did)
 {
 	if (did->versions || did->markers || did->uploads || did->dead_letters || did->records ||
 		did->plans || did->pages)
-		log_event(EV_RETENTION, LF_U64("versions", did->versions),
-			LF_U64("markers", did->markers), LF_U64("uploads", did->uploads),
-			LF_U64("dead_letters", did->dead_letters), LF_U64("records", did->records),
-			LF_U64("plans", did->plans), LF_U64("pages", did->pages),
-			LF_U64("longest_ms", did->longest_ms));
+		log_event(EV_RETENTION, LF_U64(removed_versions, did->versions),
+			LF_U64(removed_markers, did->markers), LF_U64(removed_uploads, did->uploads),
+			LF_U64(removed_dead_letters, did->dead_letters), LF_U64(removed_records, did->records),
+			LF_U64(removed_plans, did->plans), LF_U64(freed_pages, did->pages),
+			LF_U64(longest_ms, did->longest_ms));
 }
 
 static enum rc make_pass(struct local_retention *r, uint64_t now_boot_ms, struct err *err)
@@ -84,8 +84,8 @@ static void work(struct local_retention *r)
 	read_clocks(r->local->clock, &wall_ms, &boot_ms);
 	ahead_ms = retention_clock_look(&r->clock, wall_ms, boot_ms);
 	if (ahead_ms)
-		log_event(EV_RETENTION_HELD, LF_U64("ahead_hours", ahead_ms / HOUR_MS),
-			LF_U64("hold_hours", RETENTION_HOLD_MS / HOUR_MS));
+		log_event(EV_RETENTION_HELD, LF_U64(ahead_hours, ahead_ms / HOUR_MS),
+			LF_U64(hold_hours, RETENTION_HOLD_MS / HOUR_MS));
 	rc = retention_clock_save(&r->clock, r->local, &err);
 	if (boot_ms >= r->next_boot_ms && !r->clock.hold_ms) {
 		if (rc == RC_OK)
@@ -93,7 +93,7 @@ static void work(struct local_retention *r)
 		r->next_boot_ms = clock_boot_ms(r->local->clock) +
 				  (rc == RC_OK ? r->pause_ms : at_most(r->pause_ms, SOON_MS));
 		if (rc != RC_OK)
-			log_event(EV_RETENTION_FAILED, LF_STR("error", err.text));
+			log_event(EV_RETENTION_FAILED, LF_STR(cause, err.text));
 	}
 }
 

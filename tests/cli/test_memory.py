@@ -1,0 +1,91 @@
+"""The promise of --memory: whatever others do, the process stays below it. Each row brings one kind of buffer to its worst and reads VmHWM.
+
+These are the rows that take a second or two, against a ceiling of 128 MiB so that fewer connections do; script/check-full runs them with the
+default and to the full (BALER_MEMORY_FULL=1).
+"""
+import base64
+import hashlib
+import os
+import time
+
+import pytest
+
+from memory_kit import (UPLOAD_ID, LANDING, complete_document, connections, delete_document, half, json_bomb, send_all, serving,
+                        statuses, write_report)
+
+FULL = os.environ.get("BALER_MEMORY_FULL") == "1"
+CEILING_MIB, N = (256, 900) if FULL else (128, 300)
+OPTIONS = () if FULL else ("--memory", "128MiB")
+OBJECT = f"/{LANDING}/data/x"
+
+
+def half_sent_documents(memory, sockets):
+    document = complete_document(10000)
+    document += b" " * ((2 << 20) - 1 - len(document))
+    data = half(memory.signed("POST", f"{OBJECT}?uploadId={UPLOAD_ID}", document), document)
+    send_all(sockets, lambda i: data)
+
+
+def whole_documents(memory, sockets):
+    document = complete_document(10000)
+    data = memory.signed("POST", f"{OBJECT}?uploadId={UPLOAD_ID}", document).head() + document
+    send_all(sockets, lambda i: data)
+
+
+def deletes_of_a_thousand(memory, sockets):
+    document = delete_document(1000)
+    md5 = base64.b64encode(hashlib.md5(document).digest()).decode()
+    data = memory.signed("POST", f"/{LANDING}?delete", document, {"content-md5": md5}).head() + document
+    send_all(sockets, lambda i: data)
+
+
+def events_of_a_million_values(memory, sockets):
+    document = json_bomb((1 << 20) - 10)
+    data = memory.signed("POST", "/-/events", document).head() + document
+    send_all(sockets, lambda i: data)
+
+
+def invocations_of_millions_of_values(memory, sockets):
+    document = json_bomb((6 << 20) - 10)
+    path = "/2015-03-31/functions/data-aggregator-processor-dev/invocations"
+    data = memory.http.request("POST", path, document).sign(service="lambda").head() + document
+    send_all(sockets[:40], lambda i: data)
+
+
+def large_objects_that_nobody_reads(memory, sockets):
+    memory.put("x/large", b"x" * (8 << 20))
+    data = memory.signed("GET", f"/{LANDING}/x/large").head()
+    send_all(sockets, lambda i: data)
+
+
+def small_objects_that_nobody_reads(memory, sockets):
+    memory.put("x/small", b"x" * (128 << 10))
+    data = memory.signed("GET", f"/{LANDING}/x/small").head() * 40
+    send_all(sockets, lambda i: data)
+
+
+ROWS = [half_sent_documents, whole_documents, deletes_of_a_thousand, events_of_a_million_values, invocations_of_millions_of_values,
+        large_objects_that_nobody_reads, small_objects_that_nobody_reads]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.__name__)
+def test_stays_below_the_ceiling(tmp_path, row):
+    with serving(tmp_path / "f", *OPTIONS) as memory:
+        with connections(memory, N) as sockets:
+            row(memory, sockets)
+            time.sleep(0.5)
+            answered = statuses(sockets)
+            honest_s = memory.honest()
+        assert memory.mib() < CEILING_MIB, answered
+        write_report(row.__name__, memory, statuses=answered, honest_s=round(honest_s, 2))
+        assert honest_s < 10  # seconds, for six requests beside it all
+        assert memory.share("requests")["peak_bytes"] <= memory.share("requests")["max_bytes"] * 1.1
+
+
+def test_less_than_what_works_is_refused(tmp_path):
+    from operator_kit import BINARY  # pylint: disable=import-outside-toplevel
+    import subprocess  # pylint: disable=import-outside-toplevel
+    answer = subprocess.run([BINARY, "serve", "--memory", "95MiB", "--data", str(tmp_path / "d")], capture_output=True, text=True,
+                            timeout=20, check=False)
+    assert answer.returncode == 2
+    assert "'--memory': '95MiB' is out of range, 96MiB to" in answer.stderr
