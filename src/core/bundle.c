@@ -258,7 +258,8 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 
 	m->units = arena_array(&a, n, sizeof(struct unit *));
 	ids = wanted(&a, units, n, m->units, &n_wanted);
-	m->pack = pack_new(m->job->compression, m->job->pool, to_stage, m);
+	m->pack = pack_new(
+		m->job->compression, m->job->pool, m->job->memory, to_stage, m);
 	rc = stages_begin(&m->stages, m->job->distribution, m->job->plan, m->job->archive_bucket,
 		m->job->is_direct, err);
 	if (rc == RC_OK)

@@ -22,6 +22,7 @@ struct bundle_job {
 	struct slice archive_bucket; /* where a copy and a manifest go; empty: nowhere */
 	enum gzip_mode compression;
 	struct work_pool *pool;
+	struct budget *memory; /* for compressing; NULL: no limit */
 	uint64_t max_bytes;     /* for objects whose size was not announced */
 	struct clock *clock;    /* for close_boot_ms */
 	uint64_t close_boot_ms; /* from then on no further object is begun (FETCH_OVER); 0: never */

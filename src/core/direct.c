@@ -135,6 +135,7 @@ static enum rc make(struct run *r, struct err *err)
 		.is_direct = true,
 		.compression = cfg->compression,
 		.pool = ports->pool,
+		.memory = cfg->bundle_memory,
 		.max_bytes = cfg->batch_max_bytes,
 		.clock = ports->clock,
 		.close_boot_ms = r->job->close_boot_ms,

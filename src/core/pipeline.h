@@ -50,6 +50,7 @@ struct pipeline_config {
 	uint64_t batch_window_ms; /* from when its first message was sent */
 	struct budget *
 		memory; /* for messages in hand and their plans: a batch that fills it closes early. May be shared; NULL: no limit */
+	struct budget *bundle_memory; /* for compressing; may be shared; NULL: no limit */
 
 	uint64_t visibility_ms; /* above the window; extended while in hand */
 	uint64_t lease_ms; /* a plan whose heartbeat stands still this long is given up for dead */

@@ -119,6 +119,7 @@ static enum rc fetch(struct round *r, struct err *err)
 		.archive_bucket = slice_str(cfg->archive_bucket),
 		.compression = cfg->compression,
 		.pool = cfg->ports.pool,
+		.memory = cfg->bundle_memory,
 		.max_bytes = cfg->batch_max_bytes,
 		.tick = keep_alive,
 		.tick_arg = r};

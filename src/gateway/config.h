@@ -53,6 +53,8 @@ struct gateway_memory {
 	uint64_t ceiling_bytes;
 	const struct budget *shares;
 	size_t n_shares;
+	void (*look)(void *arg); /* called before the shares are shown, on the admin pool; may be NULL */
+	void *look_arg;
 };
 
 /* The buckets by their task; each may be NULL: there is none of that kind. */

@@ -11,8 +11,9 @@
  *
  * Memory: at most 2 blocks in flight per thread of the pool (1 without a pool), each 2 MiB: one
  * in, one and a little more out; and one encoder per thread: 1 MiB, in mode best 9 MiB. So a
- * stream on 2 threads takes 10 MiB, on 8 threads 40 MiB. A write waits for the oldest block when
- * all are taken.
+ * stream on 2 threads takes 10 MiB, on 8 threads 40 MiB. All is counted in the budget that the
+ * stream is given. Where the budget has no room the stream makes do with fewer blocks: it has one
+ * always. A write waits for the oldest block when all are taken.
  *
  * Threads: one caller at a time, which must not be a thread of the pool. Output goes to the
  * callback on the caller's thread, in order, from inside gzip_write and gzip_finish.
@@ -20,6 +21,7 @@
 #ifndef BALER_PACK_GZIP_H
 #define BALER_PACK_GZIP_H
 
+#include "base/budget.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/sync.h"
@@ -45,9 +47,13 @@ typedef enum rc (*gzip_write_fn)(void *arg, struct slice bytes, struct err *err)
 
 struct gzip;
 
-/* pool may be NULL (blocks are compressed inside gzip_write); it must outlive the gzip. Never
- * NULL. */
-struct gzip *gzip_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg);
+/* Bytes of memory for one thread to be busy: a block, and the encoder. */
+uint64_t gzip_thread_bytes(enum gzip_mode mode);
+
+/* pool may be NULL (blocks are compressed inside gzip_write); it must outlive the gzip, and so must
+ * memory, where NULL is no limit. Never NULL. */
+struct gzip *gzip_new(enum gzip_mode mode, struct work_pool *pool, struct budget *memory,
+	gzip_write_fn write, void *arg);
 /* Copies bytes in. Returns what the callback returned when it failed; from then on every call
  * fails so. */
 enum rc gzip_write(struct gzip *z, struct slice bytes, struct err *err);

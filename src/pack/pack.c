@@ -27,11 +27,12 @@ static enum rc count_and_write(void *arg, struct slice bytes, struct err *err)
 	return p->write(p->arg, bytes, err);
 }
 
-struct pack *pack_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg)
+struct pack *pack_new(enum gzip_mode mode, struct work_pool *pool, struct budget *memory,
+	gzip_write_fn write, void *arg)
 {
 	struct pack *p = xcalloc(1, sizeof(*p));
 
-	p->gzip = gzip_new(mode, pool, count_and_write, p);
+	p->gzip = gzip_new(mode, pool, memory, count_and_write, p);
 	p->sha256 = digest_new(DIGEST_SHA256);
 	p->write = write;
 	p->arg = arg;

@@ -22,7 +22,8 @@ struct pack;
 
 /* write gets the bundle's bytes, in order, on the caller's thread. pool may be NULL. Never
  * NULL. */
-struct pack *pack_new(enum gzip_mode mode, struct work_pool *pool, gzip_write_fn write, void *arg);
+struct pack *pack_new(enum gzip_mode mode, struct work_pool *pool, struct budget *memory,
+	gzip_write_fn write, void *arg);
 
 /* RC_REFUSED: the name or size is not one tar.h takes; nothing was written and the pack goes
  * on. Else what write returned. */

@@ -64,6 +64,8 @@ static enum rc open_local(struct composition *c, struct err *err)
 			.prefixes = &prefix,
 			.n_prefixes = 1},
 		.max_receives = (uint32_t)o->max_receives,
+		.bodies = &c->memory.shares[MEMORY_BODIES],
+		.database_bytes = c->memory.shares[MEMORY_DATABASE].max,
 	};
 	size_t n;
 	enum rc rc;
@@ -189,6 +191,15 @@ static void open_operator(struct composition *c)
 	c->op = local_operator_new(c->local, &config);
 }
 
+/* No more than have memory to work with. */
+static unsigned compress_threads(const struct composition *c)
+{
+	uint64_t n = c->memory.shares[MEMORY_BUNDLES].max /
+		     gzip_thread_bytes((enum gzip_mode)c->options->compression);
+
+	return n < 1 ? 1 : n < cpu_count() ? (unsigned)n : cpu_count();
+}
+
 /* What every pipeline of this process has in common. */
 static void configure(struct composition *c)
 {
@@ -198,7 +209,7 @@ static void configure(struct composition *c)
 	pipeline_config_init(config);
 	snprintf(c->owner, sizeof(c->owner), "serve-%d", (int)getpid());
 	c->prng = prng_system();
-	c->pool = work_pool_new(cpu_count(), "compress");
+	c->pool = work_pool_new(compress_threads(c), "compress");
 	config->ports = (struct pipeline_ports){
 		.landing = c->foreign_landing ? c->foreign_landing : local_object_store(c->local),
 		.distribution = local_object_store(c->local),
@@ -208,6 +219,7 @@ static void configure(struct composition *c)
 	};
 	config->owner = c->owner;
 	config->memory = &c->memory.shares[MEMORY_MESSAGES];
+	config->bundle_memory = &c->memory.shares[MEMORY_BUNDLES];
 	config->retention_ms = o->ledger_retention_ms;
 	config->landing_bucket = o->landing_bucket;
 	config->distribution_bucket = o->distribution_bucket;
@@ -298,6 +310,17 @@ static unsigned memory_connections(const struct memory *m, bool has_tls)
 	return (unsigned)(n < CONNECTIONS_MAX ? n : CONNECTIONS_MAX);
 }
 
+/* SQLite counts for itself. */
+static void look_at_memory(void *arg)
+{
+	struct budget *database = &((struct composition *)arg)->memory.shares[MEMORY_DATABASE];
+	uint64_t used, peak;
+
+	local_database_bytes(&used, &peak);
+	atomic_store(&database->used, used);
+	atomic_store(&database->peak, peak);
+}
+
 static enum rc fill_metrics(void *arg, struct metrics *m, struct err *err)
 {
 	struct composition *c = arg;
@@ -321,6 +344,8 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 			.requests = &c->memory.shares[MEMORY_REQUESTS],
 			.ceiling_bytes = c->memory.ceiling_bytes,
 			.shares = c->memory.shares,
+			.look = look_at_memory,
+			.look_arg = c,
 			.n_shares = MEMORY_SHARES},
 		.metrics = {fill_metrics, c},
 		.metrics_token = c->options->metrics_token,

@@ -85,7 +85,7 @@ static void must(enum rc rc, const struct err *err)
 
 static void bundle(const struct input *in, enum gzip_mode mode, struct buf *out)
 {
-	struct pack *p = pack_new(mode, NULL, keep, out);
+	struct pack *p = pack_new(mode, NULL, NULL, keep, out);
 	unsigned char sha[SHA256_BYTES];
 	const unsigned char *at = in->bytes.p;
 	uint64_t size;

@@ -64,7 +64,21 @@ def small_objects_that_nobody_reads(memory, sockets):
     send_all(sockets, lambda i: data)
 
 
-ROWS = [half_sent_documents, whole_documents, deletes_of_a_thousand, events_of_a_million_values, invocations_of_millions_of_values,
+def half_sent_bodies(memory, sockets):
+    body = b"x" * (127 << 10)
+    data = half(memory.signed("PUT", OBJECT, body), body)
+    send_all(sockets, lambda i: data)
+    assert memory.share("bodies")["refused"] > 0  # they went to files
+    assert memory.share("bodies")["peak_bytes"] <= memory.share("bodies")["max_bytes"]
+
+
+def whole_bodies_at_once(memory, sockets):
+    body = b"x" * (127 << 10)
+    requests = [memory.signed("PUT", f"{OBJECT}{i}", body).head() + body for i in range(len(sockets))]
+    send_all(sockets, lambda i: requests[i] * 3)
+
+
+ROWS = [half_sent_bodies, whole_bodies_at_once, half_sent_documents, whole_documents, deletes_of_a_thousand, events_of_a_million_values, invocations_of_millions_of_values,
         large_objects_that_nobody_reads, small_objects_that_nobody_reads]
 
 

@@ -98,7 +98,7 @@ static void forge(struct fixture *f, struct slice key, struct slice body)
 	uint64_t size;
 
 	buf_init(&b, 1 << 20);
-	p = pack_new(GZIP_NONE, NULL, keep, &b);
+	p = pack_new(GZIP_NONE, NULL, NULL, keep, &b);
 	assert_int_equal(pack_member_begin(p, f->w.objects[0].name, body.n, NULL), RC_OK);
 	assert_int_equal(pack_data(p, body, NULL), RC_OK);
 	assert_int_equal(pack_member_end(p, NULL), RC_OK);

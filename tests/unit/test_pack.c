@@ -42,7 +42,7 @@ static void make(struct bundle *b, enum gzip_mode mode, unsigned threads, size_t
 
 	samples_init(&s);
 	buf_init(&b->bytes, 64 * MIB);
-	p = pack_new(mode, pool, keep, &b->bytes);
+	p = pack_new(mode, pool, NULL, keep, &b->bytes);
 	for (size_t i = 0; i < N_MEMBERS; i++)
 		add(p, s.members[i].name, s.members[i].data, slice_bytes);
 	assert_int_equal(pack_finish(p, &b->size, b->sha, NULL), RC_OK);
@@ -121,7 +121,7 @@ static void tar_bytes_are_headers_data_padding_and_end(void **state)
 
 	(void)state;
 	buf_init(&out, MIB);
-	p = pack_new(GZIP_NONE, NULL, keep, &out);
+	p = pack_new(GZIP_NONE, NULL, NULL, keep, &out);
 	assert_int_equal(pack_tar_bytes(p), 0);
 	add(p, slice_str("a"), slice_str("x"), 1);
 	assert_int_equal(pack_tar_bytes(p), 1024);
@@ -154,7 +154,7 @@ static void more_data_than_declared_is_corrupt(void **state)
 
 	(void)state;
 	buf_init(&out, MIB);
-	p = pack_new(GZIP_FAST, NULL, keep, &out);
+	p = pack_new(GZIP_FAST, NULL, NULL, keep, &out);
 	assert_int_equal(pack_member_begin(p, slice_str("a"), 3, NULL), RC_OK);
 	assert_int_equal(pack_data(p, slice_str("ab"), NULL), RC_OK);
 	assert_int_equal(pack_data(p, slice_str("cd"), NULL), RC_CORRUPT);
@@ -170,7 +170,7 @@ static void less_data_than_declared_is_corrupt(void **state)
 
 	(void)state;
 	buf_init(&out, MIB);
-	p = pack_new(GZIP_FAST, NULL, keep, &out);
+	p = pack_new(GZIP_FAST, NULL, NULL, keep, &out);
 	assert_int_equal(pack_member_begin(p, slice_str("a"), 3, NULL), RC_OK);
 	assert_int_equal(pack_data(p, slice_str("ab"), NULL), RC_OK);
 	assert_int_equal(pack_member_end(p, NULL), RC_CORRUPT);
@@ -190,7 +190,7 @@ static void a_refused_name_leaves_no_trace(void **state)
 		struct pack *p;
 
 		buf_init(&out, MIB);
-		p = pack_new(GZIP_BALANCED, NULL, keep, &out);
+		p = pack_new(GZIP_BALANCED, NULL, NULL, keep, &out);
 		add(p, slice_str("a"), slice_str("abc"), 3);
 		if (with)
 			assert_int_equal(
@@ -212,7 +212,7 @@ static enum rc disk_full(void *arg, struct slice bytes, struct err *err)
 
 static void a_failed_write_ends_the_pack(void **state)
 {
-	struct pack *p = pack_new(GZIP_FAST, NULL, disk_full, NULL);
+	struct pack *p = pack_new(GZIP_FAST, NULL, NULL, disk_full, NULL);
 	unsigned char *data = calloc(1, 2 * MIB);
 
 	(void)state;
@@ -224,7 +224,7 @@ static void a_failed_write_ends_the_pack(void **state)
 
 static void a_failed_last_write_fails_the_finish(void **state)
 {
-	struct pack *p = pack_new(GZIP_FAST, NULL, disk_full, NULL);
+	struct pack *p = pack_new(GZIP_FAST, NULL, NULL, disk_full, NULL);
 	unsigned char sha[SHA256_BYTES];
 	uint64_t size = 77;
 	struct err err = {0};
@@ -241,7 +241,7 @@ static void an_unfinished_pack_is_dropped_quietly(void **state)
 {
 	struct work_pool *pool = work_pool_new(2, "test");
 	unsigned char *data = calloc(1, 3 * MIB);
-	struct pack *p = pack_new(GZIP_BALANCED, pool, disk_full, NULL);
+	struct pack *p = pack_new(GZIP_BALANCED, pool, NULL, disk_full, NULL);
 
 	(void)state;
 	assert_int_equal(pack_member_begin(p, slice_str("a"), 3 * MIB, NULL), RC_OK);

@@ -51,15 +51,15 @@ static enum rc keep(void *arg, struct slice bytes, struct err *err)
 	return RC_OK;
 }
 
-static struct buf gzip_of(
-	enum gzip_mode mode, unsigned threads, struct slice in, size_t slice_bytes)
+static struct buf gzip_within(struct budget *memory, enum gzip_mode mode, unsigned threads,
+	struct slice in, size_t slice_bytes)
 {
 	struct work_pool *pool = threads ? work_pool_new(threads, "test") : NULL;
 	struct sink s = {0};
 	struct gzip *z;
 
 	buf_init(&s.bytes, 64 * MIB);
-	z = gzip_new(mode, pool, keep, &s);
+	z = gzip_new(mode, pool, memory, keep, &s);
 	for (size_t at = 0; at < in.n; at += slice_bytes) {
 		size_t n = in.n - at < slice_bytes ? in.n - at : slice_bytes;
 
@@ -69,6 +69,12 @@ static struct buf gzip_of(
 	gzip_free(z);
 	work_pool_free(pool);
 	return s.bytes;
+}
+
+static struct buf gzip_of(
+	enum gzip_mode mode, unsigned threads, struct slice in, size_t slice_bytes)
+{
+	return gzip_within(NULL, mode, threads, in, slice_bytes);
 }
 
 static void assert_reads_back(struct slice gz, struct slice want)
@@ -289,7 +295,7 @@ static void a_failed_write_ends_the_stream(void **state)
 		for (unsigned fail_at = 1; fail_at <= 6; fail_at++) {
 			struct work_pool *pool = threads ? work_pool_new(threads, "test") : NULL;
 			struct sink s = {.fail_at = fail_at};
-			struct gzip *z = gzip_new(GZIP_FAST, pool, keep, &s);
+			struct gzip *z = gzip_new(GZIP_FAST, pool, NULL, keep, &s);
 			struct err err = {0};
 			char want[64];
 
@@ -310,7 +316,7 @@ static void a_write_after_a_failure_fails_the_same(void **state)
 {
 	struct buf in = sample(MIB);
 	struct sink s = {.fail_at = 1};
-	struct gzip *z = gzip_new(GZIP_FAST, NULL, keep, &s);
+	struct gzip *z = gzip_new(GZIP_FAST, NULL, NULL, keep, &s);
 	struct err err = {0};
 
 	(void)state;
@@ -329,7 +335,7 @@ static void blocks_in_flight_are_bounded(void **state)
 	struct work_pool *pool = work_pool_new(THREADS, "test");
 	struct buf in = sample(MIB);
 	struct sink s = {0};
-	struct gzip *z = gzip_new(GZIP_NONE, pool, keep, &s);
+	struct gzip *z = gzip_new(GZIP_NONE, pool, NULL, keep, &s);
 
 	(void)state;
 	buf_init(&s.bytes, 64 * MIB);
@@ -350,7 +356,7 @@ static void free_drops_what_is_in_flight(void **state)
 	struct work_pool *pool = work_pool_new(2, "test");
 	struct buf in = sample(3 * MIB + 1);
 	struct sink s = {0};
-	struct gzip *z = gzip_new(GZIP_BALANCED, pool, keep, &s);
+	struct gzip *z = gzip_new(GZIP_BALANCED, pool, NULL, keep, &s);
 
 	(void)state;
 	buf_init(&s.bytes, 64 * MIB);
@@ -380,6 +386,29 @@ static void mode_names_go_both_ways(void **state)
 	assert_int_equal(mode, GZIP_NONE); /* written only on success */
 }
 
+/* Fewer blocks, the same bytes: with room for one more block than the one that a stream always has, and with none. */
+static void little_memory_changes_no_byte(void **state)
+{
+	struct buf in = sample(11 * MIB + 7), want = gzip_of(GZIP_FAST, 3, buf_slice(&in), 100000);
+
+	(void)state;
+	for (uint64_t more = 0; more <= 3; more++) {
+		struct budget memory;
+		struct buf gz;
+
+		budget_init(&memory, "bundles", more * gzip_thread_bytes(GZIP_FAST));
+		gz = gzip_within(&memory, GZIP_FAST, 3, buf_slice(&in), 100000);
+		assert_int_equal(gz.n, want.n);
+		assert_memory_equal(gz.p, want.p, want.n);
+		assert_int_equal(memory.used, 0);
+		/* three encoders at most are beyond it, and the one block */
+		assert_in_range(memory.peak, 1, memory.max + gzip_thread_bytes(GZIP_FAST) + 3 * MIB);
+		buf_release(&gz);
+	}
+	buf_release(&want);
+	buf_release(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +424,7 @@ int main(void)
 		cmocka_unit_test(a_write_after_a_failure_fails_the_same),
 		cmocka_unit_test(blocks_in_flight_are_bounded),
 		cmocka_unit_test(free_drops_what_is_in_flight),
+		cmocka_unit_test(little_memory_changes_no_byte),
 		cmocka_unit_test(mode_names_go_both_ways),
 	};
 

@@ -47,7 +47,7 @@ static void make_bundle(const struct samples *s, enum gzip_mode mode, const char
 	struct pack *p;
 
 	buf_init(&out, 64 * MIB);
-	p = pack_new(mode, NULL, keep, &out);
+	p = pack_new(mode, NULL, NULL, keep, &out);
 	for (size_t i = 0; i < N_MEMBERS; i++) {
 		assert_int_equal(
 			pack_member_begin(p, s->members[i].name, s->members[i].data.n, NULL),

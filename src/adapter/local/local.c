@@ -14,6 +14,7 @@ static void take_config(struct local *local, const struct local_config *cfg)
 	local->prng = prng_system();
 	local->region = xstrdup(cfg->region);
 	local->max_receives = cfg->max_receives;
+	local->bodies = cfg->bodies;
 	local->bucket_store.ops = &local_bucket_store_ops;
 	if (!notify->bucket)
 		return;
@@ -29,6 +30,8 @@ enum rc local_open(const struct local_config *cfg, struct local **ret_local, str
 	enum rc rc;
 
 	take_config(local, cfg);
+	if (cfg->database_bytes)
+		db_limit_memory(cfg->database_bytes);
 	rc = db_open(cfg->folder, &local->db, err);
 	if (rc == RC_OK)
 		rc = blobs_open(cfg->folder, &local->blobs, err);
@@ -72,6 +75,11 @@ void local_close(struct local *local)
 struct bucket_store *local_bucket_store(struct local *local)
 {
 	return &local->bucket_store;
+}
+
+void local_database_bytes(uint64_t *ret_used, uint64_t *ret_peak)
+{
+	db_memory(ret_used, ret_peak);
 }
 
 struct local_stat local_stat(struct local *local)

@@ -5,8 +5,8 @@
  * Threads: one committer writes, one or two blob threads fsync and unlink files, readers are the callers' own. The stores are borrowed
  * from struct local and live as long as it does; their close does nothing. Any thread may call them.
  *
- * Memory: 16 MiB of the writer's cache, at most 32 readers of 1 MiB, a group of writes of at most 16 MiB, and for each put in hand
- * at most BS_INLINE_MAX + OBJECT_HEADERS_MAX bytes (so 146 KiB times the caller's connections).
+ * Memory: database_bytes for SQLite (without a limit 16 MiB of the writer's cache and 1 MiB of each of at most 32 readers); the budget of
+ * bodies; for each put in hand its key and headers, a few KiB.
  */
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_H
 #define BALER_ADAPTER_LOCAL_LOCAL_H
@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 
+struct budget;
 struct bucket_store;
 struct object_store;
 struct event_queue;
@@ -39,6 +40,8 @@ struct local_config {
 	const char *region; /* in events, and bucket_region's answer */
 	struct local_notify notify;
 	uint32_t max_receives; /* [EQ-7]; ≥ 1 */
+	struct budget *bodies; /* of memory, for bodies until they are in their row; where it is used up they go to files. NULL: no limit */
+	uint64_t database_bytes; /* of memory, for SQLite in the whole process: beyond, pages are read again. 0: no limit */
 };
 
 /* Opens or makes the folder; everything in cfg is copied but the clock. Sweeps what a crash left. What else the program keeps in the
@@ -68,6 +71,9 @@ struct op_port *local_operator_new(struct local *local, const struct local_opera
 /* Access keys (port/key_store.h). Their secrets are sealed with FOLDER/master-key, made (mode 0600) with the first key. Closed by the
  * caller, before local_close. RC_REFUSED: others may read the master key; RC_CORRUPT: it is missing or does not fit; RC_FATAL. */
 enum rc local_keys_open(struct local *local, struct key_store **ret_keys, struct err *err);
+
+/* SQLite's memory in this process, now and at most since its start. */
+void local_database_bytes(uint64_t *ret_used, uint64_t *ret_peak);
 
 /* Since start, for metrics and benches. */
 struct local_stat {

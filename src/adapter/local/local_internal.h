@@ -8,6 +8,7 @@
 #include "adapter/local/engine/committer.h"
 #include "adapter/local/engine/damage.h"
 #include "adapter/local/local.h"
+#include "base/budget.h"
 #include "base/prng.h"
 #include "port/bucket_store.h"
 
@@ -23,6 +24,7 @@ struct local {
 	char **notify_prefixes;
 	size_t n_notify_prefixes;
 	uint32_t max_receives;
+	struct budget *bodies; /* NULL: no limit */
 	uint64_t nonces[64]; /* local_nonce's; the committer's thread alone */
 	unsigned n_nonces;
 

@@ -14,6 +14,8 @@ static enum rc metrics_job(struct request *r, struct err *err)
 	m.values[METRIC_REQUEST_ERRORS] = atomic_load(&s->n_failures);
 	metrics_read_process(&m);
 	metrics_write(&r->reply.document, &m);
+	if (s->memory.look)
+		s->memory.look(s->memory.look_arg);
 	metrics_write_memory(&r->reply.document, s->memory.shares, s->memory.n_shares);
 	if (s->alarms)
 		metrics_write_alarms(&r->reply.document, s->alarms);

@@ -93,6 +93,8 @@ static void add_memory(struct buf *out, const struct gateway_memory *m)
 
 	if (!m->n_shares)
 		return;
+	if (m->look)
+		m->look(m->look_arg);
 	metrics_read_resident(&resident, &peak);
 	buf_add_str(out, ",\"memory\":{");
 	add_u64(out, "ceiling_bytes", m->ceiling_bytes);

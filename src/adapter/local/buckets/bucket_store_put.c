@@ -1,5 +1,6 @@
 /*
- * A body on its way in. Up to BS_INLINE_MAX it stays in memory and goes into its row; when it grows beyond, what was kept and what
+ * A body on its way in. Up to BS_INLINE_MAX it stays in memory and goes into its row; when it grows beyond, or beyond the memory that
+ * all bodies together may have, what was kept and what
  * follows go to a blob, which is fsynced on the blobs' pool before its row is submitted.
  */
 #include "adapter/local/buckets/bucket_store.h"
@@ -17,6 +18,7 @@ struct local_put {
 	struct slice bucket, key;
 	struct buf inline_bytes;
 	uint32_t inline_sum; /* CRC32C */
+	size_t charged;      /* of the budget of bodies, for inline_bytes */
 	struct blob_file *file; /* NULL: inline */
 };
 
@@ -35,12 +37,36 @@ struct put_op {
 	uint32_t number;
 };
 
-static void put_free(struct local_put *put)
+static void drop_inline(struct local_put *put)
 {
 	buf_release(&put->inline_bytes);
+	budget_give(put->local->bodies, put->charged);
+	put->charged = 0;
+}
+
+/* Room for n more bytes in memory; a buffer doubles when it grows. Small bodies still get in when large ones do not. */
+static bool has_room(struct local_put *put, size_t n)
+{
+	size_t need = put->inline_bytes.n + n, cap = put->charged ? put->charged : 1024;
+
+	if (need > BS_INLINE_MAX)
+		return false;
+	while (cap < need)
+		cap *= 2;
+	if (cap > put->charged && !budget_grow(put->local->bodies, put->charged, cap - put->charged))
+		return false;
+	put->charged = cap > put->charged ? cap : put->charged;
+	return true;
+}
+
+static void put_free(struct local_put *put)
+{
+	drop_inline(put);
 	arena_release(&put->arena);
 	free(put);
 }
+
+#define PUT_ARENA_BYTES 512 /* thousands may be under way; most have a short key and few headers */
 
 enum rc local_put_begin(struct bucket_store *bs, struct slice bucket, struct slice key,
 	struct bs_put **ret_put, struct err *err)
@@ -53,6 +79,7 @@ enum rc local_put_begin(struct bucket_store *bs, struct slice bucket, struct sli
 	put = xcalloc(1, sizeof(*put));
 	put->base.ops = &local_bucket_store_ops;
 	put->local = local_of(bs);
+	put->arena = ARENA_OF(PUT_ARENA_BYTES);
 	put->bucket = arena_slice(&put->arena, bucket);
 	put->key = arena_slice(&put->arena, key);
 	buf_init(&put->inline_bytes, BS_INLINE_MAX);
@@ -66,7 +93,7 @@ static enum rc move_to_file(struct local_put *put, struct err *err)
 
 	if (rc == RC_OK)
 		rc = blob_write(put->file, buf_slice(&put->inline_bytes), err);
-	buf_release(&put->inline_bytes);
+	drop_inline(put);
 	return rc;
 }
 
@@ -75,7 +102,7 @@ enum rc local_put_write(struct bs_put *base, struct slice bytes, struct err *err
 	struct local_put *put = (struct local_put *)base;
 	enum rc rc = RC_OK;
 
-	if (!put->file && put->inline_bytes.n + bytes.n <= BS_INLINE_MAX) {
+	if (!put->file && has_room(put, bytes.n)) {
 		if (!buf_add_slice(&put->inline_bytes, bytes))
 			die("put: the inline buffer is too small");
 		put->inline_sum = crc32c_update(put->inline_sum, bytes);

@@ -316,6 +316,17 @@ void db_close(struct db *db)
 	free(db);
 }
 
+void db_limit_memory(uint64_t bytes)
+{
+	sqlite3_soft_heap_limit64((sqlite3_int64)bytes);
+}
+
+void db_memory(uint64_t *ret_used, uint64_t *ret_peak)
+{
+	*ret_used = (uint64_t)sqlite3_memory_used();
+	*ret_peak = (uint64_t)sqlite3_memory_highwater(0);
+}
+
 const char *db_folder(const struct db *db)
 {
 	return db->folder;

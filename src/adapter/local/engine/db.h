@@ -22,6 +22,10 @@ struct db_conn; /* one connection with its prepared statements; one thread's at 
  * writable by others; RC_FATAL. */
 enum rc db_open(const char *folder, struct db **ret_db, struct err *err);
 void db_close(struct db *db);
+/* SQLite's memory in this process, all connections together. Beyond the limit no page is kept that is
+ * not in use; what is in use may pass it. */
+void db_limit_memory(uint64_t bytes);
+void db_memory(uint64_t *ret_used, uint64_t *ret_peak);
 const char *db_folder(const struct db *db);
 
 /* A reading connection, taken from a pool of at most 32; give it back, and hold no two. Inside one connection,
