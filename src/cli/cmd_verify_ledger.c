@@ -90,6 +90,7 @@ static const char *phase_name(enum ledger_audit_phase phase)
 		[AUDIT_VERSIONS] = "versions",
 		[AUDIT_PLANS] = "plans",
 		[AUDIT_RECORDS] = "records",
+		[AUDIT_BODIES] = "stored bodies",
 		[AUDIT_BUNDLES] = "bundles and manifests",
 	};
 
@@ -116,6 +117,8 @@ static void on_progress(
 		reading.n = s->source->n_versions, reading.n_done = now->versions;
 	else if (phase == AUDIT_PLANS)
 		reading.n = s->source->n_plans, reading.n_done = now->plans;
+	else if (phase == AUDIT_BODIES)
+		reading.n = s->source->n_bodies, reading.n_done = now->bodies;
 	else if (phase == AUDIT_RECORDS)
 		reading.n = s->source->n_claims, reading.n_done = now->claims;
 	else
@@ -139,6 +142,7 @@ static void sum_json(const struct ledger_audit_summary *sum, bool complete)
 	       "\"claims\":%llu,\"stages\":%llu,",
 		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead), U(plans),
 		U(open), U(sealed), U(claims), U(stages));
+	printf("\"bodies\":%llu,\"unchecked\":%llu,", U(bodies), U(unchecked));
 	printf("\"bundles\":%llu,\"bundles_gone\":%llu,\"bundle_bytes\":%llu,"
 	       "\"bundle_members\":%llu,\"sources_compared\":%llu,\"manifests\":%llu,"
 	       "\"direct\":%llu}\n",
@@ -153,6 +157,10 @@ static void sum_text(const struct ledger_audit_summary *sum)
 		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead));
 	printf("%llu plans (%llu open, %llu sealed), %llu records\n", U(plans), U(open), U(sealed),
 		U(claims));
+	printf("%llu stored bodies read", U(bodies));
+	if (sum->unchecked)
+		printf(", of which %llu have no checksums yet", U(unchecked));
+	printf("\n");
 	printf("%llu bundles read (%llu taken meanwhile), %llu members, %llu compared with their "
 	       "sources, %llu manifests\n",
 		U(bundles), U(bundles_gone), U(bundle_members), U(sources_compared), U(manifests));

@@ -54,6 +54,18 @@ struct audit_stage {
 	uint64_t staged_wall_ms;
 };
 
+enum audit_body_kind { AUDIT_BODY_OBJECT, AUDIT_BODY_PART, AUDIT_BODY_STAGE, AUDIT_BODY_DATABASE };
+
+/* Something that is stored, and that can be checked by itself. */
+struct audit_body {
+	enum audit_body_kind kind;
+	/* A part has its upload's bucket and key, and its number; a stage those that it is to be published under. The database has none. */
+	struct object_id object;
+	uint64_t number;
+	uint64_t size_bytes;
+	uint64_t handle[2]; /* the source's own */
+};
+
 /* Where an object's message is. */
 enum audit_trace {
 	AUDIT_WAITING = 1,     /* in the queue */
@@ -64,6 +76,7 @@ enum audit_trace {
 typedef enum rc audit_version_fn(void *arg, const struct audit_version *version, struct err *err);
 typedef enum rc audit_plan_fn(void *arg, const struct audit_plan *plan, struct err *err);
 typedef enum rc audit_claim_fn(void *arg, const struct audit_claim *claim, struct err *err);
+typedef enum rc audit_body_fn(void *arg, const struct audit_body *body, struct err *err);
 typedef enum rc audit_stage_fn(void *arg, const struct audit_stage *stage, struct err *err);
 
 struct audit_source;
@@ -106,13 +119,19 @@ struct audit_source_ops {
 	 * there, its bytes are not. */
 	enum rc (*open)(struct audit_source *s, const struct object_id *object, int *ret_fd,
 		struct err *err);
+	/* Everything that has bytes, of every bucket, as it is now, not at the moment: versions, parts, stages that are not published; and
+	 * the database, once, last. check_body reads all bytes of one. RC_CORRUPT: they are not those that were stored; RC_ABSENT: it is
+	 * gone by now. *ret_has_sums: false when there are no checksums to hold them against, so that only the size was looked at. */
+	enum rc (*bodies)(struct audit_source *s, audit_body_fn *visit, void *arg, struct err *err);
+	enum rc (*check_body)(struct audit_source *s, const struct audit_body *body,
+		bool *ret_has_sums, struct err *err);
 	void (*close)(struct audit_source *s);
 };
 
 struct audit_source {
 	const struct audit_source_ops *ops;
 	struct slice distribution_bucket, archive_bucket;
-	uint64_t n_versions, n_plans, n_claims, n_bundles; /* visits to come, for progress */
+	uint64_t n_versions, n_plans, n_claims, n_bodies, n_bundles; /* visits to come, for progress */
 	uint64_t bundle_bytes; /* without the manifests */
 };
 

@@ -299,6 +299,8 @@ enum rc ledger_audit(const struct ledger_audit_options *options,
 	if (rc == RC_OK)
 		rc = a.source->ops->release(a.source, err);
 	if (rc == RC_OK)
+		rc = audit_bodies(&a, err);
+	if (rc == RC_OK)
 		rc = audit_bundles(&a, err);
 	*ret_summary = a.sum;
 	return rc;

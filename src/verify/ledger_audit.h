@@ -11,6 +11,8 @@
  * missing    a published bundle that is not in the archive, or an archived one without its manifest (I12)
  * damaged    a bundle, or a member of it, that has other bytes or other members than were sealed (I4); a manifest that does not say what is
  *            in its bundle, where, and of which objects (I12)
+ *            a stored body (an object of any bucket, a part, a stage) that has other bytes than were stored, or cannot be read, and pages
+ *            of the database (I13)
  * illegal    a plan or record in a state that there is not (I7), a plan that is not finished and that nobody will finish (I11)
  *
  * Of I9 and I10 only the outcome is seen: a member without its record, a rejected member, an object that is lost or in two bundles.
@@ -54,13 +56,14 @@ struct ledger_audit_summary {
 	uint64_t plans, open, sealed, claims, stages; /* open and sealed: of the plans, not finished yet */
 	uint64_t bundles, bundles_gone, bundle_bytes; /* read whole; gone before they could be */
 	uint64_t bundle_members, sources_compared;
+	uint64_t bodies, unchecked;     /* stored bodies read besides bundles and manifests; of them without checksums */
 	uint64_t direct, manifests;     /* archived bundles of direct invocations; manifests read */
 	uint64_t objects, bytes_done; /* of distribution and archive; of bundles alone: progress */
 	uint64_t findings[FINDING_KINDS];
 	uint64_t n_findings;
 };
 
-enum ledger_audit_phase { AUDIT_VERSIONS, AUDIT_PLANS, AUDIT_RECORDS, AUDIT_BUNDLES };
+enum ledger_audit_phase { AUDIT_VERSIONS, AUDIT_PLANS, AUDIT_RECORDS, AUDIT_BODIES, AUDIT_BUNDLES };
 
 struct ledger_audit_options {
 	struct audit_source *source;

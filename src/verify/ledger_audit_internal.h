@@ -72,6 +72,9 @@ bool plan_has_member(const struct audit_plan *p, uint64_t slot);
 struct slice audit_bundle_of(struct slice key);
 struct slice audit_manifest_of(struct arena *a, struct slice bundle_key);
 
+/* ledger_audit_body.c: every stored body that is no bundle and no manifest. */
+enum rc audit_bodies(struct auditor *a, struct err *err);
+
 /* ledger_audit_bundle.c: every bundle that is still there. */
 enum rc audit_bundles(struct auditor *a, struct err *err);
 

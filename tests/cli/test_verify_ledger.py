@@ -88,7 +88,7 @@ def test_a_sources_file_that_was_altered(world, folder, how, words):
     if how != "remove":
         blob.write_bytes(data if how == "flip" else data[:-1])
     code, found = world.audit(folder)
-    assert code == 1 and kinds(found) == {("damaged", "I4")} and {f["key"] for f in found["findings"]} == {"data/f12"}
+    assert code == 1 and kinds(found) == {("damaged", "I13")} and {f["key"] for f in found["findings"]} == {"data/f12"}
     assert all(words in f["text"] for f in found["findings"]), found["findings"]
 
 

@@ -103,7 +103,7 @@ def test_another_schema(world, folder, version, words):
 def test_a_missing_folder_of_files(world, folder):
     shutil.rmtree(folder / "blobs")
     code, found = world.audit(folder)
-    assert code == 1 and {("damaged", "I4"), ("damaged", "I12")} == kinds(found)
+    assert code == 1 and {("damaged", "I4"), ("damaged", "I12"), ("damaged", "I13")} == kinds(found)
     assert all("its file 'blobs/" in f["text"] for f in found["findings"])
 
 

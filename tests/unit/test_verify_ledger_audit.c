@@ -238,6 +238,34 @@ static void i11_a_plan_that_nobody_will_finish(void **state)
 	expect(w, FINDING_ILLEGAL, "I11", "nobody looks after");
 }
 
+/* A version, a part and a stage. */
+static void i13_a_stored_body_that_is_damaged(void **state)
+{
+	static const char *const says[] = {
+		"as the test says", "part 7 of an upload: as", "a stage that is not published: as"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct audit_world *w = audit_world_new();
+
+		w->checks[i] = RC_CORRUPT;
+		expect(w, FINDING_DAMAGED, "I13", says[i]);
+	}
+}
+
+static void i13_what_is_gone_or_has_no_checksums_is_no_finding(void **state)
+{
+	struct audit_world *w = audit_world_new();
+	struct ledger_audit_summary sum;
+
+	(void)state;
+	w->checks[0] = RC_ABSENT;
+	w->has_no_sums = true;
+	sum = expect_sound(w);
+	assert_int_equal(sum.bodies, 3);
+	assert_int_equal(sum.unchecked, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +286,8 @@ int main(void)
 		cmocka_unit_test(i10_a_members_record_that_is_gone),
 		cmocka_unit_test(i10_retention_may_take_old_records),
 		cmocka_unit_test(i11_a_plan_that_nobody_will_finish),
+		cmocka_unit_test(i13_a_stored_body_that_is_damaged),
+		cmocka_unit_test(i13_what_is_gone_or_has_no_checksums_is_no_finding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

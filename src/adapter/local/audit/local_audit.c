@@ -125,6 +125,7 @@ static enum rc check_schema(struct local_audit *a, struct err *err)
 	if (rc == RC_OK)
 		rc = numbers(a, "SELECT count(*) FROM sqlite_schema WHERE name = ?",
 			slice_str("audit"), &n_audit, 1, err);
+	a->has_sums = version >= 2;
 	a->has_audit = n_audit > 0;
 	return rc;
 }
@@ -225,6 +226,9 @@ static enum rc copy_all(
 			"SELECT count(*) FROM version v JOIN bucket b ON v.bucket = b.id WHERE "
 			"b.name = ?",
 			slice_str(a->landing), &a->base.n_versions, 1, err);
+	if (rc == RC_OK)
+		rc = numbers(a, "SELECT count(*) FROM version WHERE NOT is_marker", slice_str(""),
+			&a->base.n_bodies, 1, err);
 	if (rc == RC_OK)
 		rc = numbers(a,
 			"SELECT (SELECT count(*) FROM at_plan), (SELECT count(*) FROM at_claim)",
@@ -367,6 +371,8 @@ static const struct audit_source_ops ops = {
 	.was_published = was_published,
 	.release = release,
 	.open = local_audit_fd,
+	.bodies = local_audit_bodies,
+	.check_body = local_audit_check_body,
 	.close = close_source,
 };
 

@@ -81,20 +81,38 @@ static enum rc scratch_fd(uint64_t size, int *ret_fd, struct err *err)
 	return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "make a temporary file");
 }
 
+/* What a folder without checksums has instead. */
+#define BODY_SQL(sum) "SELECT data, " sum " FROM body WHERE id = ?"
+#define SEGMENTS_SQL(sums)                                                                         \
+	"SELECT s.size, s.blob, s.body, " sums " FROM segment s"                                   \
+	" LEFT JOIN blob b ON b.id = s.blob WHERE s.version = ? ORDER BY s.idx"
+
+static enum rc prepare_body(struct local_audit *a, sqlite3_stmt **ret_st, struct err *err)
+{
+	return local_audit_prepare(
+		a, a->has_sums ? BODY_SQL("sum") : BODY_SQL("NULL"), ret_st, err);
+}
+
+static enum rc prepare_segments(struct local_audit *a, sqlite3_stmt **ret_st, struct err *err)
+{
+	return local_audit_prepare(
+		a, a->has_sums ? SEGMENTS_SQL("b.sums") : SEGMENTS_SQL("NULL"), ret_st, err);
+}
+
 static enum rc add_body(
 	struct local_audit *a, uint64_t id, uint64_t size, int out, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
 	struct slice data;
 	bool row = false;
-	enum rc rc = local_audit_prepare(a, "SELECT data, sum FROM body WHERE id = ?", &st, err);
+	enum rc rc = prepare_body(a, &st, err);
 
 	if (rc == RC_OK) {
 		db_bind_u64(st, 1, id);
 		rc = db_step(st, &row, err);
 	}
 	if (rc == RC_OK && !row)
-		rc = err_set(err, RC_CORRUPT, "its body row is not there");
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED, "its body row is not there");
 	if (rc == RC_OK)
 		rc = body_column(st, 0, size, &data, err);
 	if (rc == RC_OK)
@@ -179,10 +197,7 @@ static enum rc add_segments(
 	struct version_segment one = {0}, next;
 	unsigned n = 0;
 	bool row = true;
-	enum rc rc = local_audit_prepare(a,
-		"SELECT s.size, s.blob, s.body, b.sums FROM segment s"
-		" LEFT JOIN blob b ON b.id = s.blob WHERE s.version = ? ORDER BY s.idx",
-		&st, err);
+	enum rc rc = prepare_segments(a, &st, err);
 
 	if (rc == RC_OK)
 		db_bind_u64(st, 1, p->seq);
@@ -257,6 +272,139 @@ enum rc local_audit_fd(
 	if (rc == RC_CORRUPT && local_audit_is_disturbed(a))
 		return local_audit_disturbed(err);
 	if (rc == RC_CORRUPT && find(a, object, &again, &gone) == RC_ABSENT)
+		return err_set(err, RC_ABSENT, "the version is gone");
+	return rc;
+}
+
+static enum rc check_row(struct local_audit *a, uint64_t id, uint64_t size, bool *ret_has_sums,
+	struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	struct slice data;
+	bool row = false;
+	enum rc rc = prepare_body(a, &st, err);
+
+	if (rc == RC_OK) {
+		db_bind_u64(st, 1, id);
+		rc = db_step(st, &row, err);
+	}
+	if (rc == RC_OK && !row)
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED, "its body row is not there");
+	if (rc == RC_OK) {
+		*ret_has_sums = sqlite3_column_type(st, 1) != SQLITE_NULL;
+		rc = body_column(st, 0, size, &data, err);
+	}
+	local_audit_done(st);
+	return rc;
+}
+
+enum rc local_audit_check_segment(struct local_audit *a, const struct version_segment *s,
+	bool *ret_has_sums, struct err *err)
+{
+	int fd;
+	enum rc rc;
+
+	*ret_has_sums = true;
+	if (s->has_blob) {
+		*ret_has_sums = s->sums.n > 0;
+		rc = whole_blob(a, s, &fd, err);
+		if (rc == RC_OK)
+			close(fd);
+		return rc;
+	}
+	return s->body ? check_row(a, s->body, s->size, ret_has_sums, err) : RC_OK;
+}
+
+struct piece {
+	struct piece *next;
+	struct version_segment segment;
+};
+
+/* All rows before the first byte: reading the files may take minutes, and a statement that is open keeps the server's log long. */
+static enum rc read_pieces(struct local_audit *a, uint64_t seq, struct arena *arena,
+	struct piece **ret_pieces, struct err *err)
+{
+	struct piece **tail = ret_pieces;
+	sqlite3_stmt *st = NULL;
+	bool row = true;
+	enum rc rc = prepare_segments(a, &st, err);
+
+	*ret_pieces = NULL;
+	if (rc == RC_OK)
+		db_bind_u64(st, 1, seq);
+	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
+		struct piece *piece = arena_alloc(arena, sizeof(*piece));
+
+		version_segment_read(st, 0, &piece->segment);
+		piece->segment.sums = db_column_copy(st, 3, arena);
+		*tail = piece;
+		tail = &piece->next;
+	}
+	local_audit_done(st);
+	return rc;
+}
+
+static enum rc check_segments(
+	struct local_audit *a, const struct place *p, bool *ret_has_sums, struct err *err)
+{
+	struct arena arena = ARENA_INIT;
+	struct piece *pieces;
+	uint64_t size = 0;
+	bool has_sums;
+	enum rc rc = read_pieces(a, p->seq, &arena, &pieces, err);
+
+	for (struct piece *piece = pieces; rc == RC_OK && piece; piece = piece->next) {
+		rc = local_audit_check_segment(a, &piece->segment, &has_sums, err);
+		*ret_has_sums &= has_sums;
+		size += piece->segment.size;
+	}
+	arena_release(&arena);
+	if (rc == RC_OK && size != p->size)
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+			"its parts have %llu bytes, its version says %llu",
+			(unsigned long long)size, (unsigned long long)p->size);
+	return rc;
+}
+
+/* version_age leads from a seq to its row; seqs are unique in the store. */
+static enum rc find_by_seq(
+	struct local_audit *a, uint64_t seq, struct place *ret_place, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = false;
+	enum rc rc = local_audit_prepare(a,
+		"SELECT v.kind, v.size FROM bucket b JOIN version v ON v.bucket = b.id"
+		" WHERE v.seq = ? AND NOT v.is_marker",
+		&st, err);
+
+	if (rc != RC_OK)
+		return rc;
+	db_bind_u64(st, 1, seq);
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && !row)
+		rc = err_set(err, RC_ABSENT, "the version is gone");
+	if (rc == RC_OK)
+		*ret_place = (struct place){
+			seq, db_column_u64(st, 1), (enum version_kind)db_column_u64(st, 0)};
+	local_audit_done(st);
+	return rc;
+}
+
+enum rc local_audit_check_version(
+	struct local_audit *a, uint64_t seq, bool *ret_has_sums, struct err *err)
+{
+	struct place place, again;
+	struct err gone;
+	enum rc rc = find_by_seq(a, seq, &place, err);
+
+	*ret_has_sums = true;
+	if (rc != RC_OK)
+		return rc;
+	if (place.kind == VERSION_BODY)
+		rc = check_row(a, seq, place.size, ret_has_sums, err);
+	else if (place.kind == VERSION_SEGMENTS)
+		rc = check_segments(a, &place, ret_has_sums, err);
+	if (rc == RC_CORRUPT && find_by_seq(a, seq, &again, &gone) == RC_ABSENT)
 		return err_set(err, RC_ABSENT, "the version is gone");
 	return rc;
 }

@@ -27,6 +27,7 @@ struct local_audit {
 	struct audit_source base;
 	char *folder, *landing, *prefix, *distribution, *archive;
 	sqlite3 *handle; /* in its snapshot until release */
+	bool has_sums;   /* a folder of schema 2 or later: bodies have checksums */
 	bool has_audit;  /* the folder has the operators' table */
 	bool is_alone;   /* opened as nobody else's, without a lock */
 	struct local_audit_stamp stamp;
@@ -76,5 +77,19 @@ enum rc local_audit_plan_find(struct audit_source *s, struct arena *a, const str
 /* local_audit_bytes.c */
 enum rc local_audit_fd(
 	struct audit_source *s, const struct object_id *object, int *ret_fd, struct err *err);
+
+/* Reads every byte of a version, kept nowhere. RC_ABSENT: it is gone by now; RC_CORRUPT ERR_DAMAGED. */
+enum rc local_audit_check_version(
+	struct local_audit *a, uint64_t seq, bool *ret_has_sums, struct err *err);
+/* Of one piece: segment has size, and a blob or a body. */
+struct version_segment;
+enum rc local_audit_check_segment(struct local_audit *a, const struct version_segment *segment,
+	bool *ret_has_sums, struct err *err);
+
+/* local_audit_bodies.c */
+enum rc local_audit_bodies(
+	struct audit_source *s, audit_body_fn *visit, void *arg, struct err *err);
+enum rc local_audit_check_body(struct audit_source *s, const struct audit_body *body,
+	bool *ret_has_sums, struct err *err);
 
 #endif
