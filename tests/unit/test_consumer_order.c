@@ -3,6 +3,7 @@
 #include "bundle_maker.h"
 #include "folder_fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "adapter/mem/mem.h"
@@ -30,6 +31,7 @@ static struct watch {
 	size_t n_entries, n_syncs;
 	size_t n_deletes;
 	char journal[256];
+	bool journal_fails; /* its fdatasync, with EIO */
 } watch = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 int __real_fsync(int fd);
@@ -80,7 +82,10 @@ int __wrap_fdatasync(int fd)
 	int r = __real_fdatasync(fd);
 
 	note_sync(fd);
-	return r;
+	if (!watch.journal_fails)
+		return r;
+	errno = EIO;
+	return -1;
 }
 
 int __wrap_mkdir(const char *path, mode_t mode)
@@ -254,9 +259,53 @@ static void what_is_deleted_is_on_disk(void **state)
 	folder_remove(&folder);
 }
 
+static void count_failure(void *arg, const struct pull_result *r)
+{
+	*(unsigned *)arg += r->rc != RC_OK;
+}
+
+/* Else a run that was killed before the folders were on disk would find the bundle neither in the bucket nor in the journal. */
+static void what_the_journal_does_not_have_is_not_deleted(void **state)
+{
+	static const char *const files[] = {"a", "1", NULL};
+	struct watched w = {.inner = mem_object_store_new(clock_system())};
+	struct pull_totals totals;
+	struct folder folder;
+	atomic_bool stopping = false;
+	unsigned n_failed = 0;
+
+	(void)state;
+	w.base.ops = &w.ops;
+	w.ops = (struct object_store_ops){
+		.get_many = watched_get, .list = watched_list, .delete_many = watched_delete};
+	mem_object_store_add_bucket(w.inner, "dist", true);
+	publish(w.inner, "bundle-1", files);
+	folder_make(&folder);
+	watch.n_deletes = 0;
+	watch.journal_fails = true;
+	assert_int_equal(pull_run(&(struct pull_options){.store = &w.base,
+					  .bucket = "dist",
+					  .dir = folder.to,
+					  .jobs = 1,
+					  .stopping = &stopping,
+					  .clock = clock_system(),
+					  .tell = count_failure,
+					  .arg = &n_failed},
+				 &totals, NULL),
+		RC_OK);
+	watch.journal_fails = false;
+	assert_int_equal(n_failed, 1);
+	assert_int_equal(watch.n_deletes, 0);
+	os_close(w.inner);
+	folder_remove(&folder);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_deleted_is_on_disk)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_deleted_is_on_disk),
+		cmocka_unit_test(what_the_journal_does_not_have_is_not_deleted),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

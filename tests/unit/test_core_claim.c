@@ -146,6 +146,18 @@ static void rule_b_mine_already(void **state)
 	assert_int_equal(f->unit.attempts, 1);
 }
 
+/* The second record of one object in one plan: the slot that the ledger has is packed, the other is not. */
+static void rule_b_one_slot_for_one_object(void **state)
+{
+	struct fixture *f = *state;
+	struct unit second = f->unit, *units[] = {&f->unit, &second};
+
+	f->mine = open_plan(f);
+	assert_int_equal(claim_units(&f->c, &f->mine, units, 2, NULL), RC_OK);
+	assert_int_equal(f->unit.claim, CLAIM_MINE);
+	assert_int_equal(second.claim, CLAIM_LOST);
+}
+
 static void rule_c_done_with_it(void **state)
 {
 	struct fixture *f = *state;
@@ -365,6 +377,7 @@ int main(void)
 		TEST(a_free_object_is_claimed),
 		TEST(rule_a_rejected),
 		TEST(rule_b_mine_already),
+		TEST(rule_b_one_slot_for_one_object),
 		TEST(rule_c_done_with_it),
 		TEST(rule_c_done_without_it),
 		TEST(rule_c_a_slot_beyond_the_seal_is_no_member),

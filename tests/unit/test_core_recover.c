@@ -294,6 +294,41 @@ static void a_void_takes_its_whole_wait(void **state)
 	assert_int_equal(n_bundles(f), 0);
 }
 
+/* A store that denies a stage twice and then has it after all: a completion of an upload was on its way. */
+static int n_denied;
+
+static enum rc late_publish(struct object_store *os, struct slice bucket, struct slice key,
+	struct slice record, struct err *err)
+{
+	(void)os, (void)bucket, (void)key, (void)record;
+	return n_denied++ < 2 ? err_set(err, RC_ABSENT, "no such upload") : RC_OK;
+}
+
+static enum rc late_discard(
+	struct object_store *os, struct slice bucket, struct slice key, struct err *err)
+{
+	(void)os, (void)bucket, (void)key, (void)err;
+	return RC_OK;
+}
+
+static void a_bundle_that_lands_at_last_is_not_given_up(void **state)
+{
+	static const struct object_store_ops ops = {
+		.publish = late_publish, .discard = late_discard};
+	struct object_store late = {&ops};
+	struct fixture *f = *state;
+	struct lg_plan plan = sealed_plan(f);
+
+	f->c.distribution = &late;
+	pass(f);
+	f->w.clock.boot_ms += LEASE_MS;
+	pass(f); /* denied the first time */
+	f->w.clock.boot_ms += VOID_MS;
+	pass(f); /* denied the second time; the last look finds the bundle */
+	assert_int_equal(state_of(f, &plan), PLAN_DONE);
+	assert_int_equal(f->c.n_aborted, 0);
+}
+
 static void one_plan_that_fails_does_not_stop_the_pass(void **state)
 {
 	struct fixture *f = *state;
@@ -348,6 +383,7 @@ int main(void)
 		TEST(when_all_others_are_dead_nothing_waits_for_a_lease),
 		TEST(publishing_after_the_consumer_took_it_ships_nothing_again),
 		TEST(a_void_takes_its_whole_wait),
+		TEST(a_bundle_that_lands_at_last_is_not_given_up),
 		TEST(one_plan_that_fails_does_not_stop_the_pass),
 		TEST(more_plans_than_a_page),
 		cmocka_unit_test(membership_is_by_slot_and_exclusion),

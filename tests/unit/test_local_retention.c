@@ -226,6 +226,21 @@ static void markers_go_with_the_last_version_under_them(void **state)
 	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 0);
 }
 
+/* A deleted object that is not bundled yet stays, and so must the marker: without it the object would be there again. */
+static void a_marker_stays_as_long_as_what_it_hides(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, LANDING, "data/pending", 10, version);
+	op_delete(&w->f, LANDING, "data/pending");
+	pass_days(w, 300);
+	run(w);
+	assert_int_equal(w->did.versions, 0);
+	assert_int_equal(w->did.markers, 0);
+	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 2);
+}
+
 static void zero_keeps_for_ever(void **state)
 {
 	struct world *w = *state;
@@ -625,6 +640,7 @@ int main(void)
 		TEST(what_is_in_a_sealed_bundle_stays_until_it_is_published),
 		TEST(what_is_redriven_meanwhile_stays),
 		TEST(markers_go_with_the_last_version_under_them),
+		TEST(a_marker_stays_as_long_as_what_it_hides),
 		TEST(zero_keeps_for_ever),
 		TEST(dead_letters_stay_for_their_time_after_they_died),
 		TEST(records_stay_while_the_source_version_exists),

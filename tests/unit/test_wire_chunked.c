@@ -318,10 +318,13 @@ static void every_signature_counts(void **state)
 	expect_flip(&b, "ad80c730", 2, SIGV4_PAYLOAD_STREAM_SIGNED, 0);    /* first */
 	expect_flip(&b, "0055627c", 1, SIGV4_PAYLOAD_STREAM_SIGNED, 0);    /* middle */
 	expect_flip(&b, "b6c6ea8a", 1, SIGV4_PAYLOAD_STREAM_SIGNED, 0);    /* final */
+	expect_flip(&b, "ad80c730", 63, SIGV4_PAYLOAD_STREAM_SIGNED, 0);   /* its last digit */
+	expect_flip(&b, "b6c6ea8a", 63, SIGV4_PAYLOAD_STREAM_SIGNED, 0);
 	expect_flip(&b, "aaaaaaaa", 5000, SIGV4_PAYLOAD_STREAM_SIGNED, 0); /* data */
 	buf_release(&b);
 	signed_trailer_body(&b, "\r\n");
 	expect_flip(&b, "d81f82fc", 1, SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER, DIGEST_CRC32C);
+	expect_flip(&b, "d81f82fc", 63, SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER, DIGEST_CRC32C);
 	expect_flip(&b, "sOO8/Q==", 0, SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER, DIGEST_CRC32C);
 	buf_release(&b);
 }
