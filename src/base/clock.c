@@ -34,7 +34,8 @@ static void system_sleep_ms(struct clock *c, uint64_t ms)
 
 struct clock *clock_system(void)
 {
-	static struct clock c = {system_wall_ms, system_boot_ms, system_sleep_ms};
+	static struct clock c = {
+		.wall_ms = system_wall_ms, .boot_ms = system_boot_ms, .sleep_ms = system_sleep_ms};
 
 	return &c;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/digest.h"
+#include "base/ticker.h"
 #include "model/member_name.h"
 #include "model/s3_event.h"
 
@@ -19,16 +20,84 @@ static uint64_t wall_ms(struct clock *c)
 	return ((struct world_clock *)c)->wall_ms;
 }
 
+void world_clock_add(struct world_clock *w, struct world_ticker t)
+{
+	if (w->n_tickers == WORLD_TICKERS_MAX)
+		die("more than %d tickers", WORLD_TICKERS_MAX);
+	w->tickers[w->n_tickers++] = t;
+}
+
+void world_clock_remove(struct world_clock *w, const struct ticker *t)
+{
+	size_t i = 0;
+
+	while (w->tickers[i].ticker != t)
+		i++;
+	for (w->n_tickers--; i < w->n_tickers; i++)
+		w->tickers[i] = w->tickers[i + 1];
+}
+
+static void tickers_add(struct clock *c, struct ticker *t)
+{
+	world_clock_add((struct world_clock *)c, (struct world_ticker){t, 0, NULL});
+}
+
+static void tickers_remove(struct clock *c, struct ticker *t)
+{
+	world_clock_remove((struct world_clock *)c, t);
+}
+
+/* When it is due, on this clock. */
+static uint64_t due_boot_ms(const struct world_ticker *t)
+{
+	uint64_t due = ticker_due_boot_ms(t->ticker);
+
+	return due == UINT64_MAX || (t->is_frozen && *t->is_frozen) ? UINT64_MAX
+								    : due - t->boot_offset_ms;
+}
+
+/* The earliest ticker that is due until then, or NULL. */
+static const struct world_ticker *next_ticker(const struct world_clock *w, uint64_t until_boot_ms)
+{
+	const struct world_ticker *first = NULL;
+
+	for (size_t i = 0; i < w->n_tickers; i++) {
+		uint64_t due = due_boot_ms(&w->tickers[i]);
+
+		if (due <= until_boot_ms && (!first || due < due_boot_ms(first)))
+			first = &w->tickers[i];
+	}
+	return first;
+}
+
+static void move_to(struct world_clock *w, uint64_t boot_ms)
+{
+	if (boot_ms <= w->boot_ms)
+		return;
+	w->wall_ms += boot_ms - w->boot_ms;
+	w->boot_ms = boot_ms;
+}
+
+/* A ticker may sleep too, in a port call that is slow: then the time that is asked for here has passed already. */
 static void sleep_ms(struct clock *c, uint64_t ms)
 {
-	((struct world_clock *)c)->boot_ms += ms;
-	((struct world_clock *)c)->wall_ms += ms;
+	struct world_clock *w = (struct world_clock *)c;
+	uint64_t until = w->boot_ms + ms;
+	const struct world_ticker *t;
+
+	while ((t = next_ticker(w, until))) {
+		move_to(w, due_boot_ms(t));
+		ticker_run_due(t->ticker, w->boot_ms + t->boot_offset_ms);
+	}
+	move_to(w, until);
 }
 
 void world_open(struct world *w, uint64_t seed)
 {
 	*w = (struct world){
-		.clock = {{wall_ms, boot_ms, sleep_ms}, 1000000, UINT64_C(1790000000000)}};
+		.clock = {.port = {wall_ms, boot_ms, sleep_ms, tickers_add, tickers_remove},
+			.boot_ms = 1000000,
+			.wall_ms = UINT64_C(1790000000000)}};
 	w->prng = prng_seeded(seed);
 	w->store = mem_object_store_new(&w->clock.port);
 	mem_object_store_add_bucket(w->store, WORLD_LANDING, true);

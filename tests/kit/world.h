@@ -13,10 +13,23 @@
 #define WORLD_DISTRIBUTION "distribution"
 #define WORLD_ARCHIVE "archive"
 
+#define WORLD_TICKERS_MAX 64
+
+struct world_ticker {
+	struct ticker *ticker;
+	uint64_t boot_offset_ms; /* how far the ticker's own clock is ahead of this one */
+	const bool *is_frozen;   /* while true the ticker does not run, as in a process that is suspended; NULL: never */
+};
+
 struct world_clock {
 	struct clock port;
 	uint64_t boot_ms, wall_ms;
+	struct world_ticker tickers[WORLD_TICKERS_MAX]; /* run while the clock moves */
+	size_t n_tickers;
 };
+
+void world_clock_add(struct world_clock *w, struct world_ticker t);
+void world_clock_remove(struct world_clock *w, const struct ticker *t);
 
 /* An object version that was put and, perhaps, announced. Its body is its own: no two versions share one. */
 struct world_object {
