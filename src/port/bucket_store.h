@@ -143,6 +143,7 @@ struct bs_upload_query {
 	struct slice bucket, prefix, delimiter;
 	struct slice after_key, after_id;
 	size_t max;
+	bool after_is_prefix; /* after_key is a common prefix already given: skip everything below it */
 };
 
 struct bs_upload_page {

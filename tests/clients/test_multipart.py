@@ -99,6 +99,10 @@ def test_list_uploads(s3, bucket):
     grouped = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/")
     assert [p["Prefix"] for p in grouped["CommonPrefixes"]] == ["b/"]
     assert [u["Key"] for u in s3.list_multipart_uploads(Bucket=bucket, Prefix="b/")["Uploads"]] == ["b/1", "b/2"]
+    first = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", MaxUploads=2)
+    assert first["IsTruncated"] and first["NextKeyMarker"] == "b/"
+    last = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", KeyMarker=first["NextKeyMarker"])
+    assert [u["Key"] for u in last["Uploads"]] == ["c"] and "CommonPrefixes" not in last
 
 
 def test_abort(s3, bucket):

@@ -363,6 +363,13 @@ static void bs_8_uploads_are_listed_by_key_and_age(void **state)
 	assert_int_equal(page.n, 2);
 	assert_int_equal(page.n_prefixes, 1);
 	assert_true(slice_eq_str(page.prefixes[0], "a/"));
+	q.after_key = page.prefixes[0]; /* a page that ended with the prefix goes on behind it */
+	q.after_is_prefix = true;
+	assert_int_equal(bs_call(w->bs, upload_list, &q, &a, &page, &err), RC_OK);
+	assert_int_equal(page.n, 2);
+	assert_int_equal(page.n_prefixes, 0);
+	q.after_is_prefix = false;
+	q.after_key = slice_str("");
 	q.prefix = slice_str("a/");
 	assert_int_equal(bs_call(w->bs, upload_list, &q, &a, &page, &err), RC_OK);
 	assert_int_equal(page.n, 3);

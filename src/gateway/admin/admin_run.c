@@ -29,26 +29,10 @@ static enum rc answer(struct request *r, struct err *err)
 	return reply_json(r, 200);
 }
 
-/* On the pool: the operation, then what resumes the request. */
-static enum rc run_job(struct request *r, struct err *err)
-{
-	enum rc (*job)(struct request * r, struct err * err) = r->op;
-	enum rc rc = job(r, err);
-	struct bs_result result = {.rc = RC_OK};
-	struct bs_done done;
-
-	if (rc != RC_OK)
-		return rc;
-	done = request_job_done(r);
-	done.fn(done.arg, &result);
-	return RC_OK;
-}
-
 enum rc admin_run_to(struct request *r, enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*finish)(struct request *r, struct err *err))
 {
-	r->op = job;
-	request_run_on(r, r->service->admin, run_job, finish);
+	request_read_on(r, r->service->admin, job, finish);
 	return RC_OK;
 }
 

@@ -138,6 +138,7 @@ struct request {
 	struct bs_result result; /* its slices are gone */
 	struct work work;
 	enum rc (*job)(struct request *r, struct err *err);
+	bool only_reads; /* job submits no write: the request goes on when job has returned */
 
 	struct reply reply;
 };

@@ -126,9 +126,10 @@ static void run_job(struct work *w)
 {
 	struct request *r = (struct request *)((char *)w - offsetof(struct request, work));
 	struct err err = {0};
+	bool only_reads = r->only_reads;
 	enum rc rc = r->job(r, &err);
 
-	if (!rc)
+	if (!rc && !only_reads)
 		return; /* submitted: store_answered may have run already, r may be gone */
 	r->result.rc = rc;
 	r->result.err = err;
@@ -143,6 +144,14 @@ void request_run_on(struct request *r, struct work_pool *pool,
 	r->work.run = run_job;
 	request_wait(r, after);
 	work_pool_submit(pool, &r->work);
+}
+
+void request_read_on(struct request *r, struct work_pool *pool,
+	enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*after)(struct request *r, struct err *err))
+{
+	r->only_reads = true;
+	request_run_on(r, pool, job, after);
 }
 
 void request_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),

@@ -42,6 +42,13 @@ void request_run_on(struct request *r, struct work_pool *pool,
 	enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err));
 
+/* Suspends the request and runs job on a thread of pool. The job reads from the store and may write reply.document, but does not
+ * reply; after runs on the server's thread when it succeeded, and replies. What may take long to read is read this way, so that no
+ * other connection of the server's thread waits for it. */
+void request_read_on(struct request *r, struct work_pool *pool,
+	enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*after)(struct request *r, struct err *err));
+
 /* The header's trimmed value; p == NULL when absent. */
 struct slice request_header(const struct request *r, const char *name);
 /* The parameter's decoded value, in the arena; p == NULL when absent. Malformed escapes make it

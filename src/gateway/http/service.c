@@ -3,6 +3,7 @@
 #include "base/prng.h"
 
 #define WORKERS 2 /* of copies: enough to keep one disk busy, too few to starve the server */
+#define READERS 2 /* of listings: one long listing holds up no other, and both leave the server's threads their share */
 
 static const char *const default_domains[] = {"localhost", NULL};
 
@@ -34,6 +35,7 @@ void service_init(struct service *s, const struct gateway_config *config,
 	sigv4_keys_init(&s->signing_keys);
 	pthread_mutex_init(&s->digests.lock, NULL);
 	s->workers = work_pool_new(WORKERS, "gateway-copy");
+	s->reads = work_pool_new(READERS, "gateway-reads");
 	s->admin = work_pool_new(1, "gateway-admin");
 	s->invoker = config->invoker;
 	s->invocations = s->invoker ? work_pool_new(INVOCATIONS_MAX, "invoke") : NULL;
@@ -42,6 +44,7 @@ void service_init(struct service *s, const struct gateway_config *config,
 void service_release(struct service *s)
 {
 	work_pool_free(s->workers);
+	work_pool_free(s->reads);
 	work_pool_free(s->admin);
 	work_pool_free(s->invocations);
 	for (size_t i = 0; i < s->digests.n; i++)

@@ -52,6 +52,7 @@ struct service {
 	struct sigv4_keys signing_keys;
 	struct digest_pool digests;
 	struct work_pool *workers; /* large copies */
+	struct work_pool *reads;   /* listings, and completing an upload, which reads up to 10,000 parts */
 	struct work_pool *admin;   /* what an operator asks and events, which wait for commits */
 	struct work_pool *invocations; /* NULL without an invoker */
 	_Atomic int n_invocations;     /* running, or their bodies on the way */

@@ -18,6 +18,7 @@ struct complete {
 	struct checksum checksum;    /* of the object; alg 0: none */
 	uint64_t size;               /* bytes of the parts named, those that are there */
 	struct bs_part *parts;       /* as the store wants them */
+	struct bs_condition condition;
 	char etag[ETAG_TEXT_MAX];
 };
 
@@ -192,27 +193,37 @@ static enum rc upload_completed(struct request *r, struct err *err)
 	return reply_document(r);
 }
 
+static enum rc complete_job(struct request *r, struct err *err)
+{
+	struct complete *op = r->op;
+	struct buf extra;
+	enum rc rc = look_at_parts(r, op, err);
+
+	if (rc)
+		return rc;
+	buf_init(&extra, OBJECT_HEADERS_MAX);
+	metadata_add_checksum(&extra, &op->checksum);
+	bs_call(r->service->store, upload_complete, r->bucket, r->key, op->id, op->parts,
+		op->request.n_parts, op->etag, buf_slice(&extra), &op->condition,
+		request_job_done(r));
+	buf_release(&extra);
+	return RC_OK;
+}
+
 enum rc op_complete_upload(struct request *r, struct err *err)
 {
 	struct complete *op = arena_alloc(&r->arena, sizeof(*op));
 	struct conditions c = {
 		request_header(r, "if-match"), request_header(r, "if-none-match"), {0}, {0}};
-	struct bs_condition condition;
-	struct buf extra;
 	enum rc rc;
 
 	r->op = op;
 	if ((rc = multipart_read_id(r, &op->id, err)) ||
-		(rc = conditions_of_write(&c, &condition, err)) ||
+		(rc = conditions_of_write(&c, &op->condition, err)) ||
 		(rc = s3xml_read_complete(
 			 buf_slice(&r->body.document), &r->arena, &op->request, err)) ||
-		(rc = read_parts(r, op, err)) || (rc = look_at_parts(r, op, err)))
+		(rc = read_parts(r, op, err)))
 		return rc;
-	buf_init(&extra, OBJECT_HEADERS_MAX);
-	metadata_add_checksum(&extra, &op->checksum);
-	bs_call(r->service->store, upload_complete, r->bucket, r->key, op->id, op->parts,
-		op->request.n_parts, op->etag, buf_slice(&extra), &condition,
-		request_wait(r, upload_completed));
-	buf_release(&extra);
+	request_run_on(r, r->service->reads, complete_job, upload_completed);
 	return RC_OK;
 }

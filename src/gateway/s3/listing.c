@@ -26,6 +26,18 @@ enum rc listing_read(struct request *r, const char *max_param, struct listing *r
 	return RC_OK;
 }
 
+static enum rc answer(struct request *r, struct err *err)
+{
+	(void)err;
+	return reply_document(r);
+}
+
+enum rc listing_run(struct request *r, enum rc (*job)(struct request *r, struct err *err))
+{
+	request_read_on(r, r->service->reads, job, answer);
+	return RC_OK;
+}
+
 bool listing_is_prefix(const struct listing *l, struct slice marker)
 {
 	const unsigned char *found;
@@ -183,7 +195,7 @@ static void write_position_v2(
 		s3xml_key(out, "StartAfter", op->start_after, op->l.url_encode);
 }
 
-static enum rc reply_page(
+static void write_page(
 	struct request *r, const struct list_objects *op, const struct bs_list_page *page)
 {
 	struct buf *out = &r->reply.document;
@@ -203,20 +215,26 @@ static enum rc reply_page(
 	s3xml_bool(out, "IsTruncated", page->truncated);
 	write_entries(out, op, page);
 	s3xml_close(out, "ListBucketResult");
-	return reply_document(r);
+}
+
+static enum rc list_objects_job(struct request *r, struct err *err)
+{
+	const struct list_objects *op = r->op;
+	struct bs_list_query query = {
+		.after_key = op->after, .after_is_prefix = listing_is_prefix(&op->l, op->after)};
+	struct bs_list_page page;
+	enum rc rc = listing_page(r, &op->l, &query, &page, err);
+
+	if (!rc)
+		write_page(r, op, &page);
+	return rc;
 }
 
 enum rc op_list_objects(struct request *r, struct err *err)
 {
-	struct list_objects op = {0};
-	struct bs_list_query query = {0};
-	struct bs_list_page page;
-	enum rc rc = read_query(r, &op, err);
+	struct list_objects *op = arena_alloc(&r->arena, sizeof(*op));
+	enum rc rc = read_query(r, op, err);
 
-	if (rc)
-		return rc;
-	query.after_key = op.after;
-	query.after_is_prefix = listing_is_prefix(&op.l, op.after);
-	rc = listing_page(r, &op.l, &query, &page, err);
-	return rc ? rc : reply_page(r, &op, &page);
+	r->op = op;
+	return rc ? rc : listing_run(r, list_objects_job);
 }

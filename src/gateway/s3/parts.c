@@ -104,7 +104,7 @@ static void write_part(struct buf *out, const struct bs_part *part)
 	s3xml_close(out, "Part");
 }
 
-static enum rc reply_parts(struct request *r, const struct list_parts *op)
+static void write_parts(struct request *r, const struct list_parts *op)
 {
 	struct upload_checksum c = multipart_checksum(op->upload.headers);
 	struct buf *out = &r->reply.document;
@@ -129,25 +129,34 @@ static enum rc reply_parts(struct request *r, const struct list_parts *op)
 	for (size_t i = 0; i < op->n; i++)
 		write_part(out, &op->parts[i]);
 	s3xml_close(out, "ListPartsResult");
-	return reply_document(r);
+}
+
+static enum rc list_parts_job(struct request *r, struct err *err)
+{
+	struct list_parts *op = r->op;
+	enum rc rc = bs_call(
+		r->service->store, upload_get, r->bucket, r->key, op->id, &r->arena, &op->upload, err);
+
+	if (!rc && op->max)
+		rc = bs_call(r->service->store, upload_parts, r->bucket, r->key, op->id,
+			(uint32_t)op->after, (size_t)op->max, &r->arena, &op->parts, &op->n,
+			&op->truncated, err);
+	if (!rc)
+		write_parts(r, op);
+	return rc;
 }
 
 enum rc op_list_parts(struct request *r, struct err *err)
 {
-	struct list_parts op = {0};
+	struct list_parts *op = arena_alloc(&r->arena, sizeof(*op));
 	enum rc rc;
 
-	if ((rc = multipart_read_id(r, &op.id, err)) ||
-		(rc = request_param_u64(r, "part-number-marker", 0, INT32_MAX, &op.after, err)) ||
-		(rc = request_param_u64(r, "max-parts", LISTING_MAX, INT32_MAX, &op.max, err)) ||
-		(rc = bs_call(r->service->store, upload_get, r->bucket, r->key, op.id, &r->arena,
-			 &op.upload, err)))
+	r->op = op;
+	if ((rc = multipart_read_id(r, &op->id, err)) ||
+		(rc = request_param_u64(r, "part-number-marker", 0, INT32_MAX, &op->after, err)) ||
+		(rc = request_param_u64(r, "max-parts", LISTING_MAX, INT32_MAX, &op->max, err)))
 		return rc;
-	if (op.max > LISTING_MAX)
-		op.max = LISTING_MAX;
-	if (op.max)
-		rc = bs_call(r->service->store, upload_parts, r->bucket, r->key, op.id,
-			(uint32_t)op.after, (size_t)op.max, &r->arena, &op.parts, &op.n,
-			&op.truncated, err);
-	return rc ? rc : reply_parts(r, &op);
+	if (op->max > LISTING_MAX)
+		op->max = LISTING_MAX;
+	return listing_run(r, list_parts_job);
 }

@@ -159,7 +159,7 @@ static void write_next(struct buf *out, const struct listing *l, const struct bs
 		s3xml_str(out, "NextUploadIdMarker", page->uploads[page->n - 1].id);
 }
 
-static enum rc reply_uploads(
+static void write_uploads(
 	struct request *r, const struct list_uploads *op, const struct bs_upload_page *page)
 {
 	struct buf *out = &r->reply.document;
@@ -181,27 +181,38 @@ static enum rc reply_uploads(
 	for (size_t i = 0; i < page->n_prefixes; i++)
 		listing_write_prefix(out, &op->l, page->prefixes[i]);
 	s3xml_close(out, "ListMultipartUploadsResult");
-	return reply_document(r);
+}
+
+static enum rc list_uploads_job(struct request *r, struct err *err)
+{
+	const struct list_uploads *op = r->op;
+	struct bs_upload_query query = {.bucket = r->bucket,
+		.prefix = op->l.prefix,
+		.delimiter = op->l.delimiter,
+		.after_key = op->key_marker,
+		.after_id = op->id_marker,
+		.after_is_prefix =
+			!op->id_marker.n && listing_is_prefix(&op->l, op->key_marker),
+		.max = (size_t)op->l.max};
+	struct bs_upload_page page = {0};
+	enum rc rc = bucket_check(r, NULL, err);
+
+	if (!rc && op->l.max)
+		rc = bs_call(r->service->store, upload_list, &query, &r->arena, &page, err);
+	if (!rc)
+		write_uploads(r, op, &page);
+	return rc;
 }
 
 enum rc op_list_uploads(struct request *r, struct err *err)
 {
-	struct list_uploads op = {0};
-	struct bs_upload_query query = {.bucket = r->bucket};
-	struct bs_upload_page page = {0};
+	struct list_uploads *op = arena_alloc(&r->arena, sizeof(*op));
 	enum rc rc;
 
-	if ((rc = listing_read(r, "max-uploads", &op.l, err)) ||
-		(rc = request_param(r, "key-marker", &op.key_marker, err)) ||
-		(rc = request_param(r, "upload-id-marker", &op.id_marker, err)) ||
-		(rc = bucket_check(r, NULL, err)))
+	r->op = op;
+	if ((rc = listing_read(r, "max-uploads", &op->l, err)) ||
+		(rc = request_param(r, "key-marker", &op->key_marker, err)) ||
+		(rc = request_param(r, "upload-id-marker", &op->id_marker, err)))
 		return rc;
-	query.prefix = op.l.prefix;
-	query.delimiter = op.l.delimiter;
-	query.after_key = op.key_marker;
-	query.after_id = op.id_marker;
-	query.max = (size_t)op.l.max;
-	if (op.l.max)
-		rc = bs_call(r->service->store, upload_list, &query, &r->arena, &page, err);
-	return rc ? rc : reply_uploads(r, &op, &page);
+	return listing_run(r, list_uploads_job);
 }

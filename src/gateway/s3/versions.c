@@ -52,7 +52,7 @@ static void write_next(struct buf *out, const struct listing *l, const struct bs
 		s3xml_str(out, "NextVersionIdMarker", last->object.version);
 }
 
-static enum rc reply_page(
+static void write_page(
 	struct request *r, const struct list_versions *op, const struct bs_list_page *page)
 {
 	struct buf *out = &r->reply.document;
@@ -75,21 +75,29 @@ static enum rc reply_page(
 		else
 			write_version(out, &op->l, &page->entries[i].object);
 	s3xml_close(out, "ListVersionsResult");
-	return reply_document(r);
+}
+
+static enum rc list_versions_job(struct request *r, struct err *err)
+{
+	const struct list_versions *op = r->op;
+	struct bs_list_query query = {.versions = true,
+		.after_key = op->key_marker,
+		.after_version = op->version_marker,
+		.after_is_prefix = !op->version_marker.n &&
+				   listing_is_prefix(&op->l, op->key_marker)};
+	struct bs_list_page page;
+	enum rc rc = listing_page(r, &op->l, &query, &page, err);
+
+	if (!rc)
+		write_page(r, op, &page);
+	return rc;
 }
 
 enum rc op_list_versions(struct request *r, struct err *err)
 {
-	struct list_versions op = {0};
-	struct bs_list_query query = {.versions = true};
-	struct bs_list_page page;
-	enum rc rc = read_query(r, &op, err);
+	struct list_versions *op = arena_alloc(&r->arena, sizeof(*op));
+	enum rc rc = read_query(r, op, err);
 
-	if (rc)
-		return rc;
-	query.after_key = op.key_marker;
-	query.after_version = op.version_marker;
-	query.after_is_prefix = !op.version_marker.n && listing_is_prefix(&op.l, op.key_marker);
-	rc = listing_page(r, &op.l, &query, &page, err);
-	return rc ? rc : reply_page(r, &op, &page);
+	r->op = op;
+	return rc ? rc : listing_run(r, list_versions_job);
 }

@@ -301,10 +301,15 @@ static enum rc walk_uploads(struct upload_walk *w, struct err *err)
 static enum rc walk_upload_page(struct upload_walk *w, struct err *err)
 {
 	const struct bs_upload_query *q = w->query;
+	struct slice from = q->prefix;
 	uint64_t seq, nonce;
 	enum rc rc = RC_OK;
 
-	if (q->after_key.n && slice_cmp(q->after_key, q->prefix) >= 0) {
+	if (q->after_is_prefix) {
+		if (!bs_successor(w->a, q->after_key, &from))
+			return RC_OK;
+		upload_seek(w, UPLOAD_SQL("key >= ?2"), slice_cmp(from, q->prefix) < 0 ? q->prefix : from);
+	} else if (q->after_key.n && slice_cmp(q->after_key, q->prefix) >= 0) {
 		if (version_parse(q->after_id, &seq, &nonce) &&
 			!bs_common_prefix(q->after_key, q->prefix, q->delimiter).p) {
 			upload_seek(w, UPLOAD_SQL("key = ?2 AND seq > ?3"), q->after_key);
