@@ -59,8 +59,8 @@ class Folder:
         return self.seq
 
     def version(self, bucket, key, seq, nonce, kind, size, headers):
-        self.db.execute("INSERT INTO version(bucket, key, seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers)"
-                        " VALUES(?, ?, ?, ?, 0, 0, ?, ?, ?, 0, '0', ?)",
+        self.db.execute("INSERT INTO version(bucket, is_current, key, seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers)"
+                        " VALUES(?, 1, ?, ?, ?, 0, 0, ?, ?, ?, 0, '0', ?)",
                         (self.buckets[bucket], key, seq, nonce, kind, size, self.wall_ms, headers))
 
     def file(self, bucket, key, data, headers, link=None):

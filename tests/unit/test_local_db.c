@@ -346,6 +346,33 @@ static void a_folder_of_the_first_schema_is_upgraded_to_what_a_new_one_has(void 
 	free(upgraded);
 }
 
+/* One key of each kind: its newest is an object, a delete marker, an object above a marker. */
+static void an_upgraded_folder_knows_what_is_current(void **state)
+{
+	static const char rows[] =
+		"INSERT INTO bucket(id, name, created, versioning) VALUES(1, 'b', 1, 1);"
+		"INSERT INTO version(bucket, key, seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers)"
+		" VALUES(1, x'61', 1, 7, 0, 0, 0, 5, 9, 0, 'e', x'01'), (1, x'61', 2, 7, 0, 0, 0, 6, 9, 0, 'e', x''),"
+		" (1, x'62', 3, 7, 0, 0, 0, 5, 9, 0, 'e', x''), (1, x'62', 4, 7, 0, 1, 0, 0, 9, 0, '', x''),"
+		" (1, x'63', 5, 7, 0, 1, 0, 0, 9, 0, '', x''), (1, x'63', 6, 7, 1, 0, 0, 5, 9, 0, 'e', x'');";
+	struct fixture *f = *state;
+	struct db *db = NULL;
+	sqlite3_stmt *st;
+	bool row;
+
+	make_folder_v1(f, rows);
+	if (db_open(f->folder, &db, &f->err) != RC_OK)
+		fail_msg("%s", f->err.text);
+	st = db_stmt(db_writer(db),
+		"SELECT group_concat(seq || ':' || is_current || ':' || size || ':' || hex(headers)) FROM"
+		" (SELECT * FROM version ORDER BY seq)");
+	assert_int_equal(db_step(st, &row, &f->err), RC_OK);
+	assert_string_equal((const char *)sqlite3_column_text(st, 0),
+		"1:0:5:01,2:1:6:,3:0:5:,4:0:0:,5:0:0:,6:1:5:");
+	db_done(st);
+	db_close(db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +403,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_folder_of_the_first_schema_is_upgraded_to_what_a_new_one_has, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			an_upgraded_folder_knows_what_is_current, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_logs_index_has_its_room_from_the_start, setup, teardown),
 	};

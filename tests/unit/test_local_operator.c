@@ -210,6 +210,7 @@ static void op_1_totals_are_those_of_a_recount_also_after_a_crash(void **state)
 static void op_1_a_folder_without_totals_gets_them(void **state)
 {
 	static const char forget[] = "DROP TRIGGER waiting_in; DROP TRIGGER waiting_out;"
+				     "DROP TRIGGER waiting_becomes; DROP TRIGGER waiting_ceases;"
 				     "DROP TRIGGER message_in; DROP TRIGGER message_out;"
 				     "DROP TRIGGER dead_letter_in; DROP TRIGGER dead_letter_out;"
 				     "DROP TABLE waiting; DROP TABLE total;";

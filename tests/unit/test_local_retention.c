@@ -347,9 +347,9 @@ static void what_is_kept_hides_nothing_behind_it(void **state)
 		" SELECT CAST(printf('%016x%016x', i, 7) AS BLOB), CAST('landing' AS BLOB), "
 		"CAST('data/' || i AS BLOB), 1,"
 		"  CAST(printf('%016d', i) AS BLOB), 0, 1 FROM n;"
-		"INSERT INTO version(bucket, key, seq, nonce, is_null, is_marker, kind, size, "
+		"INSERT INTO version(bucket, is_current, key, seq, nonce, is_null, is_marker, kind, size, "
 		"modified, n_parts, etag, headers)"
-		" SELECT 1, CAST('data/' || i AS BLOB), i, 7, 0, 0, 0, 0, 0, 0, 'e', x'' FROM n "
+		" SELECT 1, 1, CAST('data/' || i AS BLOB), i, 7, 0, 0, 0, 0, 0, 0, 'e', x'' FROM n "
 		"WHERE i < 20001;";
 	struct world *w = *state;
 	char path[128];

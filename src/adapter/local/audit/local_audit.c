@@ -34,9 +34,8 @@
 /* ?1 distribution, ?2 archive, ?3 landing. */
 #define COPY_BUNDLES                                                                               \
 	"INSERT INTO at_bundle SELECT CAST(b.name AS BLOB), v.key, v.seq, v.nonce, v.is_null,"     \
-	" v.size, v.modified, v.is_marker, b.name = ?2,"                                           \
-	" NOT EXISTS(SELECT 1 FROM version n WHERE n.bucket = v.bucket AND n.key = v.key"          \
-	"  AND n.seq > v.seq), instr(v.headers, CAST(" LOCAL_AUDIT_DIRECT " AS BLOB)) > 0"         \
+	" v.size, v.modified, v.is_marker, b.name = ?2, v.is_current,"                             \
+	" instr(v.headers, CAST(" LOCAL_AUDIT_DIRECT " AS BLOB)) > 0"         \
 	" FROM bucket b JOIN version v ON v.bucket = b.id WHERE b.name IN (?1, ?2) OR b.name <> "  \
 	"?3"                                                                                       \
 	" AND b.name IN (SELECT DISTINCT CAST(bucket AS TEXT) FROM temp.at_plan)"                  \
@@ -118,6 +117,11 @@ static enum rc check_schema(struct local_audit *a, struct err *err)
 		rc = err_set(err, RC_REFUSED, "not a database of baler");
 	if (rc == RC_OK && version < 1)
 		rc = err_set(err, RC_REFUSED, "not a finished database of baler: no schema");
+	if (rc == RC_OK && version < SCHEMA_VERSION)
+		rc = err_set(err, RC_REFUSED,
+			"written by an older baler (schema %llu, this one reads %d): start 'baler "
+			"serve' of this version on it once, which upgrades it",
+			(unsigned long long)version, SCHEMA_VERSION);
 	if (rc == RC_OK && version > SCHEMA_VERSION)
 		rc = err_set(err, RC_REFUSED,
 			"written by a newer baler (schema %llu, this one knows %d)",

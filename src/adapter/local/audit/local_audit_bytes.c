@@ -45,7 +45,8 @@ static enum rc find(
 		return err_set(err, RC_ABSENT, "not a version of ours");
 	rc = local_audit_prepare(a,
 		"SELECT v.kind, v.size FROM version v JOIN bucket b ON v.bucket = b.id"
-		" WHERE b.name = CAST(? AS TEXT) AND v.key = ? AND v.seq = ?"
+		" WHERE b.name = CAST(? AS TEXT) AND v.is_current IN (0, 1) AND v.key = ?"
+		" AND v.seq = ?"
 		" AND (v.is_null OR v.nonce = ?) AND NOT v.is_marker",
 		&st, err);
 	if (rc != RC_OK)

@@ -1,12 +1,11 @@
 /*
- * Listing walks the version table in its own order (key, then newest first) and jumps: over a common prefix to the first key behind it,
- * over a long tail of old versions to the next key. So a page costs what it shows, plus the keys whose latest is a delete marker.
+ * A listing of objects walks the current rows of the version table, which lie together (schema.sql.h, is_current); a listing of versions
+ * merges them with all other rows, so that both go in order of key, then newest first. Over a common prefix the walk jumps to the first
+ * key behind it. So a page costs what it shows: old versions, delete markers and what lies below a common prefix are never read.
  */
 #include "adapter/local/buckets/bucket_store.h"
 
 #include <stdlib.h>
-
-#define OLD_ROWS_MAX 8 /* rows of one key stepped over before a seek is cheaper */
 
 struct walk {
 	struct db_conn *conn;
@@ -20,14 +19,15 @@ struct walk {
 	unsigned char seek_key[OBJECT_KEY_MAX]; /* what st is bound to */
 	unsigned char last[OBJECT_KEY_MAX];
 	struct slice last_key; /* of the row before, in last; p == NULL at first */
-	unsigned old_rows;
 	bool is_full; /* one more entry was found than fits */
 };
 
-#define WALK_SQL(where)                                                                            \
-	"SELECT " VERSION_COLUMNS ", key FROM version WHERE bucket = ?1 AND " where                \
-	" ORDER BY key, seq DESC"
-#define KEY_COLUMN 10
+#define ROWS(is_current, where)                                                                    \
+	"SELECT " VERSION_COLUMNS ", key FROM version WHERE bucket = ?1"                           \
+	" AND is_current = " is_current " AND " where
+#define OBJECTS_SQL(where) ROWS("1", where) " ORDER BY key"
+/* Each half comes in the order of the primary key, so SQLite merges the two row by row and sorts nothing. */
+#define VERSIONS_SQL(where) ROWS("1", where) " UNION ALL " ROWS("0", where) " ORDER BY key, seq DESC"
 
 static void seek(struct walk *w, const char *sql, struct slice key)
 {
@@ -43,19 +43,18 @@ static void seek(struct walk *w, const char *sql, struct slice key)
 
 static void seek_from(struct walk *w, struct slice key)
 {
-	seek(w, WALK_SQL("key >= ?2"), key);
+	seek(w, w->query->versions ? VERSIONS_SQL("key >= ?2") : OBJECTS_SQL("key >= ?2"), key);
 }
 
 static void seek_behind(struct walk *w, struct slice key)
 {
-	seek(w, WALK_SQL("key > ?2"), key);
+	seek(w, w->query->versions ? VERSIONS_SQL("key > ?2") : OBJECTS_SQL("key > ?2"), key);
 }
 
 static void set_last(struct walk *w, struct slice key)
 {
 	memcpy(w->last, key.p, key.n);
 	w->last_key = slice_of(w->last, key.n);
-	w->old_rows = 0;
 }
 
 static bool is_room(struct walk *w)
@@ -96,21 +95,15 @@ static bool take_row(struct walk *w)
 {
 	struct version_row row;
 	struct slice common;
-	bool is_latest, shown;
+	bool is_latest;
 
 	version_read(w->st, &row);
-	row.key = db_column_slice(w->st, KEY_COLUMN);
+	row.key = db_column_slice(w->st, VERSION_KEY_COLUMN);
 	if (!slice_has_prefix(row.key, w->query->prefix))
 		return false;
 	is_latest = !w->last_key.p || !slice_eq(w->last_key, row.key);
 	if (is_latest)
 		set_last(w, row.key);
-	shown = w->query->versions || (is_latest && !row.is_marker);
-	if (!shown) {
-		if (++w->old_rows > OLD_ROWS_MAX)
-			seek_behind(w, w->last_key);
-		return true;
-	}
 	common = bs_common_prefix(row.key, w->query->prefix, w->query->delimiter);
 	if (!common.p)
 		return add_object(w, &row, is_latest);
@@ -152,7 +145,7 @@ static enum rc walk_rest_of_key(struct walk *w, struct err *err)
 		return rc;
 	if (found)
 		set_last(w, q->after_key); /* so that none of them counts as the latest */
-	w->st = db_stmt(w->conn, WALK_SQL("key = ?2 AND seq < ?3"));
+	w->st = db_stmt(w->conn, VERSIONS_SQL("key = ?2 AND seq < ?3"));
 	db_bind_u64(w->st, 1, w->bucket);
 	db_bind_slice(w->st, 2, q->after_key);
 	db_bind_u64(w->st, 3, seq);

@@ -147,8 +147,7 @@ static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice b
 static enum rc is_there(
 	struct db_conn *conn, const struct version_row *row, bool *ret_there, struct err *err)
 {
-	sqlite3_stmt *st =
-		db_stmt(conn, "SELECT 1 FROM version WHERE bucket = ? AND key = ? AND seq = ?");
+	sqlite3_stmt *st = db_stmt(conn, "SELECT 1 FROM version WHERE" VERSION_BY_SEQ);
 	enum rc rc;
 
 	db_bind_u64(st, 1, row->bucket);

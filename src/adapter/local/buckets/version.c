@@ -70,6 +70,7 @@ void version_read(sqlite3_stmt *st, struct version_row *ret_row)
 		.modified = db_column_u64(st, 6),
 		.n_parts = (uint32_t)db_column_u64(st, 7),
 		.headers = db_column_slice(st, 9),
+		.is_current = db_column_u64(st, 10) != 0,
 	};
 	snprintf(ret_row->etag, sizeof(ret_row->etag), "%s",
 		(const char *)sqlite3_column_text(st, 8));
@@ -136,8 +137,16 @@ enum rc version_latest(struct db_conn *conn, uint64_t bucket, struct slice key, 
 	struct version_row *ret_row, bool *ret_found, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version"
-					 " WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1");
+					 " WHERE bucket = ? AND is_current = 1 AND key = ?");
+	enum rc rc;
 
+	db_bind_u64(st, 1, bucket);
+	db_bind_slice(st, 2, key);
+	rc = read_one(st, bucket, key, a, ret_row, ret_found, err);
+	if (rc != RC_OK || *ret_found)
+		return rc;
+	st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version"
+			   " WHERE bucket = ? AND is_current = 0 AND key = ? ORDER BY seq DESC LIMIT 1");
 	db_bind_u64(st, 1, bucket);
 	db_bind_slice(st, 2, key);
 	return read_one(st, bucket, key, a, ret_row, ret_found, err);
@@ -167,8 +176,8 @@ enum rc version_find(struct db_conn *conn, uint64_t bucket, struct slice key, st
 	if (!version_parse(id, &seq, &nonce))
 		return RC_OK;
 	st = db_stmt(conn,
-		"SELECT " VERSION_COLUMNS " FROM version"
-		" WHERE bucket = ? AND key = ? AND seq = ? AND nonce = ? AND NOT is_null");
+		"SELECT " VERSION_COLUMNS " FROM version WHERE" VERSION_BY_SEQ
+		" AND nonce = ? AND NOT is_null");
 	db_bind_u64(st, 1, bucket);
 	db_bind_slice(st, 2, key);
 	db_bind_u64(st, 3, seq);
@@ -218,7 +227,7 @@ static enum rc add_totals(struct db_conn *conn, const struct version_row *row, i
 static enum rc insert_row(struct db_conn *conn, const struct version_row *row, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO version(bucket, key, " VERSION_COLUMNS
-					 ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+					 ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
 	db_bind_u64(st, 1, row->bucket);
 	db_bind_slice(st, 2, row->key);
@@ -232,7 +241,54 @@ static enum rc insert_row(struct db_conn *conn, const struct version_row *row, s
 	db_bind_u64(st, 10, row->n_parts);
 	db_bind_text(st, 11, row->etag);
 	db_bind_slice(st, 12, row->headers);
+	db_bind_u64(st, 13, row->is_current);
 	return db_run(st, err);
+}
+
+static enum rc set_current(struct db_conn *conn, const struct version_row *row, bool is_current, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(conn, "UPDATE version SET is_current = ?1 WHERE bucket = ?2"
+					 " AND is_current = 1 - ?1 AND key = ?3 AND seq = ?4");
+
+	db_bind_u64(st, 1, is_current);
+	db_bind_u64(st, 2, row->bucket);
+	db_bind_slice(st, 3, row->key);
+	db_bind_u64(st, 4, row->seq);
+	return db_run(st, err);
+}
+
+/* The row that was current until now; a new one has come above it. */
+static enum rc retire_current(struct db_conn *conn, const struct version_row *by, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(
+		conn, "SELECT seq FROM version WHERE bucket = ? AND is_current = 1 AND key = ?");
+	struct version_row old = {.bucket = by->bucket, .key = by->key};
+	bool found;
+	enum rc rc;
+
+	db_bind_u64(st, 1, by->bucket);
+	db_bind_slice(st, 2, by->key);
+	rc = db_step(st, &found, err);
+	if (rc != RC_OK || !found)
+		return rc;
+	old.seq = db_column_u64(st, 0);
+	db_done(st);
+	return set_current(conn, &old, false, err);
+}
+
+/* gone was removed. Only a current row or a marker can have been the newest of its key. */
+static enum rc find_current_again(struct db_conn *conn, const struct version_row *gone, struct err *err)
+{
+	struct version_row newest;
+	bool found;
+	enum rc rc;
+
+	if (!gone->is_current && !gone->is_marker)
+		return RC_OK;
+	rc = version_latest(conn, gone->bucket, gone->key, NULL, &newest, &found, err);
+	if (rc != RC_OK || !found || newest.is_current || newest.is_marker)
+		return rc;
+	return set_current(conn, &newest, true, err);
 }
 
 static enum rc insert_segment(struct db_conn *conn, uint64_t version, size_t idx,
@@ -292,44 +348,6 @@ static enum rc insert_event(
 	return rc;
 }
 
-static enum rc remove_null(
-	struct db_conn *conn, const struct version_row *by, struct drops *drops, struct err *err)
-{
-	struct version_row old;
-	bool found;
-	enum rc rc = find_null(conn, by->bucket, by->key, NULL, &old, &found, err);
-
-	if (rc != RC_OK || !found)
-		return rc;
-	return version_remove(conn, &old, drops, err);
-}
-
-enum rc version_insert(struct local *local, struct db_conn *conn, struct version_new *v,
-	struct drops *drops, struct err *err)
-{
-	struct version_row *row = &v->row;
-	enum rc rc = RC_OK;
-
-	row->is_null = v->versioning != BS_ENABLED;
-	if (row->is_null)
-		rc = remove_null(conn, row, drops, err);
-	row->seq = committer_next_seq(local->committer);
-	row->nonce = local_nonce(local);
-	row->modified = clock_wall_ms(local->clock);
-	if (rc == RC_OK)
-		rc = insert_row(conn, row, err);
-	if (rc == RC_OK)
-		rc = add_totals(conn, row, 1, err);
-	if (rc == RC_OK && row->kind == VERSION_BODY)
-		rc = body_insert(conn, row->seq, v->body, v->body_sum, err);
-	for (size_t i = 0; i < v->n_segments && rc == RC_OK; i++)
-		rc = insert_segment(conn, row->seq, i, &v->segments[i], err);
-	v->made_event = wants_event(local, v);
-	if (rc == RC_OK && v->made_event)
-		rc = insert_event(local, conn, v, err);
-	return rc;
-}
-
 void version_segment_read(sqlite3_stmt *st, int i, struct version_segment *ret_segment)
 {
 	struct slice blob = db_column_slice(st, i + 1);
@@ -381,11 +399,10 @@ static enum rc remove_segments(
 	return db_run(st, err);
 }
 
-enum rc version_remove(
+static enum rc remove_row(
 	struct db_conn *conn, const struct version_row *row, struct drops *drops, struct err *err)
 {
-	sqlite3_stmt *st =
-		db_stmt(conn, "DELETE FROM version WHERE bucket = ? AND key = ? AND seq = ?");
+	sqlite3_stmt *st = db_stmt(conn, "DELETE FROM version WHERE" VERSION_BY_SEQ);
 	enum rc rc;
 
 	db_bind_u64(st, 1, row->bucket);
@@ -398,5 +415,54 @@ enum rc version_remove(
 		rc = body_delete(conn, row->seq, err);
 	if (rc == RC_OK && row->kind == VERSION_SEGMENTS)
 		rc = remove_segments(conn, row->seq, drops, err);
+	return rc;
+}
+
+enum rc version_remove(
+	struct db_conn *conn, const struct version_row *row, struct drops *drops, struct err *err)
+{
+	enum rc rc = remove_row(conn, row, drops, err);
+
+	return rc == RC_OK ? find_current_again(conn, row, err) : rc;
+}
+
+static enum rc remove_null(
+	struct db_conn *conn, const struct version_row *by, struct drops *drops, struct err *err)
+{
+	struct version_row old;
+	bool found;
+	enum rc rc = find_null(conn, by->bucket, by->key, NULL, &old, &found, err);
+
+	if (rc != RC_OK || !found)
+		return rc;
+	return remove_row(conn, &old, drops, err);
+}
+
+enum rc version_insert(struct local *local, struct db_conn *conn, struct version_new *v,
+	struct drops *drops, struct err *err)
+{
+	struct version_row *row = &v->row;
+	enum rc rc = RC_OK;
+
+	row->is_null = v->versioning != BS_ENABLED;
+	row->is_current = !row->is_marker;
+	if (row->is_null)
+		rc = remove_null(conn, row, drops, err);
+	if (rc == RC_OK)
+		rc = retire_current(conn, row, err);
+	row->seq = committer_next_seq(local->committer);
+	row->nonce = local_nonce(local);
+	row->modified = clock_wall_ms(local->clock);
+	if (rc == RC_OK)
+		rc = insert_row(conn, row, err);
+	if (rc == RC_OK)
+		rc = add_totals(conn, row, 1, err);
+	if (rc == RC_OK && row->kind == VERSION_BODY)
+		rc = body_insert(conn, row->seq, v->body, v->body_sum, err);
+	for (size_t i = 0; i < v->n_segments && rc == RC_OK; i++)
+		rc = insert_segment(conn, row->seq, i, &v->segments[i], err);
+	v->made_event = wants_event(local, v);
+	if (rc == RC_OK && v->made_event)
+		rc = insert_event(local, conn, v, err);
 	return rc;
 }

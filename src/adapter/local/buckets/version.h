@@ -39,6 +39,7 @@ struct version_row {
 	struct slice key;
 	uint64_t seq, nonce;
 	bool is_null, is_marker;
+	bool is_current; /* what a GET of the key gives: schema.sql.h */
 	enum version_kind kind;
 	uint64_t size, modified;
 	uint32_t n_parts;
@@ -50,8 +51,12 @@ struct version_row {
 enum rc bucket_row(struct db_conn *conn, struct slice name, uint64_t *ret_id, enum bs_versioning *ret_versioning,
 	struct err *err);
 
-/* The columns every query of versions selects, and their reading. bucket, key are not read; headers live until the next step. */
-#define VERSION_COLUMNS "seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers"
+/* The columns every query of versions selects, and their reading. bucket, key are not read; headers live until the next step. A query
+ * that needs the key selects it behind them. */
+#define VERSION_COLUMNS "seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers, is_current"
+#define VERSION_KEY_COLUMN 11
+/* The condition that finds one row of the primary key by its number. */
+#define VERSION_BY_SEQ " bucket = ? AND is_current IN (0, 1) AND key = ? AND seq = ?"
 void version_read(sqlite3_stmt *st, struct version_row *ret_row);
 /* versionId: seq and nonce in 16 hex digits each, or "null". */
 void version_format(const struct version_row *row, char out[BS_VERSION_MAX]);
@@ -85,7 +90,7 @@ struct version_new {
 };
 enum rc version_insert(struct local *local, struct db_conn *conn, struct version_new *v, struct drops *drops,
 	struct err *err);
-/* Row, body, segments, blob rows. */
+/* Row, body, segments, blob rows. When the newest row of its key goes, the row below becomes current. */
 enum rc version_remove(struct db_conn *conn, const struct version_row *row, struct drops *drops, struct err *err);
 
 #endif

@@ -12,7 +12,8 @@
 #define IS_THERE                                                                                   \
 	" CASE d.kind"                                                                             \
 	" WHEN 1 THEN EXISTS (SELECT 1 FROM version v JOIN bucket b ON v.bucket = b.id"            \
-	"  WHERE b.name = CAST(d.bucket AS TEXT) AND v.key = d.key AND v.seq = d.owner)"           \
+	"  WHERE b.name = CAST(d.bucket AS TEXT) AND v.is_current IN (0, 1) AND v.key = d.key"       \
+	"  AND v.seq = d.owner)"                                                                   \
 	" WHEN 2 THEN EXISTS (SELECT 1 FROM stage WHERE id = d.owner AND published = 0)"           \
 	" WHEN 3 THEN EXISTS (SELECT 1 FROM message WHERE id = d.owner)"                           \
 	" WHEN 4 THEN EXISTS (SELECT 1 FROM dead_letter WHERE id = d.owner)"                       \

@@ -11,7 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 3 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 4 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
@@ -22,26 +22,36 @@
 /*
  * bucket_store. objects and bytes are the totals of a bucket's versions that are no delete markers, kept by version.c.
  * version_age finds a bucket's oldest versions (retention) and newest (rates); it grows at its end, a page that is written anyway.
- * The latest version of a key is its first row. kind: 0 no bytes (a delete marker, an empty object), 1 the body row
- * whose id is the version's seq, 2 segments in order of idx. The listing reads version alone and never drags bodies along.
+ *
+ * is_current is 1 in the row that a GET of the key without a version reads: the newest row of its key, if that row is no delete marker.
+ * All other rows have 0: older versions, delete markers, and all rows of a key whose newest row is a delete marker. is_current stands
+ * before the key in the primary key, so the current rows of a bucket lie together and a listing of objects reads no other row: its
+ * cost grows with what it returns, however many delete markers there are. A put of a new key still writes one leaf of version; a
+ * second index over the live rows would have made every put write another one. version.c keeps is_current true.
+ *
+ * kind: 0 no bytes (a delete marker, an empty object), 1 the body row whose id is the version's seq, 2 segments in order of idx.
+ * The listing reads version alone and never drags bodies along.
  * A multipart object is the list of its parts' bytes: completing copies nothing.
  * completed remembers finished uploads for a week, so that completing again gives the same answer [BS-6].
  */
+#define SCHEMA_VERSION_TABLE(name)                                                                          \
+	"CREATE TABLE " name "("                                                                            \
+	"  bucket INTEGER NOT NULL, is_current INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL,"  \
+	"  nonce INTEGER NOT NULL," /* the second half of the versionId */                                  \
+	"  is_null INTEGER NOT NULL, is_marker INTEGER NOT NULL, kind INTEGER NOT NULL,"                    \
+	"  size INTEGER NOT NULL, modified INTEGER NOT NULL, n_parts INTEGER NOT NULL,"                     \
+	"  etag TEXT NOT NULL, headers BLOB NOT NULL,"                                                      \
+	"  PRIMARY KEY(bucket, is_current, key, seq DESC)) STRICT, WITHOUT ROWID;"
+#define SCHEMA_VERSION_INDEXES                                                                              \
+	"CREATE UNIQUE INDEX version_null ON version(bucket, key) WHERE is_null;"                           \
+	"CREATE INDEX version_age ON version(bucket, seq);"
 #define SCHEMA_BUCKETS                                                                                      \
 	"CREATE TABLE bucket("                                                                              \
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"                                \
 	"  created INTEGER NOT NULL," /* wall ms */                                                         \
 	"  versioning INTEGER NOT NULL,"                                                                    \
 	"  objects INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0) STRICT;"                   \
-	"CREATE TABLE version("                                                                             \
-	"  bucket INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL,"                               \
-	"  nonce INTEGER NOT NULL," /* the second half of the versionId */                                  \
-	"  is_null INTEGER NOT NULL, is_marker INTEGER NOT NULL, kind INTEGER NOT NULL,"                    \
-	"  size INTEGER NOT NULL, modified INTEGER NOT NULL, n_parts INTEGER NOT NULL,"                     \
-	"  etag TEXT NOT NULL, headers BLOB NOT NULL,"                                                      \
-	"  PRIMARY KEY(bucket, key, seq DESC)) STRICT, WITHOUT ROWID;"                                      \
-	"CREATE UNIQUE INDEX version_null ON version(bucket, key) WHERE is_null;"                           \
-	"CREATE INDEX version_age ON version(bucket, seq);"                                                 \
+	SCHEMA_VERSION_TABLE("version") SCHEMA_VERSION_INDEXES                                              \
 	/* sum, sums: engine/sums.h; NULL: not taken yet */                                                 \
 	"CREATE TABLE body(id INTEGER PRIMARY KEY, data BLOB NOT NULL, sum INTEGER) STRICT;"                \
 	"CREATE TABLE blob(id BLOB PRIMARY KEY, size INTEGER NOT NULL, sums BLOB) STRICT, WITHOUT ROWID;"   \
@@ -135,25 +145,28 @@
 	"CREATE TRIGGER " table "_in AFTER INSERT ON " table " BEGIN UPDATE total SET n = n + 1 WHERE name = '" table "'; END;" \
 	"CREATE TRIGGER " table "_out AFTER DELETE ON " table " BEGIN UPDATE total SET n = n - 1 WHERE name = '" table "'; END;" \
 	"INSERT INTO total(name, n) SELECT '" table "', count(*) FROM " table ";"
-/* What the newest row of a key that is older than another counts for, 0 or 1, and its bytes. */
-#define SCHEMA_NEWEST(what, row)                                                                                      \
-	"ifnull((SELECT iif(is_marker, 0, " what ") FROM version WHERE bucket = " row ".bucket AND key = " row ".key"  \
-	" AND seq < " row ".seq ORDER BY seq DESC LIMIT 1), 0)"
+/* waiting counts the current rows of a bucket, and their bytes. */
+#define SCHEMA_WAITING_ADD(row)                                                                                       \
+	" UPDATE waiting SET objects = objects + 1, bytes = bytes + " row ".size WHERE bucket = " row ".bucket;"
+#define SCHEMA_WAITING_TAKE(row)                                                                                      \
+	" UPDATE waiting SET objects = objects - 1, bytes = bytes - " row ".size WHERE bucket = " row ".bucket;"
 #define SCHEMA_TOTALS                                                                                                 \
 	"CREATE TABLE total(name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"                        \
 	SCHEMA_TOTAL_OF("message") SCHEMA_TOTAL_OF("dead_letter")                                                     \
 	"CREATE TABLE waiting("                                                                                       \
 	"  bucket INTEGER PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;"                     \
-	/* a new row is its key's newest: seq ascends */                                                              \
-	"CREATE TRIGGER waiting_in AFTER INSERT ON version WHEN NEW.bucket IN (SELECT bucket FROM waiting) BEGIN"     \
-	" UPDATE waiting SET objects = objects + (NOT NEW.is_marker) - " SCHEMA_NEWEST("1", "NEW") ","                \
-	"  bytes = bytes + iif(NEW.is_marker, 0, NEW.size) - " SCHEMA_NEWEST("size", "NEW")                           \
-	"  WHERE bucket = NEW.bucket; END;"                                                                           \
-	"CREATE TRIGGER waiting_out AFTER DELETE ON version WHEN OLD.bucket IN (SELECT bucket FROM waiting)"          \
-	" AND NOT EXISTS (SELECT 1 FROM version WHERE bucket = OLD.bucket AND key = OLD.key AND seq > OLD.seq) BEGIN" \
-	" UPDATE waiting SET objects = objects - (NOT OLD.is_marker) + " SCHEMA_NEWEST("1", "OLD") ","                \
-	"  bytes = bytes - iif(OLD.is_marker, 0, OLD.size) + " SCHEMA_NEWEST("size", "OLD")                           \
-	"  WHERE bucket = OLD.bucket; END;"
+	"CREATE TRIGGER waiting_in AFTER INSERT ON version"                                                           \
+	" WHEN NEW.is_current AND NEW.bucket IN (SELECT bucket FROM waiting) BEGIN" SCHEMA_WAITING_ADD("NEW")         \
+	" END;"                                                                                                       \
+	"CREATE TRIGGER waiting_out AFTER DELETE ON version"                                                          \
+	" WHEN OLD.is_current AND OLD.bucket IN (SELECT bucket FROM waiting) BEGIN" SCHEMA_WAITING_TAKE("OLD")        \
+	" END;"                                                                                                       \
+	"CREATE TRIGGER waiting_becomes AFTER UPDATE OF is_current ON version"                                        \
+	" WHEN NEW.is_current AND NOT OLD.is_current AND NEW.bucket IN (SELECT bucket FROM waiting)"                  \
+	" BEGIN" SCHEMA_WAITING_ADD("NEW") " END;"                                                                    \
+	"CREATE TRIGGER waiting_ceases AFTER UPDATE OF is_current ON version"                                         \
+	" WHEN OLD.is_current AND NOT NEW.is_current AND OLD.bucket IN (SELECT bucket FROM waiting)"                  \
+	" BEGIN" SCHEMA_WAITING_TAKE("OLD") " END;"
 
 #define SCHEMA_SQL SCHEMA_META SCHEMA_BUCKETS SCHEMA_QUEUE SCHEMA_LEDGER SCHEMA_STAGE SCHEMA_AUDIT SCHEMA_KEYS \
 	SCHEMA_DAMAGE

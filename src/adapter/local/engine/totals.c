@@ -77,11 +77,8 @@ static enum rc keep_apply(struct commit_op *op, struct db_conn *conn, struct err
 	if (rc != RC_OK)
 		return rc;
 	st = db_stmt(conn, "INSERT OR REPLACE INTO waiting(bucket, objects, bytes)"
-			   " SELECT ?1, count(*), ifnull(sum(size), 0) FROM version v WHERE bucket "
-			   "= ?1 AND NOT is_marker"
-			   " AND NOT EXISTS (SELECT 1 FROM version n WHERE n.bucket = v.bucket AND "
-			   "n.key = v.key"
-			   "  AND n.seq > v.seq)");
+			   " SELECT ?1, count(*), ifnull(sum(size), 0) FROM version"
+			   " WHERE bucket = ?1 AND is_current = 1");
 	db_bind_u64(st, 1, bucket);
 	return db_run(st, err);
 }

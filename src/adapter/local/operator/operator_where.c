@@ -42,8 +42,10 @@ static bool is_watched(struct search *s)
 static enum rc find_newest(struct search *s, uint64_t bucket, bool *ret_found, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(s->conn,
-		"SELECT " VERSION_COLUMNS " FROM version WHERE bucket = ? AND key = ?"
-		" AND NOT is_marker ORDER BY seq DESC LIMIT 1");
+		"SELECT * FROM (SELECT " VERSION_COLUMNS " FROM version"
+		"  WHERE bucket = ?1 AND is_current = 1 AND key = ?2"
+		"  UNION ALL SELECT " VERSION_COLUMNS " FROM version WHERE bucket = ?1"
+		"  AND is_current = 0 AND key = ?2 AND NOT is_marker ORDER BY seq DESC) LIMIT 1");
 	struct version_row row;
 	char id[BS_VERSION_MAX];
 	enum rc rc;
@@ -198,18 +200,16 @@ static enum rc is_there(
 	struct err none;
 	sqlite3_stmt *st;
 	uint64_t bucket;
-	bool row = false;
 	enum rc rc = bucket_row(s->conn, name, &bucket, &versioning, &none);
 
 	*ret_is = false;
 	if (rc != RC_OK)
 		return rc == RC_ABSENT ? RC_OK : rc;
-	st = db_stmt(s->conn, "SELECT NOT is_marker FROM version WHERE bucket = ? AND key = ?"
-			      " ORDER BY seq DESC LIMIT 1");
+	st = db_stmt(s->conn,
+		"SELECT 1 FROM version WHERE bucket = ? AND is_current = 1 AND key = ?");
 	db_bind_u64(st, 1, bucket);
 	db_bind_slice(st, 2, key);
-	rc = db_step(st, &row, err);
-	*ret_is = row && db_column_u64(st, 0);
+	rc = db_step(st, ret_is, err);
 	db_done(st);
 	return rc;
 }

@@ -68,12 +68,13 @@ static enum rc is_settled(const struct bucket_pass *bp, struct db_conn *conn, st
 	return rc;
 }
 
-/* The oldest row of a key, when that is a marker. */
+/* The oldest row of a key, when that is a marker. A current row is never one. */
 static enum rc find_lowest_marker(struct version_batch *v, struct db_conn *conn, struct slice key,
 	struct version_row *ret_row, bool *ret_found, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version"
-					 " WHERE bucket = ? AND key = ? ORDER BY seq LIMIT 1");
+					 " WHERE bucket = ? AND is_current = 0 AND key = ?"
+					 " ORDER BY seq LIMIT 1");
 	enum rc rc;
 
 	db_bind_u64(st, 1, v->of->id);
@@ -107,11 +108,13 @@ static enum rc remove_lone_markers(
 	return rc;
 }
 
+/* What is older than a marker is never current. */
 static enum rc has_older(struct db_conn *conn, uint64_t bucket, const struct candidate *c,
 	bool *ret_older, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
-		conn, "SELECT 1 FROM version WHERE bucket = ? AND key = ? AND seq < ? LIMIT 1");
+		conn, "SELECT 1 FROM version WHERE bucket = ? AND is_current = 0 AND key = ?"
+		      " AND seq < ? LIMIT 1");
 	enum rc rc;
 
 	db_bind_u64(st, 1, bucket);
@@ -125,8 +128,8 @@ static enum rc has_older(struct db_conn *conn, uint64_t bucket, const struct can
 static enum rc remove_candidate(struct version_batch *v, struct db_conn *conn, struct arena *a,
 	const struct candidate *c, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version"
-					 " WHERE bucket = ? AND key = ? AND seq = ?");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT " VERSION_COLUMNS " FROM version WHERE" VERSION_BY_SEQ);
 	struct version_row row;
 	bool found, older = false, settled = true;
 	enum rc rc;
@@ -185,7 +188,7 @@ static enum rc read_candidates(struct bucket_pass *bp, struct arena *a, struct c
 	db_bind_u64(st, 4, RETENTION_ROWS);
 	while ((rc = db_step(st, &found, err)) == RC_OK && found) {
 		version_read(st, &row);
-		row.key = db_column_copy(st, 10, a);
+		row.key = db_column_copy(st, VERSION_KEY_COLUMN, a);
 		rc = is_settled(bp, conn, a, &row, &settled, err);
 		if (rc != RC_OK)
 			break;
