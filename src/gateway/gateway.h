@@ -7,7 +7,8 @@
  * InsufficientStorage rather than 503: it says what is wrong, and SDKs do not hammer a full disk
  * with retries.
  *
- * Threads: a pool of the HTTP server's plus two for large copies. No server thread waits for a
+ * Threads: a pool of the HTTP server's, two for large copies, two for listings and for completing uploads, which may read many
+ * rows, and one for the admin API. No server thread waits for a
  * disk's fsync: a connection with a write in hand is suspended until the store calls back.
  * The store, the clock, the key lookup and the strings of the config must outlive the gateway.
  */
