@@ -10,13 +10,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum rc file_read(const char *path, struct buf *b, struct err *err)
+enum rc file_open_plain(const char *path, int flags, mode_t mode, int *ret_fd, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	enum rc rc = RC_OK;
+	int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+	struct stat st;
 
+	if (fd < 0 && (errno == ENXIO || errno == EISDIR)) /* a pipe that nobody reads, a socket; a folder */
+		return err_set(err, RC_REFUSED, "'%s' is not a plain file", path);
 	if (fd < 0)
 		return err_errno(err, errno, "open '%s'", path);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(err, RC_REFUSED, "'%s' is not a plain file", path);
+	}
+	*ret_fd = fd;
+	return RC_OK;
+}
+
+static enum rc read_all(int fd, const char *path, struct buf *b, struct err *err)
+{
+	enum rc rc = RC_OK;
+
 	for (;;) {
 		unsigned char block[16384];
 		ssize_t got = read(fd, block, sizeof(block));
@@ -36,6 +50,21 @@ enum rc file_read(const char *path, struct buf *b, struct err *err)
 	}
 	close(fd);
 	return rc;
+}
+
+enum rc file_read_plain(const char *path, struct buf *b, struct err *err)
+{
+	int fd;
+	enum rc rc = file_open_plain(path, O_RDONLY, 0, &fd, err);
+
+	return rc == RC_OK ? read_all(fd, path, b, err) : rc;
+}
+
+enum rc file_read(const char *path, struct buf *b, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 ? read_all(fd, path, b, err) : err_errno(err, errno, "open '%s'", path);
 }
 
 enum rc file_write_all(int fd, const void *p, size_t n, struct err *err)
@@ -99,9 +128,9 @@ enum rc file_replace(const char *path, struct slice bytes, mode_t mode, struct e
 	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
 		return err_set(err, RC_REFUSED, "'%s' is too long a path", path);
 	snprintf(folder, sizeof(folder), "%s", path);
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-	if (fd < 0)
-		return err_errno(err, errno, "create '%s'", beside);
+	rc = file_open_plain(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode, &fd, err);
+	if (rc != RC_OK)
+		return err_ctx(err, rc, "write '%s'", path);
 	rc = file_write_all(fd, bytes.p, bytes.n, err);
 	if (rc == RC_OK && fsync(fd) != 0)
 		rc = err_errno(err, errno, "fsync");

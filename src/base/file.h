@@ -9,7 +9,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* The whole file, at most b->max bytes (RC_REFUSED if longer). RC_ABSENT, RC_FATAL. Appends to b. */
+/* Opens a plain file and never waits: where another could have put a pipe, a device or a folder in its place. A link at the end of path
+ * is followed unless flags has O_NOFOLLOW. RC_REFUSED: not a plain file. RC_ABSENT, RC_FATAL as errno says. */
+enum rc file_open_plain(const char *path, int flags, mode_t mode, int *ret_fd, struct err *err);
+/* file_read of a plain file, opened as above. */
+enum rc file_read_plain(const char *path, struct buf *b, struct err *err);
+/* The whole file, at most b->max bytes (RC_REFUSED if longer). RC_ABSENT, RC_FATAL. Appends to b. Waits for the other end when path is a pipe. */
 enum rc file_read(const char *path, struct buf *b, struct err *err);
 /* All n bytes or an error; EINTR is handled. */
 enum rc file_write_all(int fd, const void *p, size_t n, struct err *err);

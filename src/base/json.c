@@ -1,5 +1,29 @@
 #include "base/json.h"
 
+#include <stdlib.h>
+
+/*
+ * jansson reports a failed allocation as it reports bad text: it returns NULL, often without a reason. A healthy document must not be
+ * judged by the memory that was free when it came. Therefore jansson allocates here, and a parse notes what failed. Outside a parse a
+ * failed allocation ends the process, as xmalloc does: a document that is being built would otherwise lose members without a word.
+ */
+static _Thread_local bool is_parsing, has_no_memory;
+
+static void *allocate(size_t n)
+{
+	void *p = malloc(n);
+
+	if (!p && !is_parsing)
+		die("no memory for %zu bytes of JSON", n);
+	has_no_memory = has_no_memory || !p;
+	return p;
+}
+
+__attribute__((constructor)) static void use_allocate(void)
+{
+	json_set_alloc_funcs(allocate, free);
+}
+
 enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struct err *err)
 {
 	json_error_t why;
@@ -7,7 +31,14 @@ enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struc
 
 	if (text.n > max_bytes)
 		return err_set(err, RC_REFUSED, "JSON of %zu bytes, more than %zu", text.n, max_bytes);
+	has_no_memory = false;
+	is_parsing = true;
 	root = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+	is_parsing = false;
+	if (has_no_memory) {
+		json_decref(root);
+		return err_code(err, RC_AGAIN, "no-memory", "no memory for JSON of %zu bytes", text.n);
+	}
 	if (!root)
 		return err_set(err, RC_REFUSED, "not JSON: %s at byte %d", why.text, why.position);
 	*ret_root = root;

@@ -10,7 +10,8 @@
 #include "base/err.h"
 
 /* Parses one whole document. RC_REFUSED: longer than max_bytes, not JSON, not UTF-8, deeper than jansson's 2,048
- * levels, a member named twice. The caller decrefs *ret_root. */
+ * levels, a member named twice. RC_AGAIN: memory ran out, which says nothing about the document; try again later. The caller decrefs
+ * *ret_root. */
 enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struct err *err);
 
 /* A member as a slice (borrowed from root), empty with p == NULL when absent or not a string. */

@@ -3,6 +3,8 @@
 #include "model/member_name.h"
 #include "model/s3_event.h"
 
+#define NO_MEMORY_PAUSE_MS 1000 /* until a message that no memory could be had for is received again */
+
 /* Room for a record's unit, link and texts, each allocation rounded up. */
 static size_t keep_bytes(const struct s3_event *e)
 {
@@ -143,6 +145,7 @@ static void triage_record(const struct triage *t, struct arena *scratch,
 void triage_message(const struct triage *t, const struct eq_message *m)
 {
 	static const struct verdict drop = {.kind = VERDICT_ACK};
+	static const struct verdict later = {.kind = VERDICT_RETRY, .delay_ms = NO_MEMORY_PAUSE_MS};
 	struct verdict dead = {.kind = VERDICT_DEAD};
 	struct arena scratch = ARENA_INIT;
 	struct s3_event event = {0};
@@ -151,7 +154,9 @@ void triage_message(const struct triage *t, const struct eq_message *m)
 	struct delivery *d = hand_take(
 		t->hand, m, rc == RC_OK ? event.n_records : 0, keep_bytes(&event));
 
-	if (rc != RC_OK) {
+	if (rc == RC_AGAIN) { /* no memory: nothing is known about the message */
+		delivery_decide(t->hand, d, &later);
+	} else if (rc != RC_OK) {
 		dead.code = why.code[0] ? why.code : "not-an-event";
 		dead.reason = why.text;
 		delivery_decide(t->hand, d, &dead);

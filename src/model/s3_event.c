@@ -253,11 +253,14 @@ static enum rc unwrap(json_t **root, struct err *err)
 	struct slice message = json_member_str(*root, "Message");
 	json_t *inner = NULL;
 	struct err why = {0};
+	enum rc rc;
 
 	if (!slice_eq_str(json_member_str(*root, "Type"), "Notification") || !message.p)
 		return RC_OK;
-	if (json_parse(message, S3_EVENT_MAX_BYTES, &inner, &why) != RC_OK)
-		return err_code(err, RC_REFUSED, "not-json", "the Message of SNS: %s", why.text);
+	rc = json_parse(message, S3_EVENT_MAX_BYTES, &inner, &why);
+	if (rc != RC_OK)
+		return err_code(err, rc, rc == RC_AGAIN ? why.code : "not-json",
+			"the Message of SNS: %s", why.text);
 	json_decref(*root);
 	*root = inner;
 	return RC_OK;
@@ -271,8 +274,9 @@ enum rc s3_event_parse(
 	struct err why = {0};
 	enum rc rc;
 
-	if (json_parse(text, S3_EVENT_MAX_BYTES, &root, &why) != RC_OK)
-		return err_code(err, RC_REFUSED, "not-json", "%s", why.text);
+	rc = json_parse(text, S3_EVENT_MAX_BYTES, &root, &why);
+	if (rc != RC_OK)
+		return err_code(err, rc, rc == RC_AGAIN ? why.code : "not-json", "%s", why.text);
 	rc = unwrap(&root, err);
 	if (rc == RC_OK)
 		rc = read_root(a, root, &e, err);

@@ -70,12 +70,12 @@ static enum rc from_file(const char *path, struct root_key *key, struct err *err
 
 	if (stat(path, &st) != 0)
 		return RC_ABSENT;
-	if (!S_ISREG(st.st_mode)) /* a pipe would be waited for */
+	if (!S_ISREG(st.st_mode))
 		return err_set(err, RC_REFUSED, "'%s' is not a plain file", path);
 	if (st.st_mode & 077)
 		return err_set(err, RC_REFUSED, "'%s' may be read by others; chmod 600 it", path);
 	buf_init(&text, FILE_MAX_BYTES);
-	rc = file_read(path, &text, err);
+	rc = file_read_plain(path, &text, err);
 	if (rc == RC_OK) {
 		access = strtok_r((char *)(uintptr_t)buf_cstr(&text), "\n", &save);
 		secret = strtok_r(NULL, "\n", &save);

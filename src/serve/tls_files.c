@@ -15,7 +15,7 @@ static enum rc read_text(const char *setting, const char *path, char **ret_text,
 	enum rc rc;
 
 	buf_init(&text, FILE_MAX_BYTES);
-	rc = file_read(path, &text, err);
+	rc = file_read_plain(path, &text, err);
 	if (rc == RC_OK)
 		*ret_text = slice_dup(buf_slice(&text));
 	else

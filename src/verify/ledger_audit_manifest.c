@@ -88,6 +88,8 @@ static enum rc parse(
 	buf_release(&text);
 	if (rc == RC_OK && json_is_object(*ret_root))
 		return RC_OK;
+	if (rc == RC_AGAIN)
+		return err_set(err, rc, "%s", why.text);
 	if (rc == RC_OK)
 		json_decref(*ret_root);
 	return malformed(r, err, rc == RC_OK ? "not an object" : why.text);

@@ -127,10 +127,14 @@ enum rc s3xml_parse(struct slice document, const struct s3xml_handler *handler, 
 	XML_SetCharacterDataHandler(r.parser, on_text);
 	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
 	if (XML_Parse(r.parser, s.n ? (const char *)s.p : "", (int)s.n, 1) != XML_STATUS_OK &&
-		r.rc == RC_OK)
-		r.rc = err_code(err, RC_REFUSED, "MalformedXML", "line %lu: %s",
+		r.rc == RC_OK) {
+		bool no_memory = XML_GetErrorCode(r.parser) == XML_ERROR_NO_MEMORY;
+
+		r.rc = err_code(err, no_memory ? RC_AGAIN : RC_REFUSED,
+			no_memory ? "SlowDown" : "MalformedXML", "line %lu: %s",
 			XML_GetCurrentLineNumber(r.parser),
 			XML_ErrorString(XML_GetErrorCode(r.parser)));
+	}
 	XML_ParserFree(r.parser);
 	buf_release(&r.text);
 	return r.rc;

@@ -4,7 +4,8 @@
  * Reading is bounded: no DTD (hence no entities but the five of XML), depth, number of
  * elements, length of a text, and the whole document by the caller, who hands it over complete.
  * Namespaces are ignored: names are compared without prefix. Bad documents are RC_REFUSED
- * MalformedXML. Strings read go to the caller's arena, terminated. Writing goes to a struct
+ * MalformedXML; RC_AGAIN SlowDown means that memory ran out, which says nothing about the
+ * document. Strings read go to the caller's arena, terminated. Writing goes to a struct
  * buf, whose maximum bounds it; check out->overflow once at the end. Pure, thread-safe (a
  * parser lives for one call).
  */

@@ -5,6 +5,18 @@
 
 #include "base/json.h"
 
+/* The linker puts these in the place of malloc (--wrap): the n-th allocation from now on fails, or none when n is 0. */
+static size_t fail_at;
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	if (fail_at && --fail_at == 0)
+		return NULL;
+	return __real_malloc(n);
+}
+
 static void refused(struct slice text)
 {
 	json_t *root = NULL;
@@ -25,6 +37,32 @@ static void what_is_not_json_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		refused(slice_str(bad[i]));
+}
+
+/* Every allocation of a parse fails once. Memory that ran out says nothing about the document. */
+static void a_document_that_no_memory_was_there_for_is_not_judged(void **state)
+{
+	struct slice text = slice_str("{\"a\":[1,2.5,\"text \\u00e9\",null,{\"b\":true}],\"c\":\"d\"}");
+	size_t n_again = 0;
+	enum rc rc;
+
+	(void)state;
+	for (size_t n = 1; n < 1000; n++) {
+		json_t *root = NULL;
+		struct err err = {0};
+
+		fail_at = n;
+		rc = json_parse(text, 1 << 20, &root, &err);
+		fail_at = 0;
+		json_decref(root);
+		if (rc == RC_OK)
+			break;
+		assert_int_equal(rc, RC_AGAIN);
+		assert_string_equal(err.code, "no-memory");
+		n_again++;
+	}
+	assert_int_equal(rc, RC_OK);
+	assert_true(n_again > 10);
 }
 
 static void deep_nesting_is_refused(void **state)
@@ -143,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_json_is_refused),
 		cmocka_unit_test(deep_nesting_is_refused),
+		cmocka_unit_test(a_document_that_no_memory_was_there_for_is_not_judged),
 		cmocka_unit_test(a_document_over_the_bound_is_refused_unread),
 		cmocka_unit_test(a_member_is_a_string_or_absent),
 		cmocka_unit_test(strings_are_escaped),

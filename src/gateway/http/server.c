@@ -127,6 +127,22 @@ static struct MHD_Response *make_response(struct request *r)
 		bytes.n, (void *)(uintptr_t)bytes.p, MHD_RESPMEM_PERSISTENT);
 }
 
+/* The library refuses an empty value and a tab, which a client's metadata may have. Readers trim blanks,
+ * and a tab means no more than a blank (RFC 9110 section 5.5). */
+static const char *sendable(struct request *r, const char *value)
+{
+	char *text;
+
+	if (value[0] == '\0')
+		return " ";
+	if (!strchr(value, '\t'))
+		return value;
+	text = arena_strdup(&r->arena, slice_str(value));
+	for (char *p = text; (p = strchr(p, '\t'));)
+		*p = ' ';
+	return text;
+}
+
 static enum MHD_Result send_reply(struct request *r)
 {
 	struct MHD_Response *response;
@@ -137,12 +153,15 @@ static enum MHD_Result send_reply(struct request *r)
 	connection_is_served(r->peer);
 	if (!response)
 		return MHD_NO;
-	for (const struct reply_header *h = r->reply.headers; h; h = h->next)
-		/* the library takes no empty value; blanks are trimmed by every reader */
-		MHD_add_response_header(response, h->name, h->value[0] ? h->value : " ");
-	if (r->reply.close)
-		MHD_add_response_header(response, "Connection", "close");
-	result = MHD_queue_response(r->connection, r->reply.status, response);
+	/* A response that lacks a header can be wrong (a 200 without x-amz-version-id): without memory for
+	 * one the connection ends instead, and the client asks again. */
+	result = MHD_YES;
+	for (const struct reply_header *h = r->reply.headers; h && result == MHD_YES; h = h->next)
+		result = MHD_add_response_header(response, h->name, sendable(r, h->value));
+	if (r->reply.close && result == MHD_YES)
+		result = MHD_add_response_header(response, "Connection", "close");
+	if (result == MHD_YES)
+		result = MHD_queue_response(r->connection, r->reply.status, response);
 	MHD_destroy_response(response);
 	return result;
 }

@@ -241,10 +241,14 @@ static enum rc check_payload(struct request *r, struct err *err)
 	struct buf *text = &r->body.document;
 	json_t *root = NULL;
 	struct err why = {0};
+	enum rc rc;
 
 	if (text->n == 0)
 		buf_add_str(text, "{}");
-	if (json_parse(buf_slice(text), INVOKE_PAYLOAD_MAX_BYTES, &root, &why) != RC_OK)
+	rc = json_parse(buf_slice(text), INVOKE_PAYLOAD_MAX_BYTES, &root, &why);
+	if (rc == RC_AGAIN)
+		return err_code(err, rc, "ServiceException", "%s", why.text);
+	if (rc != RC_OK)
 		return err_code(err, RC_REFUSED, "InvalidRequestContentException",
 			"Could not parse request body into json: %s", why.text);
 	json_decref(root);

@@ -59,8 +59,11 @@ enum rc staged_read(struct slice text, struct arena *a, struct staged *ret_stage
 {
 	struct staged s = {0};
 	json_t *root = NULL, *parts, *size;
-	bool ok = json_parse(text, STAGE_RECORD_MAX, &root, err) == RC_OK;
+	enum rc rc = json_parse(text, STAGE_RECORD_MAX, &root, err);
+	bool ok = rc == RC_OK;
 
+	if (rc == RC_AGAIN)
+		return rc;
 	if (ok) {
 		s.upload_id = arena_slice(a, json_member_str(root, "upload"));
 		parts = json_object_get(root, "parts");

@@ -141,8 +141,9 @@ static enum rc note_objects(
 	struct s3_event event = {0};
 	enum rc rc = RC_OK;
 
-	if (s3_event_parse(&arena, body, &event, NULL) != RC_OK)
-		event.n_records = 0; /* names no object */
+	rc = s3_event_parse(&arena, body, &event, err);
+	if (rc == RC_REFUSED) /* it names no object */
+		rc = RC_OK;
 	for (size_t i = 0; i < event.n_records && rc == RC_OK; i++) {
 		const struct object_id *o = &event.records[i].object;
 

@@ -13,6 +13,7 @@
 #include "adapter/local/engine/folder.h"
 #include "base/file.h"
 #include "base/prng.h"
+#include "obs/log.h"
 
 #define BLOB_THREADS 2
 #define FAN_OUT 256
@@ -137,9 +138,14 @@ static bool has_row(struct db_conn *conn, const struct blob_id *id)
 	return row;
 }
 
-static enum rc sweep_folder(
-	struct blobs *b, struct db_conn *conn, unsigned char first, struct err *err)
+struct swept {
+	uint64_t files, bytes;
+};
+
+static enum rc sweep_folder(struct blobs *b, struct db_conn *conn, unsigned char first,
+	struct swept *swept, struct err *err)
 {
+	struct stat st;
 	struct blob_id id = {.bytes = {first}};
 	struct dirent *entry;
 	char path[PATH_MAX];
@@ -150,11 +156,15 @@ static enum rc sweep_folder(
 	if (!dir)
 		return err_errno(err, errno, "open folder '%s'", path);
 	while ((entry = readdir(dir))) {
-		/* What has not our form of name is not ours to remove. */
+		/* Files whose names do not look like blob ids were put there by someone else. Leave them. */
 		if (!hex_decode(slice_str(entry->d_name), id.bytes + 1, BLOB_ID_BYTES - 1))
 			continue;
-		if (!has_row(conn, &id))
+		if (!has_row(conn, &id)) {
+			if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+				swept->bytes += (uint64_t)st.st_size;
+			swept->files++;
 			unlinkat(dirfd(dir), entry->d_name, 0);
+		}
 	}
 	closedir(dir);
 	return RC_OK;
@@ -163,11 +173,14 @@ static enum rc sweep_folder(
 enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err)
 {
 	struct db_conn *conn = db_reader(db);
+	struct swept swept = {0};
 	enum rc rc = RC_OK;
 
 	for (int i = 0; i < FAN_OUT && rc == RC_OK; i++)
-		rc = sweep_folder(b, conn, (unsigned char)i, err);
+		rc = sweep_folder(b, conn, (unsigned char)i, &swept, err);
 	db_reader_return(db, conn);
+	if (swept.files)
+		log_event(EV_BLOBS_SWEPT, LF_U64("files", swept.files), LF_U64("bytes", swept.bytes));
 	return rc;
 }
 

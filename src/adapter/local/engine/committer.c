@@ -7,6 +7,7 @@
 
 #include "adapter/local/engine/checkpointer.h"
 #include "adapter/local/engine/folder.h"
+#include "adapter/local/engine/mark.h"
 #include "adapter/local/engine/room.h"
 #include "adapter/local/engine/schema.sql.h"
 
@@ -25,6 +26,7 @@ struct committer {
 	struct db_conn *conn;
 	struct clock *clock;
 	const char *folder; /* the database's */
+	struct mark *mark;
 	pthread_t thread;
 
 	pthread_mutex_t lock;
@@ -107,6 +109,8 @@ static enum rc commit(struct committer *c, struct err *err)
 		rc = db_run(db_stmt(c->conn, "COMMIT"), err);
 	if (rc != RC_OK)
 		return rc;
+	if (c->seq_limit != limit)
+		mark_note(c->mark, c->seq);
 	c->seq_limit = limit;
 	c->is_tended = false;
 	return RC_OK;
@@ -366,6 +370,7 @@ struct committer *committer_new(struct db *db, struct clock *clock)
 	c->conn = db_writer(db);
 	c->clock = clock;
 	c->folder = db_folder(db);
+	c->mark = db_mark(db);
 	c->tail = &c->head;
 	c->checkpointer = checkpointer_new(db);
 	pthread_mutex_init(&c->lock, NULL);

@@ -9,6 +9,7 @@
 
 #include "adapter/local/engine/checkpointer.h"
 #include "adapter/local/engine/folder.h"
+#include "adapter/local/engine/mark.h"
 #include "adapter/local/engine/room.h"
 #include "adapter/local/engine/schema.sql.h"
 #include "adapter/local/engine/totals.h"
@@ -36,6 +37,7 @@ struct db_conn {
 };
 
 struct db {
+	struct mark *mark;
 	char *folder;
 	int lock_fd;
 	struct db_conn *writer;
@@ -281,9 +283,13 @@ enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 	db->folder = xstrdup(folder);
 	rc = folder_open(folder, &db->lock_fd, err);
 	if (rc == RC_OK)
+		rc = mark_check_folder(folder, err);
+	if (rc == RC_OK)
 		gave = room_prepare(folder);
 	if (rc == RC_OK)
 		rc = writer_open(folder, &db->writer, err);
+	if (rc == RC_OK)
+		rc = mark_open(folder, db->writer, &db->mark, err);
 	if (rc != RC_OK) {
 		db_close(db);
 		return rc;
@@ -306,6 +312,7 @@ void db_close(struct db *db)
 		conn_close(conn);
 	}
 	conn_close(db->writer); /* the last one: checkpoints and removes the log */
+	mark_close(db->mark);
 	if (db->writer)         /* the log is gone and has left its room */
 		room_leave(db->folder);
 	if (db->lock_fd >= 0)
@@ -330,6 +337,11 @@ void db_memory(uint64_t *ret_used, uint64_t *ret_peak)
 const char *db_folder(const struct db *db)
 {
 	return db->folder;
+}
+
+struct mark *db_mark(struct db *db)
+{
+	return db->mark;
 }
 
 struct db_conn *db_writer(struct db *db)

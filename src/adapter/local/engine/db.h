@@ -40,6 +40,8 @@ sqlite3_stmt *db_stmt(struct db_conn *conn, const char *sql);
 sqlite3 *db_handle(struct db_conn *conn);
 /* The committer's own connection; nobody else may ask. */
 struct db_conn *db_writer(struct db *db);
+/* mark.h; for the committer. */
+struct mark *db_mark(struct db *db);
 
 void db_bind_slice(sqlite3_stmt *st, int i, struct slice bytes); /* as BLOB, not copied: lives until the reset */
 void db_bind_text(sqlite3_stmt *st, int i, const char *s);        /* likewise */

@@ -21,7 +21,9 @@
 static bool is_expected(const char *name)
 {
 	static const char *const expected[] = {
-		".", "..", FOLDER_LOCK, FOLDER_BLOBS, FOLDER_DB "-journal", "lost+found"};
+		".", "..", FOLDER_LOCK, FOLDER_BLOBS, FOLDER_RESERVE, FOLDER_MARK,
+		FOLDER_ROOT_KEY, FOLDER_MASTER_KEY, FOLDER_DB "-journal", FOLDER_DB "-wal", FOLDER_DB "-shm",
+		"lost+found"};
 
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
 		if (strcmp(name, expected[i]) == 0)
@@ -50,16 +52,23 @@ static enum rc look_inside(
 	return RC_OK;
 }
 
-static enum rc check_db_file(const char *path, struct err *err)
+/* A pipe or device in the place of a file of ours could make the start wait for ever. */
+static enum rc check_plain(const char *path, struct err *err)
 {
+	static const char *const names[] = {
+		FOLDER_DB, FOLDER_DB "-wal", FOLDER_DB "-shm", FOLDER_RESERVE, FOLDER_MARK};
 	char file[PATH_MAX];
 	struct stat st;
 
-	snprintf(file, sizeof(file), "%s/%s", path, FOLDER_DB);
-	if (lstat(file, &st) != 0)
-		return err_errno(err, errno, "look at '%s'", file);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, RC_REFUSED, "'%s' is not a plain file", file);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(file, sizeof(file), "%s/%s", path, names[i]);
+		if (lstat(file, &st) != 0) {
+			if (errno != ENOENT)
+				return err_errno(err, errno, "look at '%s'", file);
+		} else if (!S_ISREG(st.st_mode)) {
+			return err_set(err, RC_REFUSED, "'%s' is not a plain file", file);
+		}
+	}
 	return RC_OK;
 }
 
@@ -88,7 +97,7 @@ static enum rc check(const char *path, struct err *err)
 	if (has_db && (st.st_mode & (S_IWGRP | S_IWOTH)))
 		return err_set(err, RC_REFUSED,
 			"data folder '%s' can be written by others: chmod 700 it", path);
-	return has_db ? check_db_file(path, err) : RC_OK;
+	return check_plain(path, err);
 }
 
 static enum rc refuse_in_use(int fd, const char *path, struct err *err)
@@ -117,16 +126,16 @@ static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 {
 	char file[PATH_MAX], pid[24];
 	bool told;
+	enum rc rc;
 	int n, fd;
 
 	snprintf(file, sizeof(file), "%s/%s", path, FOLDER_LOCK);
-	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_errno(err, errno, "open '%s'", file);
+	rc = file_open_plain(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, &fd, err);
+	if (rc != RC_OK)
+		return rc;
 	if (!lock(fd)) {
-		enum rc rc = errno == EWOULDBLOCK ? refuse_in_use(fd, path, err)
-						  : err_errno(err, errno, "lock '%s'", file);
-
+		rc = errno == EWOULDBLOCK ? refuse_in_use(fd, path, err)
+					  : err_errno(err, errno, "lock '%s'", file);
 		close(fd);
 		return rc;
 	}

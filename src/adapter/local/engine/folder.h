@@ -13,6 +13,9 @@
 #define FOLDER_LOCK "lock"
 #define FOLDER_BLOBS "blobs"
 #define FOLDER_RESERVE "reserve" /* room.h */
+#define FOLDER_MARK "mark"       /* mark.h */
+#define FOLDER_ROOT_KEY "root-key"
+#define FOLDER_MASTER_KEY "master-key"
 
 /* *ret_lock_fd holds the lock until it is closed. RC_REFUSED: not a folder, not ours, in use (says by whom), writable by
  * others, another's; RC_FATAL. */

@@ -9,6 +9,7 @@
 
 #include "adapter/local/engine/folder.h"
 #include "adapter/local/engine/schema.sql.h"
+#include "base/file.h"
 
 #define PLENTY_BYTES (256u << 20)            /* with so much free nobody looks closer */
 #define FRAME_BYTES (SCHEMA_PAGE_BYTES + 24) /* a page in the log */
@@ -63,10 +64,11 @@ bool room_prepare(const char *folder)
 
 static bool make(const char *path, uint64_t bytes)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct err err;
 	bool made;
+	int fd;
 
-	if (fd < 0)
+	if (file_open_plain(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600, &fd, &err) != RC_OK)
 		return false;
 	made = posix_fallocate(fd, 0, (off_t)bytes) == 0;
 	if (!made)

@@ -21,7 +21,7 @@ static enum rc parse(const char *path, unsigned char key[SEAL_KEY_BYTES], struct
 	enum rc rc;
 
 	buf_init(&text, FILE_MAX_BYTES);
-	rc = file_read(path, &text, err);
+	rc = file_read_plain(path, &text, err);
 	hex = buf_slice(&text);
 	if (hex.n && hex.p[hex.n - 1] == '\n')
 		hex.n--;
@@ -44,7 +44,7 @@ enum rc keys_master_read(
 	*ret_found = rc == RC_OK && stat(path, &st) == 0;
 	if (!*ret_found)
 		return rc;
-	if (!S_ISREG(st.st_mode)) /* a pipe would be waited for */
+	if (!S_ISREG(st.st_mode))
 		return err_set(err, RC_REFUSED, "'%s' is not a plain file", path);
 	if (st.st_mode & 077)
 		return err_set(err, RC_REFUSED, "'%s' may be read by others; chmod 600 it", path);

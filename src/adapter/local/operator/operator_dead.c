@@ -269,8 +269,9 @@ static enum rc put_back(struct change_op *w, struct db_conn *conn, struct arena 
 	enum rc rc = RC_OK;
 
 	/* one that is no event at all goes back too: perhaps a later version can read it */
-	if (s3_event_parse(a, dead->message, &event, NULL) != RC_OK)
-		event.n_records = 0;
+	rc = s3_event_parse(a, dead->message, &event, err);
+	if (rc != RC_OK && rc != RC_REFUSED)
+		return rc;
 	rc = check_reopen(conn, a, &event, c, err);
 	if (rc != RC_OK || c->outcome == OP_REFUSED)
 		return rc;

@@ -109,14 +109,18 @@ static struct slice ledger_version(const struct search *s)
 	return slice_str(arena_printf(s->a, "seq:%016llX", (unsigned long long)s->seq));
 }
 
-static bool names(const struct search *s, struct slice body, struct arena *scratch)
+/* Whether the message in body names the object; then s->w gets the version. A message that is no event names nothing. */
+static enum rc names(const struct search *s, struct slice body, struct arena *scratch,
+	bool *ret_names, struct err *err)
 {
 	struct object_id want = s->w->object;
 	struct s3_event event;
+	enum rc rc = s3_event_parse(scratch, body, &event, err);
 
+	*ret_names = false;
 	want.version = ledger_version(s);
-	if (s3_event_parse(scratch, body, &event, NULL) != RC_OK)
-		return false;
+	if (rc != RC_OK)
+		return rc == RC_REFUSED ? RC_OK : rc;
 	for (size_t i = 0; i < event.n_records; i++) {
 		const struct object_id *o = &event.records[i].object;
 
@@ -124,11 +128,12 @@ static bool names(const struct search *s, struct slice body, struct arena *scrat
 			want.version = o->version;
 		if (object_id_eq(o, &want)) {
 			s->w->object.version = arena_slice(s->a, o->version);
-			return true;
+			*ret_names = true;
+			return RC_OK;
 		}
 		want.version = ledger_version(s);
 	}
-	return false;
+	return RC_OK;
 }
 
 /* Walks rows (id, body) until one names the object. */
@@ -136,7 +141,7 @@ static enum rc walk(struct search *s, sqlite3_stmt *st, uint64_t *ret_id, struct
 {
 	struct slice version = ledger_version(s);
 	struct arena scratch = ARENA_INIT;
-	bool row = true;
+	bool row = true, is_named = false;
 	enum rc rc = RC_OK;
 
 	if (slice_has_prefix(version, slice_str("seq:")))
@@ -149,9 +154,12 @@ static enum rc walk(struct search *s, sqlite3_stmt *st, uint64_t *ret_id, struct
 		if (version.n && !slice_eq_str(version, "null") &&
 			!memmem(body.p, body.n, version.p, version.n))
 			continue;
-		if (names(s, body, &scratch))
+		rc = names(s, body, &scratch, &is_named, err);
+		if (is_named)
 			*ret_id = db_column_u64(st, 0);
 		arena_release(&scratch);
+		if (rc != RC_OK)
+			break;
 	}
 	db_done(st);
 	arena_release(&scratch);
