@@ -180,7 +180,7 @@ enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err)
 		rc = sweep_folder(b, conn, (unsigned char)i, &swept, err);
 	db_reader_return(db, conn);
 	if (swept.files)
-		log_event(EV_BLOBS_SWEPT, LF_U64("files", swept.files), LF_U64("bytes", swept.bytes));
+		log_event(EV_BLOBS_SWEPT, LF_U64(removed_files, swept.files), LF_U64(removed_bytes, swept.bytes));
 	return rc;
 }
 
