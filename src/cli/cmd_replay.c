@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/date.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/human.h"
@@ -10,7 +11,6 @@
 #include "cli/s3_client.h"
 #include "cli/time_point.h"
 #include "consumer/replay.h"
-#include "wire/http_date.h"
 
 struct options {
 	char *since, *until, *archive_bucket, *distribution_bucket, *endpoint_url;
@@ -48,10 +48,10 @@ struct session {
 
 static void print_json(const struct replay_result *r, bool dry_run)
 {
-	char archived[ISO_EXTENDED_BYTES];
+	char archived[DATE_ISO_BYTES];
 	struct buf out;
 
-	iso_extended_format(r->bundle->modified_wall_ms, archived);
+	date_iso_format(r->bundle->modified_wall_ms, archived);
 	buf_init(&out, 16384);
 	buf_add_str(&out, "{\"bundle\":");
 	json_add_string(&out, r->bundle->key);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "wire/http_date.h"
+#include "base/date.h"
 
 static bool parse_ago(const char *text, uint64_t now_wall_ms, uint64_t *ret_wall_ms)
 {
@@ -44,5 +44,5 @@ bool time_point_parse(const char *text, uint64_t now_wall_ms, uint64_t *ret_wall
 		strcpy(whole + n, rest + (n - 10));
 	else
 		strcpy(whole + n, "Z");
-	return iso_extended_parse(slice_str(whole), ret_wall_ms);
+	return date_iso_parse(slice_str(whole), ret_wall_ms);
 }

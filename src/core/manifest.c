@@ -1,8 +1,6 @@
 #include "core/manifest.h"
 
-#include <stdio.h>
-#include <time.h>
-
+#include "base/date.h"
 #include "base/json.h"
 
 struct slice manifest_key(struct arena *a, struct slice bundle_key)
@@ -19,15 +17,10 @@ static void add_field(struct buf *out, const char *name, struct slice value)
 
 void manifest_begin(struct buf *out, const struct lg_plan *plan, bool is_direct)
 {
-	char id[2 * PLAN_ID_BYTES + 1], created[64];
-	time_t s = (time_t)(plan->opened_wall_ms / 1000);
-	struct tm tm;
+	char id[2 * PLAN_ID_BYTES + 1], created[DATE_ISO_BYTES];
 
 	plan_id_text(&plan->id, id);
-	gmtime_r(&s, &tm);
-	snprintf(created, sizeof(created), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-		tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		(int)(plan->opened_wall_ms % 1000));
+	date_iso_format(plan->opened_wall_ms, created);
 	buf_add_str(out, "{\"version\":1,");
 	add_field(out, "plan", slice_str(id));
 	add_field(out, "bucket", plan->bucket);

@@ -1,7 +1,8 @@
 #include "model/bundle_key.h"
 
 #include <stdio.h>
-#include <time.h>
+
+#include "base/date.h"
 
 #define SUFFIX ".tar.gz"
 #define PREFIX_BYTES 14 /* "YYYY/MM/DD/HH/" */
@@ -9,11 +10,9 @@
 void bundle_key_format(char out[BUNDLE_KEY_MAX], const struct plan_id *plan, uint64_t wall_ms)
 {
 	char id[2 * PLAN_ID_BYTES + 1], hour[32];
-	time_t seconds = (time_t)(wall_ms / 1000);
-	struct tm tm;
+	struct tm tm = date_utc(wall_ms);
 
 	hex_encode(plan->bytes, PLAN_ID_BYTES, id);
-	gmtime_r(&seconds, &tm);
 	strftime(hour, sizeof(hour), "%Y/%m/%d/%H", &tm);
 	snprintf(out, BUNDLE_KEY_MAX, "%s/bundle-%s" SUFFIX, hour, id);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/date.h"
 #include "base/json.h"
 
 /* S3's are 32 hex digits, with "-10000" behind them; the longest time has microseconds and a zone. Together less than VERSION_ID_MAX. */
@@ -288,13 +289,10 @@ enum rc s3_event_parse(
 
 static void add_time(struct buf *out, uint64_t wall_ms)
 {
-	time_t seconds = (time_t)(wall_ms / 1000);
-	struct tm tm;
-	char text[32];
+	char text[DATE_ISO_BYTES];
 
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
+	date_iso_format(wall_ms, text);
+	buf_addf(out, "\"%s\"", text);
 }
 
 /* The bucket may be another store's word. */

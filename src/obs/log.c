@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/date.h"
 #include "base/json.h"
 
 #define LINE_MAX_BYTES 8192
@@ -75,13 +76,11 @@ bool log_level_parse(const char *name, enum log_level *ret_level)
 static void add_time(struct buf *line)
 {
 	struct timespec now;
-	struct tm tm;
-	char text[32];
+	char text[DATE_ISO_BYTES];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
+	date_iso_format((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, text);
+	buf_add_str(line, text);
 }
 
 /* The failures of one object, message or request: those that can come by the thousand. */

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/date.h"
 #include "base/json.h"
-#include "wire/http_date.h"
 #include "wire/s3xml.h"
 
 /* Inside double quotes. */
@@ -108,11 +108,11 @@ static uint64_t total_ms(const struct report *r)
 
 bool report_junit(struct buf *out, const struct report *r)
 {
-	char date[ISO_EXTENDED_BYTES], suite[128];
+	char date[DATE_ISO_BYTES], suite[128];
 
 	snprintf(suite, sizeof(suite), r->scale < 1 ? "%.80s (scale %g)" : "%.80s", r->name,
 		r->scale);
-	iso_extended_format(r->start_wall_ms, date);
+	date_iso_format(r->start_wall_ms, date);
 	buf_add_str(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite");
 	attribute(out, "name", suite);
 	attribute(out, "timestamp", date);

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "wire/http_date.h"
+#include "base/date.h"
 #include "wire/uri.h"
 
 enum rc s3xml_corrupt(struct err *err, const char *why)
@@ -91,7 +91,7 @@ enum rc s3xml_need_bool(struct slice text, bool *ret, struct err *err)
 
 enum rc s3xml_to_wall_ms(struct slice text, uint64_t *ret, struct err *err)
 {
-	return iso_extended_parse(s3xml_trim(text), ret) ? RC_OK
+	return date_iso_parse(s3xml_trim(text), ret) ? RC_OK
 							 : s3xml_corrupt(err, "a date is none");
 }
 

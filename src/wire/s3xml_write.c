@@ -1,6 +1,6 @@
 #include "wire/s3xml.h"
 
-#include "wire/http_date.h"
+#include "base/date.h"
 #include "wire/uri.h"
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
@@ -111,9 +111,9 @@ void s3xml_bool(struct buf *out, const char *name, bool value)
 
 void s3xml_date(struct buf *out, const char *name, uint64_t wall_ms)
 {
-	char text[ISO_EXTENDED_BYTES];
+	char text[DATE_ISO_BYTES];
 
-	iso_extended_format(wall_ms, text);
+	date_iso_format(wall_ms, text);
 	s3xml_str(out, name, text);
 }
 

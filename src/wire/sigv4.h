@@ -21,10 +21,10 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "base/date.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "wire/header.h"
-#include "wire/http_date.h"
 
 #define SIGV4_ACCESS_KEY_MAX_BYTES 128
 #define SIGV4_SECRET_MAX_BYTES 128
@@ -101,7 +101,7 @@ struct sigv4_auth {
 	char date[9]; /* the scope's day */
 	char region[SIGV4_REGION_MAX_BYTES + 1];
 	char service[SIGV4_SERVICE_MAX_BYTES + 1];
-	char amz_date[ISO_BASIC_BYTES]; /* when it was signed */
+	char amz_date[DATE_BASIC_BYTES]; /* when it was signed */
 	uint64_t signed_wall_ms;
 	uint32_t expires_s; /* SIGV4_QUERY only */
 	char signed_headers[SIGV4_SIGNED_HEADERS_MAX_BYTES + 1];
@@ -138,7 +138,7 @@ struct sigv4_policy {
 /* Where a chain of chunk signatures starts: what aws_chunked needs. */
 struct sigv4_seed {
 	unsigned char key[SHA256_BYTES];
-	char amz_date[ISO_BASIC_BYTES];
+	char amz_date[DATE_BASIC_BYTES];
 	char scope[9 + SIGV4_REGION_MAX_BYTES + 1 + SIGV4_SERVICE_MAX_BYTES + 1 + 13];
 	char signature[2 * SHA256_BYTES + 1]; /* hex, the previous one */
 };
@@ -169,7 +169,7 @@ struct sigv4_signer {
 
 /* The headers to add to the request. Empty ones ("") are not sent. */
 struct sigv4_headers {
-	char amz_date[ISO_BASIC_BYTES]; /* x-amz-date */
+	char amz_date[DATE_BASIC_BYTES]; /* x-amz-date */
 	char content_sha256[80];        /* x-amz-content-sha256; S3 only */
 	struct buf authorization;       /* authorization */
 	struct sigv4_seed seed;         /* for signed chunks */

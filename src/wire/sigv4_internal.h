@@ -8,7 +8,7 @@
 
 #define SIGV4_SCOPE_MAX sizeof(((struct sigv4_seed *)0)->scope)
 /* algorithm, date, scope, hash, line feeds, NUL */
-#define SIGV4_STRING_MAX (24 + ISO_BASIC_BYTES + SIGV4_SCOPE_MAX + 2 * SHA256_BYTES + 8)
+#define SIGV4_STRING_MAX (24 + DATE_BASIC_BYTES + SIGV4_SCOPE_MAX + 2 * SHA256_BYTES + 8)
 
 /* "20130524/us-east-1/s3/aws4_request" */
 void sigv4_scope(

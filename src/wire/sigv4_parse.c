@@ -79,14 +79,14 @@ static enum rc parse_header_date(
 	bool ok = false;
 
 	if (header_find(req->headers, req->n_headers, "x-amz-date", &text))
-		ok = iso_basic_parse(text, &auth->signed_wall_ms);
+		ok = date_basic_parse(text, &auth->signed_wall_ms);
 	else if (header_find(req->headers, req->n_headers, "date", &text) == 1)
-		ok = iso_basic_parse(text, &auth->signed_wall_ms) ||
-		     http_date_parse(text, &auth->signed_wall_ms);
+		ok = date_basic_parse(text, &auth->signed_wall_ms) ||
+		     date_http_parse(text, &auth->signed_wall_ms);
 	if (!ok)
 		return err_code(err, RC_REFUSED, "AccessDenied",
 			"authentication needs a valid x-amz-date or Date header");
-	iso_basic_format(auth->signed_wall_ms, auth->amz_date);
+	date_basic_format(auth->signed_wall_ms, auth->amz_date);
 	return RC_OK;
 }
 

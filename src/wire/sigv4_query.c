@@ -86,10 +86,10 @@ static enum rc parse_query_fields(const struct sigv4_request *req, struct sigv4_
 
 	if (!slice_eq_str(text[Q_ALGORITHM], sigv4_algorithm))
 		return sigv4_claim_malformed(auth, err, "X-Amz-Algorithm is not AWS4-HMAC-SHA256");
-	if (!iso_basic_parse(text[Q_DATE], &auth->signed_wall_ms))
+	if (!date_basic_parse(text[Q_DATE], &auth->signed_wall_ms))
 		return sigv4_claim_malformed(
 			auth, err, "X-Amz-Date is not of the form 20130524T000000Z");
-	iso_basic_format(auth->signed_wall_ms, auth->amz_date);
+	date_basic_format(auth->signed_wall_ms, auth->amz_date);
 	rc = sigv4_claim_credential(auth, text[Q_CREDENTIAL], err);
 	if (rc == RC_OK)
 		rc = parse_expires(auth, text[Q_EXPIRES], err);

@@ -23,7 +23,7 @@ struct job {
 	struct header headers[SIGV4_MAX_HEADERS];
 	struct sigv4_request req;
 	char signed_headers[SIGV4_SIGNED_HEADERS_MAX_BYTES + 1];
-	char amz_date[ISO_BASIC_BYTES], date[9];
+	char amz_date[DATE_BASIC_BYTES], date[9];
 	char scope[SIGV4_SCOPE_MAX];
 	unsigned char key[SHA256_BYTES], signature[SHA256_BYTES];
 	struct buf canonical;
@@ -96,7 +96,7 @@ static enum rc start(struct job *job, const struct sigv4_request *req,
 	job->req.headers = job->headers;
 	if (req->n_headers)
 		memcpy(job->headers, req->headers, req->n_headers * sizeof(req->headers[0]));
-	iso_basic_format(signer->now_wall_ms, job->amz_date);
+	date_basic_format(signer->now_wall_ms, job->amz_date);
 	snprintf(job->date, sizeof(job->date), "%.8s", job->amz_date);
 	sigv4_scope(job->date, signer->region, signer->service, job->scope);
 	buf_init(&job->canonical, SIGV4_CANONICAL_MAX_BYTES);

@@ -4,28 +4,28 @@
 #include <stdlib.h>
 #include <stdio.h>
 
+#include "base/date.h"
 #include "wire/checksum.h"
-#include "wire/http_date.h"
 #include "wire/s3_error.h"
 
 /* --- dates --- */
 
 static void expect_dates(uint64_t s, const char *http, const char *basic, const char *extended)
 {
-	char text[HTTP_DATE_BYTES], iso[ISO_BASIC_BYTES], iso_ms[ISO_EXTENDED_BYTES];
+	char text[DATE_HTTP_BYTES], iso[DATE_BASIC_BYTES], iso_ms[DATE_ISO_BYTES];
 	uint64_t ms = s * 1000 + 7, back = 0;
 
-	http_date_format(ms, text);
+	date_http_format(ms, text);
 	assert_string_equal(text, http);
-	assert_true(http_date_parse(slice_str(text), &back));
+	assert_true(date_http_parse(slice_str(text), &back));
 	assert_int_equal(back, s * 1000);
-	iso_basic_format(ms, iso);
+	date_basic_format(ms, iso);
 	assert_string_equal(iso, basic);
-	assert_true(iso_basic_parse(slice_str(iso), &back));
+	assert_true(date_basic_parse(slice_str(iso), &back));
 	assert_int_equal(back, s * 1000);
-	iso_extended_format(ms, iso_ms);
+	date_iso_format(ms, iso_ms);
 	assert_string_equal(iso_ms, extended);
-	assert_true(iso_extended_parse(slice_str(iso_ms), &back));
+	assert_true(date_iso_parse(slice_str(iso_ms), &back));
 	assert_int_equal(back, ms);
 }
 
@@ -50,15 +50,15 @@ static void dates_go_there_and_back(void **state)
 
 static void every_day_differs_from_the_next(void **state)
 {
-	char before[ISO_BASIC_BYTES], now[ISO_BASIC_BYTES];
+	char before[DATE_BASIC_BYTES], now[DATE_BASIC_BYTES];
 	uint64_t back;
 
 	(void)state;
-	iso_basic_format(0, before);
+	date_basic_format(0, before);
 	for (uint64_t day = 1; day < 150000; day += 1) { /* to the year 2380 */
-		iso_basic_format(day * 86400000, now);
+		date_basic_format(day * 86400000, now);
 		assert_true(strcmp(before, now) < 0);
-		assert_true(iso_basic_parse(slice_str(now), &back));
+		assert_true(date_basic_parse(slice_str(now), &back));
 		assert_int_equal(back, day * 86400000);
 		memcpy(before, now, sizeof(now));
 	}
@@ -72,16 +72,16 @@ static void three_forms_of_http_dates(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		assert_true(http_date_parse(slice_str(same[i]), &ms));
+		assert_true(date_http_parse(slice_str(same[i]), &ms));
 		assert_int_equal(ms, 784111777000);
 	}
-	assert_true(http_date_parse(slice_str("Tuesday, 01-Jan-69 00:00:00 GMT"), &ms));
+	assert_true(date_http_parse(slice_str("Tuesday, 01-Jan-69 00:00:00 GMT"), &ms));
 	assert_int_equal(ms, 3124224000000); /* 2069 */
-	assert_true(iso_extended_parse(slice_str("2009-10-12T17:50:30.123456Z"), &ms));
+	assert_true(date_iso_parse(slice_str("2009-10-12T17:50:30.123456Z"), &ms));
 	assert_int_equal(ms, 1255369830123);
-	assert_true(iso_extended_parse(slice_str("2009-10-12T17:50:30.5Z"), &ms));
+	assert_true(date_iso_parse(slice_str("2009-10-12T17:50:30.5Z"), &ms));
 	assert_int_equal(ms, 1255369830500);
-	assert_true(iso_extended_parse(slice_str("2009-10-12T17:50:30Z"), &ms));
+	assert_true(date_iso_parse(slice_str("2009-10-12T17:50:30Z"), &ms));
 	assert_int_equal(ms, 1255369830000);
 }
 
@@ -98,9 +98,9 @@ static void malformed_dates(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (http_date_parse(slice_str(bad[i]), &ms) ||
-			iso_basic_parse(slice_str(bad[i]), &ms) ||
-			iso_extended_parse(slice_str(bad[i]), &ms))
+		if (date_http_parse(slice_str(bad[i]), &ms) ||
+			date_basic_parse(slice_str(bad[i]), &ms) ||
+			date_iso_parse(slice_str(bad[i]), &ms))
 			fail_msg("'%s' was accepted", bad[i]);
 }
 

@@ -1,6 +1,6 @@
 #include "gateway/admin/admin_run.h"
 
-#include <time.h>
+#include "base/date.h"
 
 bool admin_is_short_events(const struct request *r)
 {
@@ -48,15 +48,12 @@ const char *admin_who(const struct request *r)
 
 void admin_add_time(struct buf *out, uint64_t wall_ms)
 {
-	time_t seconds = (time_t)(wall_ms / 1000);
-	struct tm tm;
-	char text[32];
+	char text[DATE_ISO_BYTES];
 
 	if (!wall_ms) {
 		buf_add_str(out, "null");
 		return;
 	}
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(out, "\"%s.%03uZ\"", text, (unsigned)(wall_ms % 1000));
+	date_iso_format(wall_ms, text);
+	buf_addf(out, "\"%s\"", text);
 }

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/date.h"
 #include "gateway/http/dialect.h"
 #include "obs/log.h"
-#include "wire/http_date.h"
 
 void reply_init(struct reply *reply)
 {
@@ -66,9 +66,9 @@ void reply_headerf(struct request *r, const char *name, const char *fmt, ...)
 
 void reply_header_date(struct request *r, const char *name, uint64_t wall_ms)
 {
-	char date[HTTP_DATE_BYTES];
+	char date[DATE_HTTP_BYTES];
 
-	http_date_format(wall_ms, date);
+	date_http_format(wall_ms, date);
 	reply_header(r, name, slice_str(date));
 }
 

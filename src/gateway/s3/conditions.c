@@ -1,8 +1,8 @@
 #include "gateway/s3/conditions.h"
 
+#include "base/date.h"
 #include "wire/checksum.h"
 #include "wire/header.h"
-#include "wire/http_date.h"
 
 /* Whether a list of ETags ("a", W/"b", *) names this one. */
 static bool etag_listed(struct slice list, const char *etag)
@@ -23,7 +23,7 @@ static bool etag_listed(struct slice list, const char *etag)
 /* A usable date. */
 static bool read_date(struct slice text, uint64_t now_wall_ms, uint64_t *ret_wall_ms)
 {
-	return text.p && http_date_parse(text, ret_wall_ms) && *ret_wall_ms <= now_wall_ms;
+	return text.p && date_http_parse(text, ret_wall_ms) && *ret_wall_ms <= now_wall_ms;
 }
 
 enum condition_verdict conditions_judge(const struct conditions *c, const char *etag,

@@ -1,8 +1,8 @@
 /* GetObject and HeadObject. They differ in the server only, which sends no body for HEAD. */
+#include "base/date.h"
 #include "gateway/s3/conditions.h"
 #include "gateway/s3/metadata.h"
 #include "gateway/s3/ops.h"
-#include "wire/http_date.h"
 
 struct span {
 	uint64_t offset, length;

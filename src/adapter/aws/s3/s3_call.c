@@ -376,7 +376,7 @@ void s3_call_object(
 	ret_info->version = arena_slice(a, s3_call_header(call, "x-amz-version-id"));
 	ret_info->etag = arena_slice(a, etag_unquote(s3_call_header(call, "etag")));
 	slice_to_u64(s3_call_header(call, "content-length"), &ret_info->size);
-	http_date_parse(s3_call_header(call, "last-modified"), &ret_info->modified_wall_ms);
+	date_http_parse(s3_call_header(call, "last-modified"), &ret_info->modified_wall_ms);
 	ret_info->is_latest = true;
 	buf_init(&stored, OBJECT_HEADERS_MAX);
 	while (object_headers_next(buf_slice(&call->http.response_headers), &pos, &name, &value))
