@@ -1,7 +1,6 @@
 #include "model/s3_event.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "base/date.h"
 #include "base/json.h"
@@ -52,26 +51,23 @@ static bool form_encode(struct buf *out, struct slice s)
 	return !out->overflow;
 }
 
+/* 0: not known. S3 writes Z; other stores write nothing or "+00:00" in its place. A time of another zone
+ * is not known: events carry UTC. */
 static uint64_t parse_time(struct slice s)
 {
-	unsigned year, month, day, hour, minute, second, ms = 0;
+	static const char utc[] = "+00:00";
+	const size_t n_utc = sizeof(utc) - 1;
 	char text[40];
-	struct tm tm = {0};
+	uint64_t ms;
 
-	if (s.n == 0 || s.n >= sizeof(text))
+	if (date_iso_parse(s, &ms))
+		return ms;
+	if (s.n > n_utc && memcmp(s.p + s.n - n_utc, utc, n_utc) == 0)
+		s.n -= n_utc;
+	if (s.n >= sizeof(text) - 1)
 		return 0;
-	memcpy(text, s.p, s.n);
-	text[s.n] = '\0';
-	if (sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u.%3u", &year, &month, &day, &hour, &minute,
-		    &second, &ms) < 6)
-		return 0;
-	tm.tm_year = (int)year - 1900;
-	tm.tm_mon = (int)month - 1;
-	tm.tm_mday = (int)day;
-	tm.tm_hour = (int)hour;
-	tm.tm_min = (int)minute;
-	tm.tm_sec = (int)second;
-	return (uint64_t)timegm(&tm) * 1000 + ms;
+	snprintf(text, sizeof(text), SLICE_FMT "Z", SLICE_ARG(s));
+	return date_iso_parse(slice_str(text), &ms) ? ms : 0;
 }
 
 /* A JSON number, or a string of digits (Ceph's documentation shows one). */

@@ -226,6 +226,35 @@ static void an_identity_without_a_version(void **state)
 	assert_slice_is(version_in("", ""), "null");
 }
 
+static void times_as_stores_write_them(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} times[] = {
+		{"2015-10-21T07:28:00.123Z", 1445412480123},
+		{"2015-10-21T07:28:00Z", 1445412480000},
+		{"2015-10-21T07:28:00.123456Z", 1445412480123},
+		{"2015-10-21T07:28:00.5Z", 1445412480500}, /* half a second, not 5 ms */
+		{"2015-10-21T07:28:00.123+00:00", 1445412480123},
+		{"2015-10-21T07:28:00", 1445412480000},
+		{"2015-10-21T07:28:00+02:00", 0},
+		{"2015-02-31T07:28:00Z", 0},
+		{"2015-10-21T07:28:00Z and more", 0},
+		{"yesterday", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		struct s3_event e = parse(arena_printf(&a,
+			"{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"eventTime\":\"%s\","
+			"\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\"}}}]}",
+			times[i].text));
+
+		assert_int_equal(e.records[0].time_wall_ms, times[i].ms);
+	}
+}
+
 static struct slice name_of(const char *source, const char *name, const char *etag)
 {
 	struct s3_event e = parse(arena_printf(&a,
@@ -334,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_is_written_is_read, release),
 		cmocka_unit_test_teardown(a_time_that_is_not_known_is_not_written, release),
+		cmocka_unit_test_teardown(times_as_stores_write_them, release),
 		cmocka_unit_test_teardown(a_bucket_name_stays_one, release),
 		cmocka_unit_test_teardown(keys_are_form_decoded, release),
 		cmocka_unit_test_teardown(minio_keeps_the_prefix_and_encodes_slashes, release),
