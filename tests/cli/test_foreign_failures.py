@@ -69,6 +69,11 @@ def bytes_of(key):
     return f"the bytes of {key} ".encode() * 50
 
 
+def flipped(key):
+    return bytes([bytes_of(key)[0] ^ 1]) + bytes_of(key)[1:]
+
+
+KMS = {"ETag": f'"{"5" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
 GONE = {"data/gone/key": error(404, "NoSuchKey"), "data/gone/version": error(404, "NoSuchVersion"),
         "data/gone/marker": error(404, "NoSuchKey", **{"x-amz-delete-marker": "true"}),
         "data/gone/marker-by-version": error(405, "MethodNotAllowed", **{"x-amz-delete-marker": "true"})}
@@ -89,9 +94,13 @@ SCRIPTS = {
     "data/etag": [],
     "data/checksum": [(ALWAYS, body(bytes_of("data/checksum"), **{
         "x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-type": "FULL_OBJECT"}))],
+    # one bit of the bytes, and the ETag of the others; the same where an ETag is no MD5
+    "data/bit": [(ALWAYS, (200, {"ETag": f'"{hashlib.md5(bytes_of("data/bit")).hexdigest()}"'},
+                           flipped("data/bit"), len(flipped("data/bit"))))],
+    "data/kms": [(ALWAYS, body(bytes_of("data/kms"), **KMS))],
 }
 WELL = [f"data/well/{i}" for i in range(5)]
-EVENTS = {"data/etag": {"eTag": "0" * 32}}
+EVENTS = {"data/etag": {"eTag": "0" * 32}, "data/kms": {"eTag": "5" * 32}}
 
 
 @pytest.fixture(scope="module", name="world")
@@ -199,9 +208,15 @@ def test_bytes_that_are_not_those_of_their_checksum_are_never_shipped(world):
     assert "crc32" in letter["reason"].lower()
 
 
+def test_bytes_that_are_not_those_of_their_etag_are_never_shipped(world):
+    letter = end_of(world, "data/bit")
+    assert (letter["code"], letter["attempts"]) == ("object-mismatch", 2)
+    assert "does not have the MD5 that its ETag is" in letter["reason"]
+
+
 def test_nothing_is_left_and_nothing_came_twice(world):
     baler, _ = world
-    dead_keys = {"data/denied", LONG, "data/size", "data/etag", "data/checksum", *GONE}
+    dead_keys = {"data/denied", LONG, "data/size", "data/etag", "data/checksum", "data/bit", *GONE}
     baler.wait(lambda: (q := baler.json("status")["queue"])["visible"] + q["in_flight"] == 0, 60)
     assert sorted(d["objects"][0]["key"] for d in baler.dead_letters()) == sorted(dead_keys)
     assert all(shipped(baler, key) == 1 for key in {*SCRIPTS, *WELL} - dead_keys)

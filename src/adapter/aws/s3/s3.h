@@ -7,8 +7,8 @@
  * 504 and a broken connection are RC_AGAIN for a read and RC_UNKNOWN for a write.
  *
  * A body of up to S3_BODY_IN_MEMORY bytes is sent with its SHA-256 signed. A longer body is
- * streamed once, unsigned, with a CRC32 trailer. A GET checks the object's checksum when the
- * server sends it. A listing without versions has no versionIds, because S3 does not send them
+ * streamed once, unsigned, with a CRC32 trailer. A GET checks the bytes against the object's
+ * checksum when the server sends it, else against the ETag where that is an MD5. A listing without versions has no versionIds, because S3 does not send them
  * there.
  *
  * Memory: a put needs S3_BODY_IN_MEMORY bytes, get_many S3_GET_WINDOW times S3_GET_BUFFER, a

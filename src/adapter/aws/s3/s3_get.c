@@ -4,6 +4,7 @@
  * object after it fills a buffer of S3_GET_BUFFER bytes and is then paused until its turn.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "adapter/aws/s3/s3_call.h"
 #include "model/object_headers.h"
@@ -20,8 +21,10 @@ struct get_slot {
 	bool has_begun;  /* the sink has been told of the object */
 	enum rc outcome; /* valid when has_ended */
 	struct err why;
-	struct digest *digest; /* of the delivered bytes, when the server sent a checksum */
+	struct digest *digest; /* of the delivered bytes, when there is something to hold them against */
 	struct checksum expected;
+	bool by_etag; /* digest is an MD5, to be compared with md5 */
+	unsigned char md5[16];
 };
 
 struct get_run {
@@ -38,7 +41,7 @@ struct get_run {
 
 /* The checksum of the whole object, if the server sent one. A checksum of parts or of a range
  * does not count. */
-static void expect_checksum(struct get_slot *slot)
+static bool expect_checksum(struct get_slot *slot)
 {
 	for (const enum digest_alg *alg = checksum_algs; *alg; alg++) {
 		struct slice text = s3_call_header(&slot->call, checksum_header(*alg));
@@ -48,8 +51,23 @@ static void expect_checksum(struct get_slot *slot)
 			slot->expected.type != CHECKSUM_FULL_OBJECT)
 			continue;
 		slot->digest = digest_new(*alg);
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* An ETag is the MD5 of the bytes, unless the object was put in parts (then it has a '-') or is encrypted under a key of KMS or of the
+ * customer's (S3 API reference, "Object": ETag). */
+static void expect_etag(struct get_slot *slot, struct slice etag)
+{
+	struct slice kms = slice_str("aws:kms");
+
+	if (slice_has_prefix(s3_call_header(&slot->call, "x-amz-server-side-encryption"), kms) ||
+		s3_call_header(&slot->call, "x-amz-server-side-encryption-customer-algorithm").n ||
+		!hex_decode(etag, slot->md5, sizeof(slot->md5)))
+		return;
+	slot->by_etag = true;
+	slot->digest = digest_new(DIGEST_MD5);
 }
 
 static enum rc note_sink(struct get_run *run, enum rc rc)
@@ -65,10 +83,11 @@ static enum rc begin(struct get_slot *slot)
 	struct os_object info;
 
 	slot->has_begun = true;
-	expect_checksum(slot);
 	arena_release(&run->arena);
 	run->arena = ARENA_INIT;
 	s3_call_object(&slot->call, slot->object->key, &run->arena, &info);
+	if (!expect_checksum(slot))
+		expect_etag(slot, info.etag);
 	return note_sink(run, run->sink->begin(run->sink->arg, slot->index, &info, &run->sink_err));
 }
 
@@ -164,10 +183,19 @@ static enum rc turn(struct get_run *run, struct get_slot *slot)
 
 static void check_digest(struct get_slot *slot)
 {
+	unsigned char md5[DIGEST_MAX_BYTES];
 	struct checksum got;
 
 	if (!slot->digest)
 		return;
+	if (slot->by_etag) {
+		digest_final(slot->digest, DIGEST_MD5, md5);
+		if (memcmp(md5, slot->md5, sizeof(slot->md5)) != 0)
+			slot->outcome = err_code(&slot->why, RC_CORRUPT, "BadDigest",
+				"'" SLICE_FMT "' does not have the MD5 that its ETag is",
+				SLICE_ARG(slot->object->key));
+		return;
+	}
 	got = checksum_of_digest(slot->digest, slot->expected.alg);
 	if (!checksum_eq(&got, &slot->expected))
 		slot->outcome = err_code(&slot->why, RC_CORRUPT, "BadDigest",
