@@ -40,26 +40,6 @@ bool slice_to_u64(struct slice s, uint64_t *ret_value)
 	return true;
 }
 
-/* U+0000..U+001F, U+007F, and of U+0080..U+009F, which are two bytes of UTF-8, either. */
-static bool is_control(struct slice s, size_t i)
-{
-	unsigned char c = s.p[i];
-	bool is_low = (c & 0xe0) == 0x80;
-
-	if (c == 0xc2)
-		return i + 1 < s.n && (s.p[i + 1] & 0xe0) == 0x80;
-	return c < 0x20 || c == 0x7f || (is_low && i > 0 && s.p[i - 1] == 0xc2);
-}
-
-void slice_printable(struct slice s, char *out, size_t max)
-{
-	size_t n = s.n < max - 1 ? s.n : max - 1;
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = is_control(s, i) ? '?' : (char)s.p[i];
-	out[n] = '\0';
-}
-
 char *slice_dup(struct slice s)
 {
 	char *p = xmalloc(s.n + 1);

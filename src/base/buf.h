@@ -53,9 +53,6 @@ bool slice_eq_nocase(struct slice a, struct slice b);
 /* Decimal digits only, no sign, no white space, no overflow. */
 bool slice_to_u64(struct slice s, uint64_t *ret_value);
 
-/* For people's eyes: as much of s as fits, terminated, each byte of a control character as '?'. max > 0. */
-void slice_printable(struct slice s, char *out, size_t max);
-
 /* A terminated copy on the heap; the caller frees. A NUL inside stays inside. */
 char *slice_dup(struct slice s);
 

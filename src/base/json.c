@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/text.h"
+
 /*
  * jansson reports a failed allocation as it reports bad text: it returns NULL, often without a reason. A healthy document must not be
  * judged by the memory that was free when it came. Therefore jansson allocates here, and a parse notes what failed. Outside a parse a
@@ -54,29 +56,7 @@ struct slice json_member_str(const json_t *object, const char *name)
 	return slice_of(json_string_value(v), json_string_length(v));
 }
 
-/* The length of the UTF-8 sequence at s, 0 if it is not one (RFC 3629). */
-static size_t utf8_sequence(struct slice s)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = s.p[0] < 0x80 ? 1 : (s.p[0] >> 5) == 6 ? 2 : (s.p[0] >> 4) == 14 ? 3 : (s.p[0] >> 3) == 30 ? 4 : 0;
-	uint32_t c;
-
-	if (n < 2)
-		return n;
-	if (n > s.n)
-		return 0;
-	c = s.p[0] & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++) {
-		if ((s.p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s.p[i] & 0x3f);
-	}
-	if (c < smallest[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	return n;
-}
-
-static bool add_escaped(struct buf *out, unsigned char c)
+static bool add_escaped(struct buf *out, uint32_t c)
 {
 	switch (c) {
 	case '"':
@@ -94,23 +74,16 @@ static bool add_escaped(struct buf *out, unsigned char c)
 	}
 }
 
-/* U+0080 to U+009F: terminals that take 8-bit controls obey them (U+009B begins what ESC [ does), and nobody reads them. */
-static bool is_c1(const unsigned char *p, size_t n)
-{
-	return n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
-}
-
 bool json_add_string(struct buf *out, struct slice text)
 {
 	size_t i = 0, plain = 0;
 
 	buf_add_char(out, '"');
 	while (i < text.n) {
-		unsigned char c = text.p[i];
-		size_t n = c < 0x80 ? 1 : utf8_sequence(slice_of(text.p + i, text.n - i));
+		uint32_t c;
+		size_t n = text_sequence(slice_of(text.p + i, text.n - i), &c);
 
-		if (n && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f &&
-			!is_c1(text.p + i, n)) {
+		if (n && !text_is_hidden(c) && c != '"' && c != '\\') {
 			i += n;
 			continue;
 		}
@@ -118,10 +91,30 @@ bool json_add_string(struct buf *out, struct slice text)
 		if (n == 0)
 			buf_add_str(out, "\xef\xbf\xbd");
 		else
-			add_escaped(out, n == 2 ? text.p[i + 1] : c);
+			add_escaped(out, c);
 		i += n ? n : 1;
 		plain = i;
 	}
 	buf_add(out, text.p ? text.p + plain : NULL, i - plain);
 	return buf_add_char(out, '"') && !out->overflow;
+}
+
+/* In a JSON text hidden characters stand only inside strings, where an escape means the same. */
+void json_add_document(struct buf *out, const json_t *document)
+{
+	char *text = json_dumps(document, JSON_COMPACT | JSON_ENCODE_ANY);
+	struct slice s = slice_str(text ? text : "null");
+	size_t i = 0, plain = 0, n;
+	uint32_t c;
+
+	for (; i < s.n; i += n ? n : 1) {
+		n = text_sequence(slice_of(s.p + i, s.n - i), &c);
+		if (n && !text_is_hidden(c))
+			continue;
+		buf_add(out, s.p + plain, i - plain);
+		add_escaped(out, n ? c : 0xfffd);
+		plain = i + (n ? n : 1);
+	}
+	buf_add(out, s.p + plain, s.n - plain);
+	free(text);
 }

@@ -17,7 +17,11 @@ enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struc
 /* A member as a slice (borrowed from root), empty with p == NULL when absent or not a string. */
 struct slice json_member_str(const json_t *object, const char *name);
 
-/* Appends "…" with RFC 8259 escapes. Invalid UTF-8 becomes U+FFFD. */
+/* Appends "…" with RFC 8259 escapes. Invalid UTF-8 becomes U+FFFD; hidden characters (base/text.h) become \uXXXX, so that
+ * the text can be shown on a terminal. */
 bool json_add_string(struct buf *out, struct slice text);
+
+/* Appends a document on one line, with hidden characters as json_add_string writes them. */
+void json_add_document(struct buf *out, const json_t *document);
 
 #endif

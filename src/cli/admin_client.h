@@ -38,13 +38,20 @@ int admin_client_open(
 	struct admin_client *c, const char *command, const struct admin_options *options);
 void admin_client_close(struct admin_client *c);
 
-/* One call. query as admin_call's; body empty: none. Returns -1 and the answer (the caller decrefs), else the exit code: 1 when baler
- * says no, 2 when it cannot be reached or does not let us in. */
+/* A member that an answer must have to be used, with its type. A list of them ends with name NULL. */
+struct admin_member {
+	const char *name;
+	json_type type;
+};
+
+/* Makes one call. query as admin_call's; body empty: none. Returns -1 and the answer (the caller decrefs), which has all of needs;
+ * else the exit code: 1 when baler refused or answered something else, 2 when it cannot be reached or denies access. */
 int admin_client_ask(struct admin_client *c, const char *method, const char *path,
-	struct slice query, struct slice body, json_t **ret_answer);
+	struct slice query, struct slice body, const struct admin_member *needs,
+	json_t **ret_answer);
 
 /* Members of answers. */
-uint64_t admin_u64(const json_t *object, const char *name);
+uint64_t admin_u64(const json_t *object, const char *name); /* 0 when absent or negative */
 const char *admin_str(const json_t *object, const char *name); /* "" when absent */
 /* Prints the document on one line. */
 void admin_print_json(const json_t *answer);

@@ -7,8 +7,10 @@
 #include "cli/admin_client.h"
 #include "cli/commands.h"
 #include "cli/meter.h"
+#include "cli/say.h"
 
 #define PAGE 500 /* OP_BATCH_MAX: one page is one redrive */
+#define ID_CHARS 16
 #define PATH "/-/api/v1/deadletters"
 
 struct deadletter_options {
@@ -25,13 +27,21 @@ const struct setting deadletter_settings[] = {
 	{NULL},
 };
 
+static bool is_id(const char *s)
+{
+	return strlen(s) == 16 && strspn(s, "0123456789abcdefABCDEF") == 16;
+}
+
+static const struct admin_member page_members[] = {{"dead_letters", JSON_ARRAY}, {NULL}};
+
 /* One page; "last" is the newest id of all. */
 static int ask_page(struct admin_client *c, const char *after, json_t **ret_page)
 {
 	char query[64];
 
 	snprintf(query, sizeof(query), "after=%s&max=%d", after, PAGE);
-	return admin_client_ask(c, "GET", PATH, slice_str(query), (struct slice){0}, ret_page);
+	return admin_client_ask(
+		c, "GET", PATH, slice_str(query), (struct slice){0}, page_members, ret_page);
 }
 
 static struct slice text_of(const json_t *object, const char *name)
@@ -39,27 +49,15 @@ static struct slice text_of(const json_t *object, const char *name)
 	return json_member_str(object, name);
 }
 
-/* Control characters of a key must not reach a terminal. */
-static void print_text(struct slice s, size_t width)
-{
-	char *shown = xmalloc(s.n + 1);
-
-	slice_printable(s, shown, s.n + 1);
-	printf("%-*s", (int)width, shown);
-	free(shown);
-}
-
 static void print_dead(const json_t *d)
 {
 	const json_t *object = json_array_get(json_object_get(d, "objects"), 0);
 	struct slice key = text_of(object, "key");
 
-	printf("%-16s  %-20.20s  %8llu  ", admin_str(d, "id"), admin_str(d, "died"),
-		(unsigned long long)admin_u64(d, "attempts"));
-	print_text(text_of(d, "code"), 24);
-	fputs("  ", stdout);
-	print_text(key.n ? key : slice_str("-"), 0);
-	putchar('\n');
+	say("%-16s  %-20.20s  %8llu  %-24s  ", admin_str(d, "id"), admin_str(d, "died"),
+		(unsigned long long)admin_u64(d, "attempts"), admin_str(d, "code"));
+	say_text(key.n ? key : slice_str("-"));
+	say("\n");
 }
 
 static const char *last_id(const json_t *page)
@@ -83,25 +81,38 @@ struct walk {
 /* With json: one array, written as it comes, so that its length costs no memory. */
 static void print_element(struct walk *w, const json_t *element)
 {
-	char *text = json_dumps(element, JSON_COMPACT);
-
-	fputs(w->n++ ? "," : "[", stdout);
-	fputs(text ? text : "null", stdout);
-	free(text);
+	say("%c", w->n++ ? ',' : '[');
+	say_json(element);
 }
 
 static void print_end(const struct walk *w)
 {
 	if (w->json)
-		puts(w->n ? "]" : "[]");
+		say("%s\n", w->n ? "]" : "[]");
 	else if (w->n == 0)
-		puts("no dead letters");
+		say("no dead letters\n");
 	fflush(stdout);
+}
+
+/* The id after which the next page begins. A list whose pages do not go forward would have no end. */
+static int next_page(const struct walk *w, const json_t *page, char after[ID_CHARS + 1])
+{
+	const char *last = last_id(page);
+	bool is_empty = json_array_size(json_object_get(page, "dead_letters")) == 0;
+	bool is_more = json_is_true(json_object_get(page, "truncated"));
+
+	if ((is_empty && !is_more) || (is_id(last) && strcmp(last, after) > 0)) {
+		snprintf(after, ID_CHARS + 1, "%s", last);
+		return -1;
+	}
+	say_error("baler deadletter: '%s' answered with a list that does not go forward\n",
+		w->client->settings.endpoint_url);
+	return EXIT_FAILED;
 }
 
 static int walk_pages(struct walk *w)
 {
-	char after[32] = "", end[32] = "";
+	char after[ID_CHARS + 1] = "", end[ID_CHARS + 1] = "";
 	bool more = true;
 	int status = -1;
 
@@ -113,9 +124,9 @@ static int walk_pages(struct walk *w)
 			return status;
 		if (!*end)
 			snprintf(end, sizeof(end), "%s", admin_str(page, "last"));
-		snprintf(after, sizeof(after), "%s", last_id(page));
+		status = next_page(w, page, after);
 		more = json_is_true(json_object_get(page, "truncated")) && strcmp(after, end) < 0;
-		if (*after)
+		if (status < 0 && *last_id(page))
 			status = w->visit(w, page, end);
 		json_decref(page);
 	}
@@ -133,7 +144,7 @@ static int visit_list(struct walk *w, const json_t *page, const char *end)
 			continue;
 		}
 		if (w->n++ == 0)
-			printf("%-16s  %-20s  %8s  %-24s  %s\n", "ID", "SINCE", "ATTEMPTS", "CODE",
+			say("%-16s  %-20s  %8s  %-24s  %s\n", "ID", "SINCE", "ATTEMPTS", "CODE",
 				"KEY");
 		print_dead(json_array_get(dead, i));
 	}
@@ -159,18 +170,19 @@ static void print_raw(const json_t *d)
 
 	if (coded.n && base64_decode(coded, bytes, coded.n, &n))
 		text = slice_of(bytes, n);
-	fwrite(text.p ? text.p : bytes, 1, text.n, stdout);
+	say_raw("deadletter", text);
 	free(bytes);
 }
 
 static void print_whole(const json_t *d)
 {
-	printf("id        %s\ncode      %s\nreason    ", admin_str(d, "id"), admin_str(d, "code"));
-	print_text(text_of(d, "reason"), 0);
-	printf("\nsent      %s\ndied      %s\nattempts  %llu\nmessage   ", admin_str(d, "sent"),
-		admin_str(d, "died"), (unsigned long long)admin_u64(d, "attempts"));
-	print_text(text_of(d, "message"), 0);
-	putchar('\n');
+	say("id        %s\ncode      %s\nreason    %s\nsent      %s\ndied      %s\n"
+	    "attempts  %llu\nmessage   ",
+		admin_str(d, "id"), admin_str(d, "code"), admin_str(d, "reason"),
+		admin_str(d, "sent"), admin_str(d, "died"),
+		(unsigned long long)admin_u64(d, "attempts"));
+	say_text(text_of(d, "message"));
+	say("\n");
 }
 
 static int show(struct admin_client *c, const char *id, const struct deadletter_options *o)
@@ -180,7 +192,8 @@ static int show(struct admin_client *c, const char *id, const struct deadletter_
 	int status;
 
 	snprintf(path, sizeof(path), PATH "/%s", id);
-	status = admin_client_ask(c, "GET", path, (struct slice){0}, (struct slice){0}, &d);
+	status = admin_client_ask(c, "GET", path, (struct slice){0}, (struct slice){0},
+		(const struct admin_member[]){{"id", JSON_STRING}, {NULL}}, &d);
 	if (status >= 0)
 		return status;
 	if (o->raw)
@@ -205,12 +218,12 @@ static void print_result(struct walk *w, const json_t *r)
 	}
 	w->n++;
 	if (strcmp(outcome, "done") == 0)
-		printf("%s  back in the queue as %s\n", admin_str(r, "id"),
+		say("%s  back in the queue as %s\n", admin_str(r, "id"),
 			admin_str(r, "message_id"));
 	else if (strcmp(outcome, "not-there") == 0)
-		printf("%s  no such dead letter\n", admin_str(r, "id"));
+		say("%s  no such dead letter\n", admin_str(r, "id"));
 	else
-		printf("%s  %s: nothing done, %s\n", admin_str(r, "id"), outcome, why);
+		say("%s  %s: nothing done, %s\n", admin_str(r, "id"), outcome, why);
 }
 
 /* ids: a JSON array. */
@@ -220,7 +233,8 @@ static int redrive_ids(struct walk *w, json_t *ids)
 	char *text = json_dumps(body, JSON_COMPACT);
 	const json_t *results;
 	int status = admin_client_ask(
-		w->client, "POST", PATH "/redrive", (struct slice){0}, slice_str(text), &answer);
+		w->client, "POST", PATH "/redrive", (struct slice){0}, slice_str(text),
+		(const struct admin_member[]){{"results", JSON_ARRAY}, {NULL}}, &answer);
 
 	free(text);
 	json_decref(body);
@@ -278,7 +292,8 @@ static int redrive_all(struct walk *w)
 {
 	json_t *answer = NULL;
 	int status = admin_client_ask(w->client, "GET", "/-/api/v1/status", (struct slice){0},
-		(struct slice){0}, &answer);
+		(struct slice){0}, (const struct admin_member[]){{"queue", JSON_OBJECT}, {NULL}},
+		&answer);
 
 	if (status >= 0)
 		return status;
@@ -300,7 +315,7 @@ static int redrive(struct admin_client *c, const struct deadletter_options *o, c
 		print_end(&w);
 	fflush(stdout);
 	if (w.n > (status < 0))
-		fprintf(stderr, "%zu back in the queue, %zu not\n", w.n_done, w.n - w.n_done);
+		say_error("%zu back in the queue, %zu not\n", w.n_done, w.n - w.n_done);
 	return status >= 0 ? status : w.n_failed ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -311,31 +326,27 @@ static int drop(struct admin_client *c, const char *id, bool json)
 	int status;
 
 	snprintf(path, sizeof(path), PATH "/%s", id);
-	status = admin_client_ask(c, "DELETE", path, (struct slice){0}, (struct slice){0}, &answer);
+	status = admin_client_ask(c, "DELETE", path, (struct slice){0}, (struct slice){0},
+		(const struct admin_member[]){{"outcome", JSON_STRING}, {NULL}}, &answer);
 	if (status >= 0)
 		return status;
 	if (json)
 		admin_print_json(answer);
 	else if (strcmp(admin_str(answer, "outcome"), "done") == 0)
-		printf("%s  dropped\n", id);
+		say("%s  dropped\n", id);
 	else
-		printf("%s  nothing done, %s\n", id, admin_str(answer, "why"));
+		say("%s  nothing done, %s\n", id, admin_str(answer, "why"));
 	json_decref(answer);
 	return EXIT_OK;
 }
 
 static int misuse(const char *text)
 {
-	fprintf(stderr, "baler deadletter: %s\n", text);
+	say_error("baler deadletter: %s\n", text);
 	return EXIT_USAGE;
 }
 
 /* Sixteen hex digits: whatever else a user typed never becomes part of a path. */
-static bool is_id(const char *s)
-{
-	return strlen(s) == 16 && strspn(s, "0123456789abcdefABCDEF") == 16;
-}
-
 static int check(const struct deadletter_options *o, const char *verb, char **ids, size_t n)
 {
 	bool redrives = strcmp(verb, "redrive") == 0, lists = strcmp(verb, "list") == 0;
@@ -356,7 +367,7 @@ static int check(const struct deadletter_options *o, const char *verb, char **id
 		return misuse("redrive which? give IDs, or --all");
 	for (size_t i = 0; i < n; i++)
 		if (!is_id(ids[i])) {
-			fprintf(stderr, "baler deadletter: '%s' is not an ID: 16 hex digits\n",
+			say_error("baler deadletter: '%s' is not an ID: 16 hex digits\n",
 				ids[i]);
 			return EXIT_USAGE;
 		}

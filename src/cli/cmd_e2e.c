@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/e2e_progress.h"
 #include "cli/s3_client.h"
+#include "cli/say.h"
 #include "cli/scenario_files.h"
 #include "verify/report.h"
 
@@ -226,7 +227,7 @@ static void write_own_report(struct session *s, const struct stage *stage, size_
 
 	if (s->options->report || !path || !*path || write_junit(path, &r, &err) == RC_OK)
 		return;
-	fprintf(stderr, "baler e2e: %s\n", err.text);
+	say_error("baler e2e: %s\n", err.text);
 	s->has_lost_report = true;
 }
 
@@ -246,7 +247,7 @@ static void run_scenario(struct session *s, const char *path)
 		if (rc == RC_OK)
 			continue;
 		c->setup_error = arena_strdup(&s->arena, slice_str(err.text));
-		fprintf(stderr, "baler e2e: %s\n", err.text);
+		say_error("baler e2e: %s\n", err.text);
 		break;
 	}
 	stage_close(&stage);
@@ -255,7 +256,7 @@ static void run_scenario(struct session *s, const char *path)
 
 static void print(struct buf *out)
 {
-	fputs(buf_cstr(out), stdout);
+	say_lines(stdout, buf_slice(out));
 	fflush(stdout);
 }
 
@@ -287,13 +288,13 @@ static int run_all(struct session *s)
 	r.n = s->n_cases;
 	failed = report_count_failed(&r);
 	if (write_reports(s, &r, &err) != RC_OK) {
-		fprintf(stderr, "baler e2e: %s\n", err.text);
+		say_error("baler e2e: %s\n", err.text);
 		return EXIT_USAGE;
 	}
 	if (report_count_errors(&r) || s->has_lost_report)
 		return EXIT_USAGE;
 	if (s->n_paths == 1 && r.n > 1)
-		fprintf(stderr, "%zu of %zu runs passed\n", r.n - failed, r.n);
+		say_error("%zu of %zu runs passed\n", r.n - failed, r.n);
 	return failed ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -346,7 +347,7 @@ static int e2e(const struct e2e_options *options, const struct command_line *lin
 	if (rc == RC_OK)
 		status = run_all(&s);
 	else
-		fprintf(stderr, "baler e2e: %s\n", err.text);
+		say_error("baler e2e: %s\n", err.text);
 	aws_settings_release(&s.settings);
 	free(s.cases);
 	free(s.paths);

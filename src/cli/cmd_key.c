@@ -3,6 +3,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "port/key_store.h"
 
 #define PATH "/-/api/v1/keys"
@@ -26,18 +27,30 @@ const struct setting key_settings[] = {
 	{NULL},
 };
 
-/* Notes are other people's text: nothing of it reaches a terminal as a command. */
-static void print_note(const char *s)
-{
-	char text[KEY_NOTE_MAX + 1];
-
-	slice_printable(slice_str(s), text, sizeof(text));
-	puts(text);
-}
-
 static enum key_role role_of(const struct key_options *o)
 {
 	return o->role + 1 < N_ROLES ? (enum key_role)(o->role + 1) : ROLE_NONE;
+}
+
+#define ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static bool has_grammar(const char *s, size_t max, const char *characters)
+{
+	size_t n = strlen(s);
+
+	return n > 0 && n <= max && strspn(s, characters) == n;
+}
+
+/* What a user typed becomes part of a path only when it has this form. What a server sent as a key is printed only when it has: the
+ * lines of 'key add' are made to be pasted into a shell, which would run anything else. */
+static bool is_access_key(const char *s)
+{
+	return has_grammar(s, KEY_ACCESS_MAX, ALPHANUMERIC "_-");
+}
+
+static bool is_secret_key(const char *s)
+{
+	return has_grammar(s, KEY_SECRET_MAX, ALPHANUMERIC "_-+/=");
 }
 
 static int add(struct admin_client *c, const struct key_options *o)
@@ -50,41 +63,49 @@ static int add(struct admin_client *c, const struct key_options *o)
 
 	if (!text) {
 		json_decref(body);
-		fputs("baler key: '--note': it is not UTF-8\n", stderr);
+		say_error("baler key: '--note': it is not UTF-8\n");
 		return EXIT_USAGE;
 	}
-	status = admin_client_ask(c, "POST", PATH, (struct slice){0}, slice_str(text), &key);
+	status = admin_client_ask(c, "POST", PATH, (struct slice){0}, slice_str(text),
+		(const struct admin_member[]){{"access_key", JSON_STRING},
+			{"secret_key", JSON_STRING}, {"role", JSON_STRING}, {NULL}},
+		&key);
 	free(text);
 	json_decref(body);
 	if (status >= 0)
 		return status;
-	if (o->admin.json)
+	if (!is_access_key(admin_str(key, "access_key")) ||
+		!is_secret_key(admin_str(key, "secret_key"))) {
+		say_error("baler key: '%s' answered with something that is no key; is it baler?\n",
+			c->settings.endpoint_url);
+		status = EXIT_FAILED;
+	} else if (o->admin.json)
 		admin_print_json(key);
 	else
-		printf("# a new key with the role '%s'; its secret is shown this once\n"
+		say("# a new key with the role '%s'; its secret is shown this once\n"
 		       "export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n",
 			admin_str(key, "role"), admin_str(key, "access_key"),
 			admin_str(key, "secret_key"));
 	fflush(stdout);
 	json_decref(key);
-	return EXIT_OK;
+	return status < 0 ? EXIT_OK : status;
 }
 
 static void print_keys(const json_t *keys)
 {
 	if (json_array_size(keys) == 0) {
-		puts("no keys but the root key");
+		say("no keys but the root key\n");
 		return;
 	}
-	printf("%-20s  %-9s  %-20s  %-20s  %s\n", "ACCESS KEY", "ROLE", "CREATED", "REVOKED",
+	say("%-20s  %-9s  %-20s  %-20s  %s\n", "ACCESS KEY", "ROLE", "CREATED", "REVOKED",
 		"NOTE");
 	for (size_t i = 0; i < json_array_size(keys); i++) {
 		const json_t *k = json_array_get(keys, i);
 		const char *revoked = admin_str(k, "revoked");
 
-		printf("%-20s  %-9s  %-20.19s  %-20.19s  ", admin_str(k, "access_key"),
-			admin_str(k, "role"), admin_str(k, "created"), *revoked ? revoked : "-");
-		print_note(admin_str(k, "note"));
+		say("%-20s  %-9s  %-20.19s  %-20.19s  %s\n", admin_str(k, "access_key"),
+			admin_str(k, "role"), admin_str(k, "created"), *revoked ? revoked : "-",
+			admin_str(k, "note"));
 	}
 }
 
@@ -92,7 +113,8 @@ static int list(struct admin_client *c, const struct key_options *o)
 {
 	json_t *answer = NULL;
 	int status =
-		admin_client_ask(c, "GET", PATH, (struct slice){0}, (struct slice){0}, &answer);
+		admin_client_ask(c, "GET", PATH, (struct slice){0}, (struct slice){0},
+			(const struct admin_member[]){{"keys", JSON_ARRAY}, {NULL}}, &answer);
 
 	if (status >= 0)
 		return status;
@@ -111,13 +133,16 @@ static int revoke(struct admin_client *c, const struct key_options *o, const cha
 	int status;
 
 	snprintf(path, sizeof(path), PATH "/%s", access_key);
-	status = admin_client_ask(c, "DELETE", path, (struct slice){0}, (struct slice){0}, &key);
+	status = admin_client_ask(c, "DELETE", path, (struct slice){0}, (struct slice){0},
+		(const struct admin_member[]){
+			{"access_key", JSON_STRING}, {"revoked", JSON_STRING}, {NULL}},
+		&key);
 	if (status >= 0)
 		return status;
 	if (o->admin.json)
 		admin_print_json(key);
 	else
-		printf("%s  revoked at %.19sZ\n", admin_str(key, "access_key"),
+		say("%s  revoked at %.19sZ\n", admin_str(key, "access_key"),
 			admin_str(key, "revoked"));
 	json_decref(key);
 	return EXIT_OK;
@@ -125,25 +150,16 @@ static int revoke(struct admin_client *c, const struct key_options *o, const cha
 
 static int misuse(const char *text)
 {
-	fprintf(stderr, "baler key: %s\n", text);
+	say_error("baler key: %s\n", text);
 	return EXIT_USAGE;
 }
 
 static int unknown(const char *verb)
 {
 	if (*verb)
-		fprintf(stderr, "baler key: '%s' is none of add, list, revoke\n", verb);
+		say_error("baler key: '%s' is none of add, list, revoke\n", verb);
 	return *verb ? EXIT_USAGE
 		     : misuse("what shall be done? add --role ROLE, list, revoke ACCESS_KEY");
-}
-
-/* Whatever else a user typed never becomes part of a path. */
-static bool is_access_key(const char *s)
-{
-	size_t n = strlen(s);
-
-	return n > 0 && n <= KEY_ACCESS_MAX &&
-	       strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == n;
 }
 
 static int check(const struct key_options *o, const char *verb, char **words, size_t n)

@@ -8,6 +8,7 @@
 #include "cli/human.h"
 #include "cli/meter.h"
 #include "cli/s3_client.h"
+#include "cli/say.h"
 #include "consumer/pull.h"
 
 struct options {
@@ -66,7 +67,7 @@ static void add_counts(struct buf *out, uint64_t bytes, const struct extract_cou
 
 static void print(struct buf *out)
 {
-	fputs(buf_cstr(out), stdout);
+	say_lines(stdout, buf_slice(out));
 	fflush(stdout);
 	buf_release(out);
 }
@@ -92,30 +93,27 @@ static void print_json(const struct pull_result *r)
 
 static void tell_failure(const struct pull_result *r)
 {
-	char key[OBJECT_KEY_MAX + 1];
-
-	slice_printable(slice_str(r->bundle), key, sizeof(key));
-	fprintf(stderr, "baler pull: %s%s%s%s\n", *key ? "bundle '" : "", key, *key ? "': " : "",
-		r->err->text);
+	if (*r->bundle)
+		say_error("baler pull: bundle '%s': %s\n", r->bundle, r->err->text);
+	else
+		say_error("baler pull: %s\n", r->err->text);
 }
 
 static void tell(void *arg, const struct pull_result *r)
 {
 	struct session *s = arg;
-	char key[OBJECT_KEY_MAX + 1];
 
-	slice_printable(slice_str(r->bundle), key, sizeof(key));
 	meter_clear(&s->meter);
 	if (r->rc != RC_OK && r->rc != RC_ABSENT)
 		tell_failure(r);
 	else if (!*r->bundle)
-		fprintf(stderr, "baler pull: bucket '%s' can be listed again\n", s->o->bucket);
+		say_error("baler pull: bucket '%s' can be listed again\n", s->o->bucket);
 	if (s->o->json)
 		print_json(r);
 	else if (r->rc == RC_OK && r->was_extracted)
-		printf("%s: was extracted before, deleted\n", key);
+		say("%s: was extracted before, deleted\n", r->bundle);
 	else if (r->rc == RC_OK && *r->bundle)
-		printf("%s: %llu files\n", key, (unsigned long long)r->counts.members);
+		say("%s: %llu files\n", r->bundle, (unsigned long long)r->counts.members);
 	fflush(stdout);
 }
 
@@ -149,12 +147,12 @@ static void print_sum(const struct session *s, const struct pull_totals *t)
 		return;
 	}
 	human_bytes(t->counts.bytes, bytes);
-	fprintf(stderr, "%llu bundles, %llu files (%s)", (unsigned long long)t->n_bundles,
+	say_error("%llu bundles, %llu files (%s)", (unsigned long long)t->n_bundles,
 		(unsigned long long)t->counts.members, bytes);
 	if (t->n_failed)
-		fprintf(stderr, "; %llu bundles are left in the bucket",
+		say_error("; %llu bundles are left in the bucket",
 			(unsigned long long)t->n_failed);
-	fputc('\n', stderr);
+	say_error("\n");
 }
 
 static int pull(const struct options *o)
@@ -180,7 +178,7 @@ static int pull(const struct options *o)
 		rc = pull_run(&p, &totals, &err);
 	os_close(p.store);
 	if (rc != RC_OK) {
-		fprintf(stderr, "baler pull: %s\n", err.text);
+		say_error("baler pull: %s\n", err.text);
 		return EXIT_USAGE;
 	}
 	print_sum(&s, &totals);
@@ -197,12 +195,11 @@ int cmd_pull(int argc, char **argv)
 	int status = command_begin(&line, &o, &a, argc, argv);
 
 	if (status < 0 && line.n_operands) {
-		fprintf(stderr,
-			"baler pull: takes no operand such as '%s'; did you mean --to %s?\n",
+		say_error("baler pull: takes no operand such as '%s'; did you mean --to %s?\n",
 			line.operands[0], line.operands[0]);
 		status = EXIT_USAGE;
 	} else if (status < 0 && !o.to) {
-		fputs("baler pull: where to? give --to DIR\n", stderr);
+		say_error("baler pull: where to? give --to DIR\n");
 		status = EXIT_USAGE;
 	}
 	if (status < 0)

@@ -9,6 +9,7 @@
 #include "cli/human.h"
 #include "cli/meter.h"
 #include "cli/s3_client.h"
+#include "cli/say.h"
 #include "cli/time_point.h"
 #include "consumer/replay.h"
 
@@ -63,23 +64,23 @@ static void print_json(const struct replay_result *r, bool dry_run)
 		json_add_string(&out, slice_str(r->err->text));
 	}
 	buf_add_str(&out, "}\n");
-	fputs(buf_cstr(&out), stdout);
+	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
 
 static void tell(void *arg, const struct replay_result *r)
 {
 	struct session *s = arg;
-	char key[OBJECT_KEY_MAX + 1];
+	struct slice key = r->bundle->key;
 
-	slice_printable(r->bundle->key, key, sizeof(key));
 	meter_clear(&s->meter);
 	if (r->rc != RC_OK)
-		fprintf(stderr, "baler replay: bundle '%s': %s\n", key, r->err->text);
+		say_error("baler replay: bundle '" SLICE_FMT "': %s\n", SLICE_ARG(key),
+			r->err->text);
 	if (s->o->json)
 		print_json(r, s->o->dry_run);
 	else if (r->rc == RC_OK)
-		printf("%s\n", key);
+		say(SLICE_FMT "\n", SLICE_ARG(key));
 	fflush(stdout);
 }
 
@@ -101,11 +102,11 @@ static void print_sum(const struct options *o, const struct replay_totals *t)
 
 	human_bytes(t->bytes, bytes);
 	if (o->json)
-		printf("{\"bundles\":%zu,\"failed\":%zu,\"bytes\":%llu,\"dry_run\":%s}\n",
+		say("{\"bundles\":%zu,\"failed\":%zu,\"bytes\":%llu,\"dry_run\":%s}\n",
 			t->n_copied, t->n_failed, (unsigned long long)t->bytes,
 			o->dry_run ? "true" : "false");
 	else
-		fprintf(stderr, "%zu bundles (%s) %s '%s'\n", t->n_copied, bytes,
+		say_error("%zu bundles (%s) %s '%s'\n", t->n_copied, bytes,
 			o->dry_run ? "would be copied to" : "copied to", o->distribution_bucket);
 	fflush(stdout);
 }
@@ -130,7 +131,7 @@ static int run(struct replay *r, const struct options *o)
 	os_close(r->archive);
 	os_close(r->distribution);
 	if (rc != RC_OK) {
-		fprintf(stderr, "baler replay: %s\n", err.text);
+		say_error("baler replay: %s\n", err.text);
 		return EXIT_USAGE;
 	}
 	print_sum(o, &totals);
@@ -141,8 +142,7 @@ static bool read_time(const char *flag, const char *text, uint64_t *ret_wall_ms)
 {
 	if (!text || time_point_parse(text, clock_wall_ms(clock_system()), ret_wall_ms))
 		return true;
-	fprintf(stderr,
-		"baler replay: '%s': '%s' is not a time such as 2026-11-23, 2026-11-23T10:30 or "
+	say_error("baler replay: '%s': '%s' is not a time such as 2026-11-23, 2026-11-23T10:30 or "
 		"2h\n",
 		flag, text);
 	return false;
@@ -162,12 +162,12 @@ static bool read_keys(
 			continue;
 		}
 		if (!s3_address_parse(text, a, &bucket, &ret_keys[i])) {
-			fprintf(stderr, "baler replay: '%s' is not of the form s3://BUCKET/KEY\n",
+			say_error("baler replay: '%s' is not of the form s3://BUCKET/KEY\n",
 				text);
 			return false;
 		}
 		if (first && strcmp(first, bucket) != 0) {
-			fprintf(stderr, "baler replay: '%s' and '%s' are two archives\n", first,
+			say_error("baler replay: '%s' and '%s' are two archives\n", first,
 				bucket);
 			return false;
 		}
@@ -185,15 +185,14 @@ static int replay(const struct command_line *line, struct options *o, struct are
 		.dry_run = o->dry_run};
 
 	if (!o->since == (line->n_operands == 0) || (o->until && !o->since)) {
-		fputs("baler replay: which bundles? give their names, or --since TIME\n", stderr);
+		say_error("baler replay: which bundles? give their names, or --since TIME\n");
 		return EXIT_USAGE;
 	}
 	if (!read_time("--since", o->since, &r.since_wall_ms) ||
 		!read_time("--until", o->until, &r.until_wall_ms) || !read_keys(line, o, a, keys))
 		return EXIT_USAGE;
 	if (strcmp(o->archive_bucket, o->distribution_bucket) == 0) {
-		fprintf(stderr,
-			"baler replay: the archive and the distribution bucket are both "
+		say_error("baler replay: the archive and the distribution bucket are both "
 			"'%s'\n",
 			o->archive_bucket);
 		return EXIT_USAGE;

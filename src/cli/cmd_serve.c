@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "cli/serve_options.h"
 #include "obs/log.h"
 #include "serve/compose.h"
@@ -125,13 +126,13 @@ static void promise_end(int status)
 /* For whoever sits there; lines that a shell ignores. */
 static void say_what_next(const struct serve_options *o, const struct root_key *key)
 {
-	putchar('\n');
+	say("\n");
 	if (key->is_kept && !key->is_new)
-		printf("# the root key is in %s/root-key: access key, secret\n", o->data);
+		say("# the root key is in %s/root-key: access key, secret\n", o->data);
 	if (!o->landing_endpoint)
-		printf("# what is put below s3://%s/%s comes in bundles into s3://%s\n",
+		say("# what is put below s3://%s/%s comes in bundles into s3://%s\n",
 			o->landing_bucket, o->event_prefix, o->distribution_bucket);
-	puts("# 'baler status' in another shell shows what it is doing; Ctrl-C stops it\n");
+	say("# 'baler status' in another shell shows what it is doing; Ctrl-C stops it\n\n");
 }
 
 static void announce(
@@ -142,9 +143,9 @@ static void announce(
 
 	snprintf(url, sizeof(url), "http%s://%s%s%s:%u", o->tls_cert ? "s" : "", is_ipv6 ? "[" : "",
 		host, is_ipv6 ? "]" : "", port);
-	printf("listening on %s\n", url);
+	say("listening on %s\n", url);
 	if (key->is_new)
-		printf("\n# a new root key, shown this once and kept in %s/root-key; paste into a "
+		say("\n# a new root key, shown this once and kept in %s/root-key; paste into a "
 		       "shell:\n"
 		       "export AWS_ENDPOINT_URL=%s\nexport AWS_ACCESS_KEY_ID=%s\nexport "
 		       "AWS_SECRET_ACCESS_KEY=%s\n"
@@ -163,7 +164,7 @@ static int complain(const struct err *err, enum rc rc)
 
 	for (size_t i = 0; i < sizeof(of_settings) / sizeof(of_settings[0]); i++)
 		is_setting = is_setting || err_is(err, of_settings[i]);
-	fprintf(stderr, "baler serve: %s\n", err->text);
+	say_error("baler serve: %s\n", err->text);
 	return is_setting ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -218,7 +219,7 @@ int cmd_serve(int argc, char **argv)
 
 	status = command_begin(&line, &options, &a, argc, argv);
 	if (status < 0 && line.n_operands) {
-		fprintf(stderr, "baler serve: takes no operand such as '%s'\n", line.operands[0]);
+		say_error("baler serve: takes no operand such as '%s'\n", line.operands[0]);
 		status = EXIT_USAGE;
 	}
 	if (status < 0 && serve_inert_check(&a, &err) != RC_OK)

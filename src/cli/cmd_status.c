@@ -7,6 +7,7 @@
 #include "cli/admin_client.h"
 #include "cli/commands.h"
 #include "cli/human.h"
+#include "cli/say.h"
 
 #define CHECK_UNKNOWN 3
 
@@ -39,10 +40,10 @@ static void print_store(FILE *out, const char *title, const json_t *place, const
 	char bytes[HUMAN_MAX], count[HUMAN_MAX];
 
 	if (!json_object_get(place, "bytes")) {
-		fprintf(out, "%-14s in another store (bucket %s)\n", title, name_of(place));
+		say_to(out, "%-14s in another store (bucket %s)\n", title, name_of(place));
 		return;
 	}
-	fprintf(out, "%-14s %s %s, %s in %s\n", title, human_count(admin_u64(place, what), count),
+	say_to(out, "%-14s %s %s, %s in %s\n", title, human_count(admin_u64(place, what), count),
 		what, human_bytes(admin_u64(place, "bytes"), bytes), name_of(place));
 }
 
@@ -51,11 +52,11 @@ static void print_queue(FILE *out, const json_t *queue)
 	char age[HUMAN_MAX], visible[HUMAN_MAX], in_flight[HUMAN_MAX], dead[HUMAN_MAX];
 	uint64_t n_dead = admin_u64(queue, "dead_letters");
 
-	fprintf(out, "%-14s %s waiting, %s in flight, oldest %s\n", "queue",
+	say_to(out, "%-14s %s waiting, %s in flight, oldest %s\n", "queue",
 		human_count(admin_u64(queue, "visible"), visible),
 		human_count(admin_u64(queue, "in_flight"), in_flight),
 		human_duration(admin_u64(queue, "oldest_ms"), age));
-	fprintf(out, "%-14s %s%s\n", "dead letters", human_count(n_dead, dead),
+	say_to(out, "%-14s %s%s\n", "dead letters", human_count(n_dead, dead),
 		n_dead ? " (baler deadletter list)" : "");
 }
 
@@ -65,8 +66,8 @@ static void print_alarms(FILE *out, const json_t *alarms)
 	size_t i;
 
 	if (json_array_size(alarms) == 0)
-		fprintf(out, "%-14s none\n", "alarms");
-	json_array_foreach(alarms, i, alarm) fprintf(out, "%-14s %s %s since %s: %s (%s)\n",
+		say_to(out, "%-14s none\n", "alarms");
+	json_array_foreach(alarms, i, alarm) say_to(out, "%-14s %s %s since %s: %s (%s)\n",
 		i ? "" : "alarms", admin_str(alarm, "severity"), admin_str(alarm, "name"),
 		admin_str(alarm, "since"), admin_str(alarm, "meaning"), admin_str(alarm, "text"));
 }
@@ -103,7 +104,7 @@ static void print_memory(FILE *out, const json_t *memory)
 
 	if (!json_is_object(memory))
 		return;
-	fprintf(out, "%-14s %s, at most %s, of %s\n", "memory",
+	say_to(out, "%-14s %s, at most %s, of %s\n", "memory",
 		human_bytes(admin_u64(memory, "resident_bytes"), used),
 		human_bytes(admin_u64(memory, "resident_peak_bytes"), peak),
 		human_bytes(admin_u64(memory, "ceiling_bytes"), max));
@@ -111,13 +112,13 @@ static void print_memory(FILE *out, const json_t *memory)
 	{
 		uint64_t refused = admin_u64(share, "refused");
 
-		fprintf(out, "  %-12s %s, at most %s, of %s", admin_str(share, "name"),
+		say_to(out, "  %-12s %s, at most %s, of %s", admin_str(share, "name"),
 			human_bytes(admin_u64(share, "used_bytes"), used),
 			human_bytes(admin_u64(share, "peak_bytes"), peak),
 			human_bytes(admin_u64(share, "max_bytes"), max));
 		if (refused)
-			fprintf(out, "; %llu times not granted", (unsigned long long)refused);
-		fputc('\n', out);
+			say_to(out, "; %llu times not granted", (unsigned long long)refused);
+		say_to(out, "\n");
 	}
 }
 
@@ -141,7 +142,7 @@ static void print_rates(FILE *out, const json_t *rates)
 {
 	char received[HUMAN_MAX], bundled[HUMAN_MAX], bundles[HUMAN_MAX];
 
-	fprintf(out, "%-14s %s objects received, %s bundled in %s bundles\n", "last minute",
+	say_to(out, "%-14s %s objects received, %s bundled in %s bundles\n", "last minute",
 		human_count(admin_u64(rates, "received_objects"), received),
 		human_count(admin_u64(rates, "bundled_objects"), bundled),
 		human_count(admin_u64(rates, "bundles"), bundles));
@@ -153,10 +154,10 @@ static void print_status(FILE *out, const json_t *s)
 	const json_t *error = json_object_get(s, "last_error");
 	char uptime[HUMAN_MAX];
 
-	fprintf(out, "baler %s, up %s, %s\n", admin_str(s, "version"),
+	say_to(out, "baler %s, up %s, %s\n", admin_str(s, "version"),
 		human_duration(admin_u64(s, "uptime_ms"), uptime), admin_str(s, "time"));
 	print_queue(out, json_object_get(s, "queue"));
-	fprintf(out, "%-14s %llu open, %llu sealed\n", "plans",
+	say_to(out, "%-14s %llu open, %llu sealed\n", "plans",
 		(unsigned long long)admin_u64(plans, "open"),
 		(unsigned long long)admin_u64(plans, "sealed"));
 	print_store(out, "landing", json_object_get(s, "landing"), "objects");
@@ -166,10 +167,10 @@ static void print_status(FILE *out, const json_t *s)
 	print_alarms(out, json_object_get(s, "alarms"));
 	print_damage(out, s);
 	if (json_is_object(error))
-		fprintf(out, "%-14s %s %s: %s\n", "last error", admin_str(error, "time"),
+		say_to(out, "%-14s %s %s: %s\n", "last error", admin_str(error, "time"),
 			admin_str(error, "event"), admin_str(error, "text"));
 	else
-		fprintf(out, "%-14s none\n", "last error");
+		say_to(out, "%-14s none\n", "last error");
 }
 
 /* Columns of the terminal; 0: stdout is none, or it does not say. */
@@ -182,21 +183,16 @@ static size_t terminal_columns(void)
 	return size.ws_col;
 }
 
-/* A line, cut to max columns (0: whole). What a message quotes may be anything: no control character reaches the terminal. A character
- * beyond ASCII counts as one column, wide ones are rare here. */
+/* Writes a line, cut to max columns (0: whole). A character beyond ASCII counts as one column: wide characters are rare here. */
 static void put_line(struct slice line, size_t max)
 {
-	char *shown = xmalloc(line.n + 1);
 	size_t columns = 0;
 
-	slice_printable(line, shown, line.n + 1);
-	for (size_t i = 0; max && shown[i]; i++)
-		if (((unsigned char)shown[i] & 0xc0) != 0x80 && columns++ == max) {
-			shown[i] = '\0';
-			break;
-		}
-	puts(shown);
-	free(shown);
+	for (size_t i = 0; max && i < line.n; i++)
+		if ((line.p[i] & 0xc0) != 0x80 && columns++ == max)
+			line.n = i;
+	say_lines(stdout, line);
+	say("\n");
 }
 
 static void put_text(const char *text, size_t max)
@@ -208,7 +204,7 @@ static void put_text(const char *text, size_t max)
 	fflush(stdout);
 }
 
-/* Through one door to the terminal; print writes lines. */
+/* Shows the lines that print writes, each cut to so many columns. */
 static void show_text(
 	void (*print)(FILE *out, const json_t *what), const json_t *what, size_t columns)
 {
@@ -243,15 +239,17 @@ static void show_all(const json_t *answer, const struct status_options *o)
 		return;
 	}
 	if (columns)
-		fputs("\033[H\033[2J", stdout);
+		say("\033[H\033[2J");
 	show_text(print_status, answer, columns);
 }
 
 static int show(struct admin_client *c, const struct status_options *o)
 {
+	static const struct admin_member members[] = {
+		{"version", JSON_STRING}, {"queue", JSON_OBJECT}, {"alarms", JSON_ARRAY}, {NULL}};
 	json_t *answer = NULL;
 	int status = admin_client_ask(
-		c, "GET", "/-/api/v1/status", (struct slice){0}, (struct slice){0}, &answer);
+		c, "GET", "/-/api/v1/status", (struct slice){0}, (struct slice){0}, members, &answer);
 
 	if (status >= 0)
 		return o->check ? CHECK_UNKNOWN : status;
@@ -272,11 +270,11 @@ static int begin(struct command_line *line, struct status_options *options, stru
 	if (status >= 0)
 		return status;
 	if (line->n_operands) {
-		fprintf(stderr, "baler status: takes no operand such as '%s'\n", line->operands[0]);
+		say_error("baler status: takes no operand such as '%s'\n", line->operands[0]);
 		return EXIT_USAGE;
 	}
 	if (options->check && options->watch) {
-		fprintf(stderr, "baler status: '--check' answers once, '--watch' again and again: "
+		say_error("baler status: '--check' answers once, '--watch' again and again: "
 				"take one\n");
 		return EXIT_USAGE;
 	}

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/meter.h"
 #include "cli/s3_client.h"
+#include "cli/say.h"
 #include "consumer/inspect.h"
 #include "consumer/path.h"
 
@@ -90,14 +91,14 @@ static void on_progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 
 static void show_text(const struct session *s, const struct untar_member *m)
 {
-	char hash[2 * SHA256_BYTES + 1], name[UNTAR_NAME_MAX + 1];
+	char hash[2 * SHA256_BYTES + 1];
 
 	hex_encode(m->sha256, SHA256_BYTES, hash);
-	slice_printable(m->name, name, sizeof(name));
 	if (s->lists)
-		printf("%12llu  %s\n", (unsigned long long)m->size, name);
+		say("%12llu  " SLICE_FMT "\n", (unsigned long long)m->size, SLICE_ARG(m->name));
 	else if (s->o->members)
-		printf("%s %12llu  %s\n", hash, (unsigned long long)m->size, name);
+		say("%s %12llu  " SLICE_FMT "\n", hash, (unsigned long long)m->size,
+			SLICE_ARG(m->name));
 }
 
 static void show_json(const struct session *s, const struct untar_member *m)
@@ -110,7 +111,7 @@ static void show_json(const struct session *s, const struct untar_member *m)
 	buf_add_str(&out, s->n_shown ? ",{\"name\":" : "{\"name\":");
 	json_add_string(&out, m->name);
 	buf_addf(&out, ",\"size\":%llu,\"sha256\":\"%s\"}", (unsigned long long)m->size, hash);
-	fputs(buf_cstr(&out), stdout);
+	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
 
@@ -135,7 +136,7 @@ static void begin_json(const char *name)
 	buf_add_str(&out, "{\"bundle\":");
 	json_add_string(&out, slice_str(name));
 	buf_add_str(&out, ",\"members\":[");
-	fputs(buf_cstr(&out), stdout);
+	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
 
@@ -155,7 +156,7 @@ static void end_json(const struct inspected *found, enum rc rc, const struct err
 		json_add_string(&out, slice_str(err->text));
 	}
 	buf_add_str(&out, "}\n");
-	fputs(buf_cstr(&out), stdout);
+	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
 
@@ -201,13 +202,13 @@ static int one(struct session *s, const char *name)
 	if (s->o->json)
 		end_json(&found, rc, &err);
 	else if (rc == RC_OK && !s->lists)
-		printf("%s: ok, %llu members, %llu bytes, SHA-256 %s%s\n", name,
+		say("%s: ok, %llu members, %llu bytes, SHA-256 %s%s\n", name,
 			(unsigned long long)found.members, (unsigned long long)found.bytes,
 			found.sha256, found.is_hash_checked ? " as declared" : "");
 	fflush(stdout);
 	if (rc == RC_OK)
 		return EXIT_OK;
-	fprintf(stderr, "baler %s: '%s': %s\n", s->command, name, err.text);
+	say_error("baler %s: '%s': %s\n", s->command, name, err.text);
 	return rc == RC_CORRUPT ? EXIT_FAILED : EXIT_USAGE;
 }
 
@@ -222,7 +223,7 @@ static int run_ledger(const struct command_line *line, const struct options *o)
 	end_on_signals();
 	if (line->n_operands == 0)
 		return verify_ledger(&cfg, o->ledger_retention_ms, o->json);
-	fprintf(stderr, "baler verify: '--ledger' checks '--data DIR' and takes no bundle\n");
+	say_error("baler verify: '--ledger' checks '--data DIR' and takes no bundle\n");
 	return EXIT_USAGE;
 }
 
@@ -231,17 +232,17 @@ static int check_operands(const struct command_line *line, const struct options 
 	unsigned char hash[SHA256_BYTES];
 
 	if (line->n_operands == 0 || (lists && line->n_operands > 1)) {
-		fprintf(stderr, "baler %s: which bundle? give a file or s3://BUCKET/KEY%s\n",
+		say_error("baler %s: which bundle? give a file or s3://BUCKET/KEY%s\n",
 			line->command, lists ? ", one" : "");
 		return EXIT_USAGE;
 	}
 	if (o->sha256 && !hex_decode(slice_str(o->sha256), hash, SHA256_BYTES)) {
-		fprintf(stderr, "baler %s: '--sha256': '%s' is not 64 hex digits\n", line->command,
+		say_error("baler %s: '--sha256': '%s' is not 64 hex digits\n", line->command,
 			o->sha256);
 		return EXIT_USAGE;
 	}
 	if (o->sha256 && line->n_operands > 1) {
-		fprintf(stderr, "baler %s: '--sha256' is for one bundle\n", line->command);
+		say_error("baler %s: '--sha256' is for one bundle\n", line->command);
 		return EXIT_USAGE;
 	}
 	return -1;

@@ -8,10 +8,10 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/meter.h"
+#include "cli/say.h"
 #include "consumer/path.h"
 #include "verify/ledger_audit.h"
 
-#define NAME_MAX_BYTES (OBJECT_KEY_MAX + 1)
 #define FINDING_MAX_BYTES 65536
 
 struct session {
@@ -49,27 +49,26 @@ static void show_json(struct session *s, const struct finding *f)
 	}
 	add_text(&out, "text", slice_str(f->text));
 	buf_add_char(&out, '}');
-	fputs(buf_cstr(&out), stdout);
+	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
 
 static void show_text(const struct finding *f)
 {
-	char key[NAME_MAX_BYTES], plan[2 * PLAN_ID_BYTES + 1], text[1024];
+	char plan[2 * PLAN_ID_BYTES + 1];
 
-	printf("%s %s", finding_kind_name(f->kind), f->invariant);
+	say("%s %s", finding_kind_name(f->kind), f->invariant);
 	if (f->object) {
-		slice_printable(f->object->key, key, sizeof(key));
-		printf(" s3://" SLICE_FMT "/%s", SLICE_ARG(f->object->bucket), key);
+		say(" s3://" SLICE_FMT "/" SLICE_FMT, SLICE_ARG(f->object->bucket),
+			SLICE_ARG(f->object->key));
 		if (f->object->version.n)
-			printf("?versionId=" SLICE_FMT, SLICE_ARG(f->object->version));
+			say("?versionId=" SLICE_FMT, SLICE_ARG(f->object->version));
 	}
 	if (f->plan) {
 		hex_encode(f->plan->bytes, PLAN_ID_BYTES, plan);
-		printf(" plan %s", plan);
+		say(" plan %s", plan);
 	}
-	slice_printable(slice_str(f->text), text, sizeof(text));
-	printf(": %s\n", text);
+	say(": %s\n", f->text);
 }
 
 static void on_finding(void *arg, const struct finding *f)
@@ -134,16 +133,16 @@ static void on_progress(
 
 static void sum_json(const struct ledger_audit_summary *sum, bool complete)
 {
-	printf("],\"complete\":%s,\"n_findings\":%llu", complete ? "true" : "false", U(n_findings));
+	say("],\"complete\":%s,\"n_findings\":%llu", complete ? "true" : "false", U(n_findings));
 	for (int i = 0; i < FINDING_KINDS; i++)
-		printf(",\"%s\":%llu", finding_kind_name((enum finding_kind)i), U(findings[i]));
-	printf(",\"versions\":%llu,\"members\":%llu,\"rejected\":%llu,\"claimed\":%llu,"
+		say(",\"%s\":%llu", finding_kind_name((enum finding_kind)i), U(findings[i]));
+	say(",\"versions\":%llu,\"members\":%llu,\"rejected\":%llu,\"claimed\":%llu,"
 	       "\"waiting\":%llu,\"dead\":%llu,\"plans\":%llu,\"open\":%llu,\"sealed\":%llu,"
 	       "\"claims\":%llu,\"stages\":%llu,",
 		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead), U(plans),
 		U(open), U(sealed), U(claims), U(stages));
-	printf("\"bodies\":%llu,\"unchecked\":%llu,", U(bodies), U(unchecked));
-	printf("\"bundles\":%llu,\"bundles_gone\":%llu,\"bundle_bytes\":%llu,"
+	say("\"bodies\":%llu,\"unchecked\":%llu,", U(bodies), U(unchecked));
+	say("\"bundles\":%llu,\"bundles_gone\":%llu,\"bundle_bytes\":%llu,"
 	       "\"bundle_members\":%llu,\"sources_compared\":%llu,\"manifests\":%llu,"
 	       "\"direct\":%llu}\n",
 		U(bundles), U(bundles_gone), U(bundle_bytes), U(bundle_members),
@@ -152,27 +151,27 @@ static void sum_json(const struct ledger_audit_summary *sum, bool complete)
 
 static void sum_text(const struct ledger_audit_summary *sum)
 {
-	printf("%llu versions: %llu in bundles, %llu rejected, %llu claimed, %llu waiting, %llu "
+	say("%llu versions: %llu in bundles, %llu rejected, %llu claimed, %llu waiting, %llu "
 	       "dead letters\n",
 		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead));
-	printf("%llu plans (%llu open, %llu sealed), %llu records\n", U(plans), U(open), U(sealed),
+	say("%llu plans (%llu open, %llu sealed), %llu records\n", U(plans), U(open), U(sealed),
 		U(claims));
-	printf("%llu stored bodies read", U(bodies));
+	say("%llu stored bodies read", U(bodies));
 	if (sum->unchecked)
-		printf(", of which %llu have no checksums yet", U(unchecked));
-	printf("\n");
-	printf("%llu bundles read (%llu taken meanwhile), %llu members, %llu compared with their "
+		say(", of which %llu have no checksums yet", U(unchecked));
+	say("\n");
+	say("%llu bundles read (%llu taken meanwhile), %llu members, %llu compared with their "
 	       "sources, %llu manifests\n",
 		U(bundles), U(bundles_gone), U(bundle_members), U(sources_compared), U(manifests));
 	if (sum->direct)
-		printf("%llu bundles of direct invocations, which no ledger has: judged by their "
+		say("%llu bundles of direct invocations, which no ledger has: judged by their "
 		       "manifests\n",
 			U(direct));
-	printf("%llu findings", U(n_findings));
+	say("%llu findings", U(n_findings));
 	for (int i = 0; i < FINDING_KINDS; i++)
-		printf("%s%llu %s", i ? ", " : ": ", U(findings[i]),
+		say("%s%llu %s", i ? ", " : ": ", U(findings[i]),
 			finding_kind_name((enum finding_kind)i));
-	printf("\n");
+	say("\n");
 }
 
 /* How long it will take is not known. */
@@ -184,7 +183,7 @@ static void on_opening(void *arg)
 	if (!s->meter.is_live || elapsed_ms < METER_AFTER_MS + s->n_told * 1000)
 		return;
 	s->n_told++;
-	fprintf(stderr, "\rreading the ledger, %llu s\033[K",
+	say_error("\rreading the ledger, %llu s\033[K",
 		(unsigned long long)elapsed_ms / 1000);
 	fflush(stderr);
 	s->meter.has_line = true; /* the meter's to take away */
@@ -215,7 +214,7 @@ int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool j
 	rc = open_folder(&s, cfg, &source, &err);
 	s.source = source;
 	if (rc == RC_OK && json)
-		printf("{\"findings\":[");
+		say("{\"findings\":[");
 	if (rc == RC_OK)
 		rc = ledger_audit(&(struct ledger_audit_options){.source = source,
 					  .now_wall_ms = clock_wall_ms(clock_system()),
@@ -232,7 +231,7 @@ int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool j
 	fflush(stdout);
 	audit_close(source);
 	if (rc != RC_OK) {
-		fprintf(stderr, "baler verify: %s\n", err.text);
+		say_error("baler verify: %s\n", err.text);
 		return EXIT_USAGE;
 	}
 	return sum.n_findings ? EXIT_FAILED : EXIT_OK;

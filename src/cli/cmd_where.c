@@ -3,11 +3,11 @@
 
 #include "cli/admin_client.h"
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "model/object_id.h"
 #include "wire/uri.h"
 
 #define QUERY_BYTES 16384 /* key and version of 1,024 bytes, each three characters */
-#define URL_BYTES (OBJECT_KEY_MAX + 256)
 
 struct where_options {
 	struct admin_options admin; /* first */
@@ -52,40 +52,37 @@ static bool make_query(const struct question *q, struct buf *query)
 
 static void print_reason(const json_t *w)
 {
-	fputs(admin_str(w, "why"), stdout);
+	say("%s", admin_str(w, "why"));
 	if (*admin_str(w, "code"))
-		printf(" (%s)", admin_str(w, "code"));
+		say(" (%s)", admin_str(w, "code"));
 	if (json_is_true(json_object_get(w, "source_gone")))
-		fputs("; the version itself is gone from landing", stdout);
+		say("; the version itself is gone from landing");
 }
 
 static void print_where(const json_t *w)
 {
 	if (*admin_str(w, "bundle_key"))
-		printf("s3://%s/%s\n", admin_str(w, "bundle_bucket"), admin_str(w, "bundle_key"));
-	printf("%s: ", admin_str(w, "place"));
+		say("s3://%s/%s\n", admin_str(w, "bundle_bucket"), admin_str(w, "bundle_key"));
+	say("%s: ", admin_str(w, "place"));
 	print_reason(w);
-	putchar('\n');
+	say("\n");
 	if (*admin_str(w, "version"))
-		printf("version %s\n", admin_str(w, "version"));
+		say("version %s\n", admin_str(w, "version"));
 	if (*admin_str(w, "dead_letter"))
-		printf("dead letter %s\n", admin_str(w, "dead_letter"));
+		say("dead letter %s\n", admin_str(w, "dead_letter"));
 }
 
 /* Of many: a line each, its fields apart by tabs. */
 static void print_line(const struct question *q, const json_t *w)
 {
-	char url[URL_BYTES];
-
-	slice_printable(slice_str(q->url), url, sizeof(url));
-	printf("%s\t%s\t", url, admin_str(w, "place"));
+	say("%s\t%s\t", q->url, admin_str(w, "place"));
 	if (*admin_str(w, "bundle_key"))
-		printf("s3://%s/%s", admin_str(w, "bundle_bucket"), admin_str(w, "bundle_key"));
+		say("s3://%s/%s", admin_str(w, "bundle_bucket"), admin_str(w, "bundle_key"));
 	else
-		putchar('-');
-	printf("\t%s\t", *admin_str(w, "version") ? admin_str(w, "version") : "-");
+		say("-");
+	say("\t%s\t", *admin_str(w, "version") ? admin_str(w, "version") : "-");
 	print_reason(w);
-	putchar('\n');
+	say("\n");
 }
 
 /* 0: in a bundle, or on its way into one; 1: no bundle has it and none will. */
@@ -111,7 +108,8 @@ static bool ask_server(
 	json_t *answer = NULL;
 
 	*ret_status = admin_client_ask(
-		&a->client, "GET", "/-/api/v1/where", query, (struct slice){0}, &answer);
+		&a->client, "GET", "/-/api/v1/where", query, (struct slice){0},
+		(const struct admin_member[]){{"place", JSON_STRING}, {NULL}}, &answer);
 	if (*ret_status >= 0)
 		return *ret_status != EXIT_USAGE;
 	if (a->o->admin.json)
@@ -135,7 +133,7 @@ static bool ask(struct asking *a, const struct question *q)
 	if (make_query(q, &query))
 		goes_on = ask_server(a, q, buf_slice(&query), &status);
 	else
-		fprintf(stderr, "baler where: '%s': which object? give s3://BUCKET/KEY\n", q->url);
+		say_error("baler where: '%s': which object? give s3://BUCKET/KEY\n", q->url);
 	buf_release(&query);
 	a->status = status > a->status ? status : a->status;
 	return goes_on;
@@ -191,13 +189,12 @@ int cmd_where(int argc, char **argv)
 	int status = command_begin(&line, &options, &a, argc, argv);
 
 	if (status < 0 && line.n_operands == 0) {
-		fputs("baler where: which object? give s3://BUCKET/KEY\n", stderr);
+		say_error("baler where: which object? give s3://BUCKET/KEY\n");
 		status = EXIT_USAGE;
 	}
 	if (status < 0 && options.version && (line.n_operands > 1 || is_list(&line))) {
-		fputs("baler where: '--version' is for one object; a list on stdin may have one a "
-		      "line\n",
-			stderr);
+		say_error("baler where: '--version' is for one object; a list on stdin may have one a "
+		      "line\n");
 		status = EXIT_USAGE;
 	}
 	if (status < 0)

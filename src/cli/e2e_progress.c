@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/meter.h"
+#include "cli/say.h"
 
 #define LINE_MAX_CHARS 512
 #define COLUMNS_UNKNOWN 80
@@ -22,9 +23,11 @@ void e2e_progress_init(struct e2e_progress *p, FILE *out, bool is_verbose, const
 
 static void tell_bundle(struct e2e_progress *p, const struct run_progress *run)
 {
-	fprintf(p->out, "%s%s: read '" SLICE_FMT "', %llu bytes: %s%s\n", p->has_line ? "\r" : "",
-		p->name, SLICE_ARG(run->bundle), (unsigned long long)run->bundle_bytes,
-		rc_name(run->bundle_rc), p->has_line ? "\033[K" : "");
+	if (p->has_line)
+		say_to(p->out, "\r\033[K");
+	say_to(p->out, "%s: read '" SLICE_FMT "', %llu bytes: %s\n", p->name,
+		SLICE_ARG(run->bundle), (unsigned long long)run->bundle_bytes,
+		rc_name(run->bundle_rc));
 	p->has_line = false;
 }
 
@@ -107,9 +110,9 @@ static void write_line(struct e2e_progress *p, const struct run_progress *run, c
 		bundles);
 	/* Cut to the terminal: a line that wraps could not be written over. \033[K: erase the rest of the old one. */
 	if (p->columns)
-		fprintf(p->out, "\r%.*s\033[K", (int)p->columns - 1, line);
+		say_to(p->out, "\r%.*s\033[K", (int)p->columns - 1, line);
 	else
-		fprintf(p->out, "%s (%.1f s)\n", line, (double)run->elapsed_ms / 1000.0);
+		say_to(p->out, "%s (%.1f s)\n", line, (double)run->elapsed_ms / 1000.0);
 }
 
 static bool is_due(struct e2e_progress *p, const struct run_progress *run)
@@ -151,10 +154,9 @@ static double megabytes(uint64_t bytes)
 void e2e_progress_end(struct e2e_progress *p, const struct run_result *r, bool keeps_files)
 {
 	if (p->has_line)
-		fputs("\r\033[K", p->out);
+		say_to(p->out, "\r\033[K");
 	p->has_line = p->has_phase = false;
-	fprintf(p->out,
-		"%s %s: %llu of %llu files (%.1f MiB) in %llu bundle%s (%.1f MiB); uploaded in "
+	say_to(p->out, "%s %s: %llu of %llu files (%.1f MiB) in %llu bundle%s (%.1f MiB); uploaded in "
 		"%.1f "
 		"s, arrived %.1f s later\n",
 		r->is_passed ? "PASS" : "FAIL", p->name, (unsigned long long)r->tally.n_found,
@@ -163,14 +165,13 @@ void e2e_progress_end(struct e2e_progress *p, const struct run_result *r, bool k
 		megabytes(r->tally.bundle_bytes), (double)r->upload_ms / 1000.0,
 		(double)r->arrival_ms / 1000.0);
 	if (r->is_memory_unjudged)
-		fprintf(p->out,
-			"  the server's memory was not judged: --server-pid tells where to look\n");
+		say_to(p->out, "  the server's memory was not judged: --server-pid tells where to look\n");
 	for (size_t i = 0; i < r->n_texts; i++)
-		fprintf(p->out, "  %s\n", r->texts[i]);
+		say_to(p->out, "  %s\n", r->texts[i]);
 	if (r->tally.n_problems > r->n_texts)
-		fprintf(p->out, "  and %llu more\n",
+		say_to(p->out, "  and %llu more\n",
 			(unsigned long long)(r->tally.n_problems - r->n_texts));
 	if (!r->is_passed && !keeps_files)
-		fprintf(p->out, "  its files are left under '%s' for inspection\n", r->prefix);
+		say_to(p->out, "  its files are left under '%s' for inspection\n", r->prefix);
 	fflush(p->out);
 }

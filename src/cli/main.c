@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/manual.h"
+#include "cli/say.h"
 
 #define NOT_REACHABLE "not reachable, not allowed, or used wrongly\n"
 #define AWS_ENVIRONMENT                                                                            \
@@ -190,9 +191,9 @@ static int unknown_command(const char *name)
 		names[i + 2] = commands[i].name;
 	near = nearest_word(name, names);
 	if (near)
-		fprintf(stderr, "baler: unknown command '%s'; did you mean '%s'?\n", name, near);
+		say_error("baler: unknown command '%s'; did you mean '%s'?\n", name, near);
 	else
-		fprintf(stderr, "baler: unknown command '%s'; 'baler help' lists them\n", name);
+		say_error("baler: unknown command '%s'; 'baler help' lists them\n", name);
 	return EXIT_USAGE;
 }
 
@@ -235,7 +236,7 @@ int command_begin(struct command_line *line, void *values, struct arena *a, int 
 	struct err err = {0};
 
 	if (settings_load(line, values, a, argc, argv, &err) != RC_OK) {
-		fprintf(stderr, "baler %s: %s\n", line->command, err.text);
+		say_error("baler %s: %s\n", line->command, err.text);
 		return EXIT_USAGE;
 	}
 	if (line->help) {
@@ -254,7 +255,7 @@ static int close_results(const char *command, int status)
 		return status;
 	if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR))
 		return status;
-	fprintf(stderr, "baler %s: not all results could be written to stdout\n", command);
+	say_error("baler %s: not all results could be written to stdout\n", command);
 	return status == EXIT_OK ? EXIT_FAILED : status;
 }
 
@@ -270,7 +271,7 @@ int main(int argc, char **argv)
 	if (is_one_of(argv[1], "help", "--help", "-h"))
 		return help(argc, argv);
 	if (is_one_of(argv[1], "version", "--version", "-V")) {
-		printf("baler %s\n", BALER_VERSION);
+		say("baler %s\n", BALER_VERSION);
 		return EXIT_OK;
 	}
 	c = command_find(argv[1]);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/human.h"
+#include "cli/say.h"
 
 #define BAR_CHARS 24
 #define BAR_CHARS_MIN 8
@@ -157,7 +158,7 @@ static void draw_locked(struct meter *m)
 	meter_line(m->what, &now, columns_of(m->out), line, sizeof(line));
 	m->has_line = true;
 	atomic_store(&line_fd, fileno(m->out) + 1);
-	fprintf(m->out, "\r%s\033[K", line);
+	say_to(m->out, "\r%s\033[K", line);
 	fflush(m->out);
 }
 
@@ -167,7 +168,7 @@ static void clear_locked(struct meter *m)
 	if (!m->has_line)
 		return;
 	m->has_line = false;
-	fputs(WIPE, m->out);
+	say_to(m->out, WIPE);
 	fflush(m->out);
 	atomic_store(&line_fd, 0);
 }

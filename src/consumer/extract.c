@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "verify/key_set.h"
 #include "verify/untar.h"
 
@@ -41,7 +42,7 @@ static enum rc check_member(void *arg, const struct untar_member *m, struct err 
 		return err_set(err, RC_CORRUPT, "more than %u members", EXTRACT_MEMBERS_MAX);
 	if (key_set_add_hashed(&r->names, m->name))
 		return RC_OK;
-	slice_printable(m->name, shown, sizeof(shown));
+	text_printable(m->name, shown, sizeof(shown));
 	return err_set(err, RC_CORRUPT, "member '%s' is there twice", shown);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "consumer/fetch.h"
 #include "consumer/path.h"
 #include "verify/bundle_read.h"
@@ -58,7 +59,7 @@ static enum rc on_member(void *arg, const struct untar_member *m, struct err *er
 	if (l->names.n >= MEMBERS_MAX)
 		return err_set(err, RC_CORRUPT, "more than %u members", MEMBERS_MAX);
 	if (!key_set_add_hashed(&l->names, m->name)) {
-		slice_printable(m->name, shown, sizeof(shown));
+		text_printable(m->name, shown, sizeof(shown));
 		return err_set(err, RC_CORRUPT, "member '%s' is there twice", shown);
 	}
 	l->found->members++;

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 /* Takes the first component off *rest. */
 static struct slice next_component(struct slice *rest)
 {
@@ -28,7 +30,7 @@ enum rc path_check(struct slice name, struct err *err)
 	struct slice rest = name, first = next_component(&rest), part = first;
 	char shown[200];
 
-	slice_printable(name, shown, sizeof(shown));
+	text_printable(name, shown, sizeof(shown));
 	if (name.n == 0 || name.n >= PATH_NAME_MAX || name.p[name.n - 1] == '/')
 		return err_set(err, RC_CORRUPT, "member '%s' has an unsafe name", shown);
 	while (is_usable(part) && rest.n)
@@ -45,7 +47,7 @@ static enum rc step_error(struct slice part, struct err *err)
 	int why = errno;
 	char shown[200];
 
-	slice_printable(part, shown, sizeof(shown));
+	text_printable(part, shown, sizeof(shown));
 	if (why == ENOTDIR || why == ELOOP)
 		return err_set(err, RC_CONFLICT, "'%s' is there and is not a folder", shown);
 	if (why == ENAMETOOLONG)

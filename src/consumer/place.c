@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define TRIES 16 /* someone else makes and removes the name between our looking and our renaming */
 #define BESIDE_ID_BYTES 8 /* of the bundle's id */
 #define READ_BYTES 65536
@@ -209,6 +211,6 @@ enum rc place(struct destination *d, const char *work_name, struct slice name,
 		return rc;
 	if (err)
 		*err = why;
-	slice_printable(name, shown, sizeof(shown));
+	text_printable(name, shown, sizeof(shown));
 	return err_ctx(err, rc, "'%.300s/%.300s'", d->path, shown);
 }

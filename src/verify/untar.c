@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "verify/gunzip.h"
 #include "verify/tar_walk.h"
 
@@ -45,7 +46,7 @@ static enum rc unfit(struct slice name, const char *why, struct err *err)
 {
 	char shown[200];
 
-	slice_printable(name, shown, sizeof(shown));
+	text_printable(name, shown, sizeof(shown));
 	return err_set(err, RC_CORRUPT, "member '%s' %s", shown, why);
 }
 

@@ -156,7 +156,7 @@ def test_a_bucket_without_versions_is_not_reconciled(tmp_path, store):
     store.put("data/x", b"x", "plain-lossy")
     world = World(tmp_path / "s", store, "plain-lossy", "--reconcile-interval", "1s", "--reconcile-after", "0s")
     try:
-        world.baler.wait(lambda: '"without_version":1' in world.baler.server.log_tail())
+        world.baler.wait(lambda: '"unversioned_objects":1' in world.baler.server.log_tail())
         assert world.idle() and world.shipped() == []
     finally:
         world.baler.stop()

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 
 static void a_buffer_never_passes_its_maximum(void **state)
 {
@@ -148,9 +149,9 @@ static void control_characters_do_not_reach_a_terminal(void **state)
 	char out[8], wide[16];
 
 	(void)state;
-	slice_printable(slice_str("a\x1b[1m\x7f\n-long"), out, sizeof(out));
+	text_printable(slice_str("a\x1b[1m\x7f\n-long"), out, sizeof(out));
 	assert_string_equal(out, "a?[1m??");
-	slice_printable(slice_str("\xc3\xa9\xc2\x9b\xc4\x80"), wide, sizeof(wide)); /* U+009B: CSI in one */
+	text_printable(slice_str("\xc3\xa9\xc2\x9b\xc4\x80"), wide, sizeof(wide)); /* U+009B: CSI in one */
 	assert_string_equal(wide, "\xc3\xa9??\xc4\x80");
 }
 

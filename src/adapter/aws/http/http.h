@@ -14,7 +14,8 @@
  *
  * Timeouts: making a connection takes at most HTTP_CONNECT_TIMEOUT_MS. A request fails after
  * HTTP_STALL_S seconds (or its own stall_s) without a byte. A request as a whole has no time
- * limit. Proxies come from the environment variables http_proxy, https_proxy, all_proxy and
+ * limit unless its total_s says one: a server that sends a byte now and then could otherwise keep
+ * a caller that waits for a short document for ever. Proxies come from the environment variables http_proxy, https_proxy, all_proxy and
  * no_proxy, also in upper case. HTTP_PROXY is ignored in a CGI program, where a client's header
  * can set it. Loopback hosts never use a proxy.
  */
@@ -26,7 +27,9 @@
 
 #define HTTP_CONNECT_TIMEOUT_MS 5000
 #define HTTP_STALL_S 30
-#define HTTP_RESPONSE_HEADERS_MAX 65536 /* bytes; longer response headers are RC_CORRUPT */
+#define HTTP_DOCUMENT_S 60 /* total_s of a request whose answer is one document, such as a page of a listing */
+/* bytes of a response's headers, with those of interim responses (100) and trailers; more is RC_CORRUPT */
+#define HTTP_RESPONSE_HEADERS_MAX 65536
 #define HTTP_LANE_REQUESTS_MAX 256 /* requests in flight at a time in one lane */
 
 struct http_client;
@@ -40,6 +43,7 @@ struct http_request {
 	const struct header *headers;
 	size_t n_headers;
 	unsigned stall_s; /* 0: HTTP_STALL_S */
+	unsigned total_s; /* the most seconds that the request may take in all; 0: no limit */
 
 	/* The request's body; read is NULL when there is none. read gives up to max bytes, and 0
 	 * only at the end. If it gives fewer than body_bytes in all, the request ends with

@@ -61,6 +61,12 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	const unsigned char *colon;
 	size_t name_bytes;
 
+	t->header_bytes += line.n;
+	if (t->header_bytes > HTTP_RESPONSE_HEADERS_MAX) {
+		t->caller_rc = err_set(&t->req->err, RC_CORRUPT, "the answer's headers are too long");
+		return 0;
+	}
+
 	if (slice_has_prefix(line, slice_str("HTTP/"))) {
 		t->req->status = status_of_line(line);
 		t->is_head_whole = false;
@@ -189,6 +195,7 @@ static void set_options(struct http_transfer *t, const char *ca_bundle)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_s);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)t->req->total_s);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 131072L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "baler/" BALER_VERSION);

@@ -14,6 +14,7 @@ struct http_transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	uint64_t body_given;
+	size_t header_bytes; /* so far, of interim responses and trailers too */
 	bool is_paused;
 	bool is_head_whole; /* the empty line after the headers has arrived */
 	enum rc caller_rc;  /* what read or data returned */

@@ -8,7 +8,7 @@
 
 #define URL_MAX 16384
 #define HEADERS_MAX 8
-#define LOOK_STALL_S 10 /* what only reads is answered at once, or the server hangs */
+#define LOOK_STALL_S 10 /* a call that only reads is answered at once, or the server hangs */
 
 struct exchange {
 	struct admin_call *call;
@@ -102,6 +102,7 @@ static enum rc perform(struct exchange *x, const struct aws_settings *settings, 
 	x->http.n_headers = x->n_headers;
 	x->http.data = take_answer;
 	x->http.arg = x;
+	x->http.total_s = HTTP_DOCUMENT_S;
 	if (strcmp(x->call->method, "GET") == 0)
 		x->http.stall_s = LOOK_STALL_S;
 	if (x->call->body.n) {

@@ -184,6 +184,9 @@ enum rc s3_call_prepare(struct s3 *s3, struct s3_call *call, struct err *err)
 	call->http.headers = call->wire_headers;
 	call->http.n_headers = call->n_wire_headers;
 	call->http.stall_s = s3->settings.stall_s;
+	if (!is_write(call) && !call->data)
+		call->http.total_s = call->http.stall_s > HTTP_DOCUMENT_S ? call->http.stall_s
+									   : HTTP_DOCUMENT_S;
 	call->http.data = on_data;
 	call->http.arg = call;
 	set_body(call);

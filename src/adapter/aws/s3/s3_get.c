@@ -18,6 +18,7 @@ struct get_slot {
 	struct s3_call call;
 	struct buf query, window;
 	bool has_ended;  /* the request has ended; bytes in the buffer may be undelivered */
+	bool has_length; /* the answer has a Content-Length, within which libcurl keeps the body */
 	bool has_begun;  /* the sink has been told of the object */
 	enum rc outcome; /* valid when has_ended */
 	struct err why;
@@ -109,6 +110,10 @@ static enum rc on_data(void *arg, struct slice bytes, bool *ret_pause, struct er
 	struct get_run *run = slot->run;
 	enum rc rc;
 
+	/* S3 always says how long an object is. Without a length the body could go on for ever. */
+	if (!slot->has_length && s3_call_header(&slot->call, "content-length").n == 0)
+		return err_set(err, RC_CORRUPT, "the answer does not say how long the object is");
+	slot->has_length = true;
 	if (slot->index == run->head) {
 		rc = deliver(slot, bytes);
 		if (rc != RC_OK)

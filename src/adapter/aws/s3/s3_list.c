@@ -1,8 +1,9 @@
 #include <stdio.h>
 
 #include "adapter/aws/s3/s3_call.h"
+#include "adapter/aws/s3/s3_token.h"
 
-/* The token of a page of versions is "<version-id-marker>\n<key-marker>". A versionId contains
+/* The server's part of the token of a page of versions is "<version-id-marker>\n<key-marker>". A versionId contains
  * no line break. */
 static void add_version_markers(struct buf *query, struct slice token)
 {
@@ -16,16 +17,16 @@ static void add_version_markers(struct buf *query, struct slice token)
 		s3_query_add(query, "version-id-marker", slice_of(token.p, n));
 }
 
-static void make_query(struct buf *query, const struct os_list_query *q)
+static void make_query(struct buf *query, const struct os_list_query *q, struct slice of_server)
 {
 	char max[24];
 
 	buf_reset(query);
 	s3_query_add(query, "encoding-type", slice_str("url"));
 	if (q->versions)
-		add_version_markers(query, q->token);
-	else if (q->token.n)
-		s3_query_add(query, "continuation-token", q->token);
+		add_version_markers(query, of_server);
+	else if (of_server.n)
+		s3_query_add(query, "continuation-token", of_server);
 	if (!q->versions)
 		s3_query_add(query, "list-type", slice_str("2"));
 	snprintf(max, sizeof(max), "%zu", q->max < OS_LIST_MAX ? q->max : OS_LIST_MAX);
@@ -35,15 +36,31 @@ static void make_query(struct buf *query, const struct os_list_query *q)
 		s3_query_add(query, "versions", (struct slice){0});
 }
 
-static struct slice next_token(
+static struct slice token_of_server(
 	const struct os_list_query *q, const struct s3xml_listing *listing, struct arena *a)
 {
-	if (!listing->is_truncated)
-		return (struct slice){0};
 	if (!q->versions)
 		return listing->next_token;
 	return slice_str(arena_printf(a, SLICE_FMT "\n" SLICE_FMT,
 		SLICE_ARG(listing->next_version_id_marker), SLICE_ARG(listing->next_key_marker)));
+}
+
+/* The token of the next page; empty when this page is the last. */
+static enum rc next_token(const struct os_list_query *q, const struct s3xml_listing *listing,
+	struct s3_token *token, struct arena *a, struct os_list_page *page, struct err *err)
+{
+	const struct os_object *o = page->objects;
+	struct slice none = {0};
+	enum rc rc = s3_token_advance(token, page->n ? o[0].key : none,
+		page->n ? o[page->n - 1].key : none, q->versions, err);
+
+	if (rc != RC_OK || !listing->is_truncated)
+		return rc;
+	token->of_server = token_of_server(q, listing, a);
+	if (token->of_server.n == 0)
+		return err_set(err, RC_CORRUPT, "a listing is cut off without a token");
+	page->next = s3_token_make(token, a);
+	return RC_OK;
 }
 
 static void take_entries(const struct s3xml_listing *listing, bool versions, struct arena *a,
@@ -91,11 +108,14 @@ enum rc s3_list(struct object_store *os, const struct os_list_query *query, stru
 	struct s3 *s3 = (struct s3 *)os;
 	struct s3_call call = {.method = "GET", .bucket = query->bucket};
 	struct s3xml_listing listing = {0};
+	struct s3_token token;
 	struct buf text;
-	enum rc rc;
+	enum rc rc = s3_token_read(query->token, &token, err);
 
+	if (rc != RC_OK)
+		return rc;
 	buf_init(&text, S3_URL_MAX);
-	make_query(&text, query);
+	make_query(&text, query, token.of_server);
 	call.query = buf_slice(&text);
 	rc = s3_call_run(s3, &call, err);
 	if (rc == RC_OK) {
@@ -104,11 +124,10 @@ enum rc s3_list(struct object_store *os, const struct os_list_query *query, stru
 			rc = s3_bad_document(&call, err);
 	}
 	if (rc == RC_OK) {
-		*ret_page = (struct os_list_page){.next = next_token(query, &listing, a)};
+		*ret_page = (struct os_list_page){0};
 		take_entries(&listing, query->versions, a, ret_page);
 		sort_entries(ret_page->objects, ret_page->n);
-		if (listing.is_truncated && ret_page->next.n == 0)
-			rc = err_set(err, RC_CORRUPT, "a listing is cut off without a token");
+		rc = next_token(query, &listing, &token, a, ret_page, err);
 	}
 	s3_call_release(&call);
 	buf_release(&text);
