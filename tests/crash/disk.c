@@ -35,12 +35,12 @@ static void make_lock(void)
 	pthread_mutexattr_destroy(&attr);
 }
 
-void disk_begin(const char *folder, enum disk_fault fault, unsigned at, bool record)
+void disk_begin(const char *folder, const struct disk_fault *fault, unsigned at, bool record)
 {
 	memset(disk, 0, offsetof(struct disk, events));
 	make_lock(); /* anew: whoever died may have held the last one */
 	snprintf(disk->folder, sizeof(disk->folder), "%s", folder);
-	disk->fault = fault;
+	disk->fault = fault ? *fault : (struct disk_fault){.call = DISK_CALL_NONE};
 	disk->at = at;
 	disk->record = record;
 	disk->active = true;
@@ -51,14 +51,9 @@ void disk_end(void)
 	disk->active = false;
 }
 
-unsigned disk_n_syncs(void)
+unsigned disk_n_calls(enum disk_call call)
 {
-	return disk->n_syncs;
-}
-
-unsigned disk_n_writes(void)
-{
-	return disk->n_writes;
+	return disk->n_calls[call];
 }
 
 bool disk_has_struck(void)
@@ -76,24 +71,41 @@ bool disk_struck_file(void)
 	return disk->struck_file;
 }
 
-/* The path from the folder on, or NULL: not ours. The log's index is memory, no matter where it lies. */
+/* The path from the folder on, or NULL: not ours. */
 static const char *ours(const char *path)
 {
 	size_t n = disk && disk->active ? strlen(disk->folder) : 0;
-	size_t whole = n ? strlen(path) : 0;
 
 	if (!n || strncmp(path, disk->folder, n) != 0 || (path[n] && path[n] != '/'))
 		return NULL;
-	if (whole > 4 && strcmp(path + whole - 4, "-shm") == 0)
-		return NULL;
 	return path[n] ? path + n + 1 : "";
+}
+
+static bool is_shared_memory(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && strcmp(name + n - 4, "-shm") == 0;
+}
+
+/* Counts the call. true: it fails, and errno says why. */
+static bool fails_locked(enum disk_call call)
+{
+	unsigned n = ++disk->n_calls[call];
+	const struct disk_fault *f = &disk->fault;
+
+	if (f->call != call || n < disk->at || (n > disk->at && !f->lasts))
+		return false;
+	disk->struck = true;
+	errno = f->error;
+	return true;
 }
 
 static struct disk_event *note_locked(enum disk_kind kind, unsigned file, const char *path)
 {
 	struct disk_event *e = &disk->events[disk->n_events];
 
-	if (!disk->record)
+	if (!disk->record || (path && is_shared_memory(path)))
 		return NULL;
 	if (disk->n_events == DISK_EVENTS_MAX)
 		abort();
@@ -137,6 +149,7 @@ static struct disk_fd describe_locked(int fd, const char *name)
 	d.is_folder = S_ISDIR(st.st_mode);
 	d.device = st.st_dev;
 	d.inode = st.st_ino;
+	d.is_shared = is_shared_memory(name);
 	d.file = d.is_folder ? 0 : file_of_locked(name);
 	snprintf(d.path, sizeof(d.path), "%s", name);
 	return d;
@@ -151,6 +164,10 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 	if (!name)
 		return (int)syscall(SYS_openat, folder, path, flags, mode);
 	pthread_mutex_lock(&disk->lock);
+	if (fails_locked(DISK_CALL_OPEN)) {
+		pthread_mutex_unlock(&disk->lock);
+		return -1;
+	}
 	is_new = (flags & O_CREAT) && syscall(SYS_faccessat, folder, path, F_OK) != 0;
 	fd = (int)syscall(SYS_openat, folder, path, flags, mode);
 	if (fd >= 0 && is_new) {
@@ -161,7 +178,7 @@ static int open_at(int folder, const char *path, int flags, mode_t mode)
 		struct disk_fd *d = &disk->fds[fd];
 
 		*d = describe_locked(fd, name);
-		if (flags & O_TRUNC && !is_new)
+		if (flags & O_TRUNC && !is_new && !d->is_shared)
 			note_locked(DISK_TRUNCATE, d->file, NULL);
 	}
 	pthread_mutex_unlock(&disk->lock);
@@ -246,10 +263,11 @@ int close(int fd)
 	return rc;
 }
 
-static void strike_locked(const struct disk_fd *d)
+/* A file whose bytes somebody may depend on. */
+static void note_struck_locked(const struct disk_fd *d)
 {
-	disk->struck = true;
-	disk->struck_file = !d->is_folder && !disk->is_closing;
+	if (!d->is_folder && !disk->is_closing)
+		disk->struck_file = true;
 }
 
 static int sync_fd(int fd)
@@ -259,15 +277,12 @@ static int sync_fd(int fd)
 
 	if (!d)
 		return 0; /* nothing outside is worth waiting for in a test */
-	fails = ++disk->n_syncs == disk->at &&
-		(disk->fault == DISK_SYNC_EIO || disk->fault == DISK_SYNC_ENOSPC);
+	fails = fails_locked(DISK_CALL_SYNC);
 	if (fails)
-		strike_locked(d);
+		note_struck_locked(d);
 	else
 		note_locked(d->is_folder ? DISK_SYNC_FOLDER : DISK_SYNC, d->file, d->path);
 	pthread_mutex_unlock(&disk->lock);
-	if (fails)
-		errno = disk->fault == DISK_SYNC_EIO ? EIO : ENOSPC;
 	return fails ? -1 : 0;
 }
 
@@ -284,27 +299,29 @@ int fdatasync(int fd)
 /* The bytes to write after all; 0: errno says why none. */
 static size_t weigh_write_locked(const struct disk_fd *d, size_t n)
 {
-	bool due = ++disk->n_writes == disk->at;
+	bool is_second_half = disk->is_full;
 
-	if (disk->is_full) { /* the second half of a short write */
-		disk->is_full = false;
-		errno = ENOSPC;
+	if (d->is_shared)
+		return fails_locked(DISK_CALL_SHARED) ? 0 : n;
+	disk->is_full = false;
+	if (is_second_half) {
+		disk->n_calls[DISK_CALL_WRITE]++;
+		errno = disk->fault.error;
 		return 0;
 	}
-	if (!due || disk->fault < DISK_WRITE_EIO)
+	if (!fails_locked(DISK_CALL_WRITE))
 		return n;
-	strike_locked(d);
-	if (disk->fault == DISK_WRITE_SHORT && n > 1) {
+	note_struck_locked(d);
+	if (disk->fault.is_short && n > 1 && disk->n_calls[DISK_CALL_WRITE] == disk->at) {
 		disk->is_full = true;
 		return n / 2;
 	}
-	errno = disk->fault == DISK_WRITE_EIO ? EIO : ENOSPC;
 	return 0;
 }
 
 static void note_write_locked(const struct disk_fd *d, const void *p, size_t n, off_t at)
 {
-	struct disk_event *e = note_locked(DISK_WRITE, d->file, NULL);
+	struct disk_event *e = note_locked(DISK_WRITE, d->file, d->path);
 
 	if (!e)
 		return;
@@ -361,8 +378,10 @@ int ftruncate(int fd, off_t size)
 
 	if (!d)
 		return (int)syscall(SYS_ftruncate, fd, size);
-	rc = (int)syscall(SYS_ftruncate, fd, size);
-	e = rc == 0 ? note_locked(DISK_TRUNCATE, d->file, NULL) : NULL;
+	rc = fails_locked(d->is_shared ? DISK_CALL_SHARED : DISK_CALL_TRUNCATE)
+		     ? -1
+		     : (int)syscall(SYS_ftruncate, fd, size);
+	e = rc == 0 ? note_locked(DISK_TRUNCATE, d->file, d->path) : NULL;
 	if (e)
 		e->at = (uint64_t)size;
 	pthread_mutex_unlock(&disk->lock);
@@ -374,6 +393,59 @@ int ftruncate64(int fd, off64_t size)
 	return ftruncate(fd, size);
 }
 
+/* Not recorded: only the reserve is allocated ahead, and nothing depends on its bytes. */
+static int allocate(int fd, int mode, off_t at, off_t size)
+{
+	struct disk_fd *d = lock_fd_of(fd);
+	bool fails = false;
+
+	if (d) {
+		fails = fails_locked(DISK_CALL_ALLOCATE);
+		pthread_mutex_unlock(&disk->lock);
+	}
+	return fails ? -1 : (int)syscall(SYS_fallocate, fd, mode, at, size);
+}
+
+int fallocate(int fd, int mode, off_t at, off_t size)
+{
+	return allocate(fd, mode, at, size);
+}
+
+int fallocate64(int fd, int mode, off64_t at, off64_t size)
+{
+	return allocate(fd, mode, at, size);
+}
+
+int posix_fallocate(int fd, off_t at, off_t size)
+{
+	return allocate(fd, 0, at, size) == 0 ? 0 : errno;
+}
+
+int posix_fallocate64(int fd, off64_t at, off64_t size)
+{
+	return posix_fallocate(fd, at, size);
+}
+
+/* Only of the log's index: nothing else here maps a file of the data folder. */
+void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+{
+	struct disk_fd *d = fd >= 0 ? lock_fd_of(fd) : NULL;
+	bool fails = false;
+
+	if (d) {
+		fails = d->is_shared && fails_locked(DISK_CALL_SHARED);
+		pthread_mutex_unlock(&disk->lock);
+	}
+	if (fails)
+		return MAP_FAILED;
+	return (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
+}
+
+void *mmap64(void *at, size_t n, int protection, int flags, int fd, off64_t offset)
+{
+	return mmap(at, n, protection, flags, fd, offset);
+}
+
 static int unlink_named(const char *path)
 {
 	const char *name = ours(path);
@@ -382,7 +454,7 @@ static int unlink_named(const char *path)
 	if (!name)
 		return (int)syscall(SYS_unlink, path);
 	pthread_mutex_lock(&disk->lock);
-	rc = (int)syscall(SYS_unlink, path);
+	rc = fails_locked(DISK_CALL_UNLINK) ? -1 : (int)syscall(SYS_unlink, path);
 	if (rc == 0) {
 		note_locked(DISK_UNLINK, file_of_locked(name), name);
 		unname_locked(name);
@@ -417,7 +489,7 @@ int link(const char *from, const char *to)
 	if (!old || !name)
 		return (int)syscall(SYS_link, from, to);
 	pthread_mutex_lock(&disk->lock);
-	rc = (int)syscall(SYS_link, from, to);
+	rc = fails_locked(DISK_CALL_LINK) ? -1 : (int)syscall(SYS_link, from, to);
 	if (rc == 0) {
 		name_locked(name, file_of_locked(old));
 		note_locked(DISK_CREATE, file_of_locked(old), name);
@@ -437,7 +509,7 @@ int rename(const char *from, const char *to)
 		return (int)syscall(SYS_rename, from, to);
 	pthread_mutex_lock(&disk->lock);
 	file = file_of_locked(old);
-	rc = (int)syscall(SYS_rename, from, to);
+	rc = fails_locked(DISK_CALL_RENAME) ? -1 : (int)syscall(SYS_rename, from, to);
 	if (rc == 0) {
 		unname_locked(old);
 		unname_locked(name);
@@ -457,7 +529,7 @@ int mkdir(const char *path, mode_t mode)
 	if (!name)
 		return (int)syscall(SYS_mkdir, path, mode);
 	pthread_mutex_lock(&disk->lock);
-	rc = (int)syscall(SYS_mkdir, path, mode);
+	rc = fails_locked(DISK_CALL_MKDIR) ? -1 : (int)syscall(SYS_mkdir, path, mode);
 	if (rc == 0)
 		note_locked(DISK_MKDIR, 0, name);
 	pthread_mutex_unlock(&disk->lock);

@@ -40,6 +40,7 @@ struct disk_fd {
 	bool is_ours, is_folder;
 	dev_t device; /* with inode: which file, because numbers of descriptors are used again */
 	ino_t inode;
+	bool is_shared; /* the log's index: memory, so nothing of it is recorded */
 	unsigned file;
 	char path[DISK_PATH_MAX];
 };
@@ -48,10 +49,10 @@ struct disk {
 	pthread_mutex_t lock;
 	char folder[512];
 	bool active, record, is_closing;
-	enum disk_fault fault;
+	struct disk_fault fault;
 	unsigned at;
 	/* all under lock */
-	unsigned n_syncs, n_writes, n_files, n_names;
+	unsigned n_calls[DISK_CALLS], n_files, n_names;
 	bool struck, struck_file, is_full;
 	struct disk_fd fds[DISK_FDS_MAX];
 	struct disk_name names[DISK_NAMES_MAX];

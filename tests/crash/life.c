@@ -11,6 +11,8 @@
 #include "disk.h"
 #include "life_internal.h"
 
+#define HANG_SECONDS 60 /* a life takes a twentieth of a second */
+
 static const size_t sizes[] = {0, 100, 4096, 20000, 200000};
 
 struct life_promise *life_promise_new(void)
@@ -254,6 +256,7 @@ void life_live(const char *folder, struct life_promise *p, int *ret_exit)
 	child = fork();
 	if (child == 0) {
 		quiet();
+		alarm(HANG_SECONDS);
 		live_once(folder, p, 0, LIFE_OBJECTS / 2);
 		live_once(folder, p, LIFE_OBJECTS / 2, LIFE_OBJECTS);
 		_exit(0);
@@ -265,7 +268,9 @@ bool life_judge(const char *folder, const struct life_promise *p, size_t when)
 {
 	pid_t child = fork();
 
-	if (child == 0)
+	if (child == 0) {
+		alarm(HANG_SECONDS);
 		_exit(life_is_kept(folder, p, when) ? 0 : 1);
+	}
 	return wait_exit(child) == 0;
 }

@@ -34,7 +34,7 @@ static int record(void **state)
 	if (!disk_make_folder(base))
 		return -1;
 	snprintf(folder, sizeof(folder), "%s/data", base);
-	disk_begin(base, DISK_NO_FAULT, 0, true);
+	disk_begin(base, NULL, 0, true);
 	life_live(folder, promise, &status);
 	disk_end();
 	return status;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #include "adapter/local/engine/schema.sql.h"
 #include "base/file.h"
 #include "schema_v1.h"
+
+#define HANG_SECONDS 20 /* then SIGALRM ends the test */
 
 struct fixture {
 	char folder[64];
@@ -291,6 +294,90 @@ static void readers_see_one_snapshot(void **state)
 	db_close(db);
 }
 
+/* The lowest number that a new descriptor would have. */
+static rlim_t next_fd(void)
+{
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	close(fd);
+	return (rlim_t)fd;
+}
+
+static void limit_fds(rlim_t n)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = n;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void *borrow(void *arg)
+{
+	struct db *db = arg;
+	struct db_conn *conn = db_reader(db);
+
+	db_reader_return(db, conn);
+	return NULL;
+}
+
+/* From no descriptor at all up to enough: the folder opens and can be read, or an error says
+ * that it cannot. */
+static void too_few_descriptors_refuse_the_start_and_hang_nobody(void **state)
+{
+	struct fixture *f = *state;
+	rlim_t used = next_fd(), n = used;
+	unsigned n_refused = 0;
+	struct db *db = NULL;
+	struct rlimit before;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	open_ok(f);
+	alarm(HANG_SECONDS);
+	for (; n < used + 40; n++) {
+		enum rc rc;
+
+		limit_fds(n);
+		rc = db_open(f->folder, &db, &f->err);
+		if (rc == RC_OK)
+			break;
+		n_refused++;
+		assert_true(f->err.text[0]);
+	}
+	limit_fds(before.rlim_cur);
+	assert_non_null(db);
+	assert_true(n_refused > 3);
+	db_close(db);
+	assert_true(next_fd() == used);
+	alarm(0);
+}
+
+static void a_reader_for_whom_there_is_no_descriptor_waits_for_one_that_is_lent(void **state)
+{
+	struct fixture *f = *state;
+	struct db_conn *kept, *lent;
+	struct rlimit before;
+	struct db *db = NULL;
+	pthread_t third;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(db_open(f->folder, &db, &f->err), RC_OK);
+	alarm(HANG_SECONDS);
+	limit_fds(next_fd());
+	kept = db_reader(db); /* as the checkpointer does */
+	lent = db_reader(db);
+	assert_int_equal(pthread_create(&third, NULL, borrow, db), 0);
+	db_reader_return(db, lent);
+	assert_int_equal(pthread_join(third, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		borrow(db);
+	limit_fds(before.rlim_cur);
+	db_reader_return(db, kept);
+	db_close(db);
+	alarm(0);
+}
+
 /* Every column, index and trigger of the folder's database, in an order that does not depend on how they were made. */
 static char *schema_of(const char *path)
 {
@@ -405,6 +492,11 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			an_upgraded_folder_knows_what_is_current, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			too_few_descriptors_refuse_the_start_and_hang_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_reader_for_whom_there_is_no_descriptor_waits_for_one_that_is_lent, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			the_logs_index_has_its_room_from_the_start, setup, teardown),
 	};

@@ -22,6 +22,10 @@
 #define WRITER_CACHE_KIB 16384 /* the leaves a burst of random keys comes back to */
 #define READER_CACHE_KIB 1024
 #define READERS_MAX 32 /* then db_reader waits: 1 MiB of cache and three descriptors each */
+/* Opened with the folder: one that the checkpointer keeps, and one to lend. So a server that has
+ * no descriptor left for a third waits for the second to come back, and never for one that will
+ * not. */
+#define READERS_MIN 2
 #define INDEX_REGION_BYTES 32768 /* SQLite's; 4,096 pages of the log each */
 #define INDEX_REGIONS 4
 
@@ -146,6 +150,10 @@ static enum rc conn_open(
 			writes ? "" : "PRAGMA query_only=ON;");
 		rc = exec(conn, pragmas, err);
 	}
+	/* Opens the log and reads the schema: a reader that has come so far needs no further
+	 * descriptor. */
+	if (rc == RC_OK && !writes)
+		rc = exec(conn, "SELECT count(*) FROM sqlite_schema", err);
 	if (rc == RC_REFUSED)
 		err_set(err, rc, "'%s/%s' is not a database of baler", folder, FOLDER_DB);
 	else if (rc != RC_OK)
@@ -271,6 +279,23 @@ static void move_log(struct db *db)
 		checkpoint_pass(db->writer, &moved, &err); /* else the committer tries again */
 }
 
+static enum rc first_readers(struct db *db, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && db->n_readers < READERS_MIN) {
+		struct db_conn *conn;
+
+		rc = conn_open(db->folder, false, &conn, err);
+		if (rc != RC_OK)
+			break;
+		conn->next = db->idle;
+		db->idle = conn;
+		db->n_readers++;
+	}
+	return rc;
+}
+
 enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 {
 	struct db *db = xcalloc(1, sizeof(*db));
@@ -290,12 +315,14 @@ enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 		rc = writer_open(folder, &db->writer, err);
 	if (rc == RC_OK)
 		rc = mark_open(folder, db->writer, &db->mark, err);
+	if (rc == RC_OK && gave)
+		move_log(db);
+	if (rc == RC_OK)
+		rc = first_readers(db, err);
 	if (rc != RC_OK) {
 		db_close(db);
 		return rc;
 	}
-	if (gave)
-		move_log(db);
 	room_keep(folder);
 	*ret_db = db;
 	return RC_OK;
@@ -371,14 +398,14 @@ static struct db_conn *take_idle(struct db *db)
 	return conn;
 }
 
-/* No descriptor or no memory for another: wait for one that is lent. */
-static struct db_conn *wait_idle(struct db *db, const struct err *why)
+/* No descriptor or no memory for another: wait for one that is lent. One of the first readers
+ * always comes back. */
+static struct db_conn *wait_idle(struct db *db)
 {
 	struct db_conn *conn;
 
 	pthread_mutex_lock(&db->lock);
-	if (--db->n_readers == 0)
-		die("%s", why->text);
+	db->n_readers--;
 	while (!db->idle)
 		pthread_cond_wait(&db->returned, &db->lock);
 	conn = db->idle;
@@ -393,7 +420,7 @@ struct db_conn *db_reader(struct db *db)
 	struct err err;
 
 	if (!conn && conn_open(db->folder, false, &conn, &err) != RC_OK)
-		conn = wait_idle(db, &err);
+		conn = wait_idle(db);
 	return conn;
 }
 
