@@ -19,6 +19,8 @@
 
 #define STOP_DEADLINE_MS 6000 /* requests in hand; the promise is 10 s for everything */
 #define END_ANYWAY_MS 9000
+/* Open files that an idle server and a handful of connections need: 24 and a few. */
+#define FILES_MIN 64
 
 /* No core files with secrets in them, no look into memory by the user's other processes, no privileges by exec, no group or
  * world access, as many sockets as we may. */
@@ -123,6 +125,19 @@ static void promise_end(int status)
 		pthread_detach(thread);
 }
 
+/* With fewer the start would fail half-way, and a server that came up could not accept anybody. */
+static enum rc check_files(struct err *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_MIN)
+		return RC_OK;
+	return err_set(err, RC_REFUSED,
+		"the limit of open files is %llu, and at least %d are needed: raise it (ulimit -n, "
+		"or LimitNOFILE= of the service)",
+		(unsigned long long)files.rlim_cur, FILES_MIN);
+}
+
 /* For whoever sits there; lines that a shell ignores. */
 static void say_what_next(const struct serve_options *o, const struct root_key *key)
 {
@@ -159,7 +174,8 @@ static void announce(
 
 static int complain(const struct err *err, enum rc rc)
 {
-	static const char *const of_settings[] = {"EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR"};
+	static const char *const of_settings[] = {"EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR",
+		"EMFILE", "ENFILE"};
 	bool is_setting = rc == RC_REFUSED;
 
 	for (size_t i = 0; i < sizeof(of_settings) / sizeof(of_settings[0]); i++)
@@ -181,7 +197,9 @@ static int serve(const struct serve_options *o, struct arena *a)
 	enum rc rc;
 	int status = EXIT_OK;
 
-	rc = serve_listen_parse(o->listen, a, &host, &port, &err);
+	rc = check_files(&err);
+	if (rc == RC_OK)
+		rc = serve_listen_parse(o->listen, a, &host, &port, &err);
 	if (rc == RC_OK)
 		rc = tls_files_load(o->tls_cert, o->tls_key, &tls, &err);
 	if (rc == RC_OK)

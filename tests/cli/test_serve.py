@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import pty
+import resource
 import shutil
 import signal
 import socket
@@ -48,6 +49,17 @@ def test_help_lists_the_commands():
     assert answer.returncode == 0
     for word in ("serve", "e2e", "baler help COMMAND"):
         assert word in answer.stdout
+
+
+@pytest.mark.parametrize("limit", [6, 9, 10, 11, 12, 13, 16, 40, 63])
+def test_too_few_open_files_refuse_the_start_at_once(limit, tmp_path):
+    def limited():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    answer = subprocess.run([BINARY, "serve", "--data", str(tmp_path / "d"), "--listen", "127.0.0.1:0"], capture_output=True, text=True,
+                            timeout=20, check=False, preexec_fn=limited)
+    assert answer.returncode == 2
+    assert f"the limit of open files is {limit}" in answer.stderr and "ulimit -n" in answer.stderr
 
 
 @pytest.mark.parametrize("words", [("help", "serve"), ("serve", "--help"), ("serve", "-h")])

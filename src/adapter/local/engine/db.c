@@ -72,6 +72,9 @@ enum rc db_error(sqlite3 *handle, int code, struct err *err)
 		die("database: fsync failed: %s", text); /* the kernel may have dropped the pages */
 	if (is_no_room(extended, os_error))
 		return err_code(err, RC_AGAIN, "ENOSPC", "database: no room on disk");
+	if ((extended & 0xff) == SQLITE_CANTOPEN && (os_error == EMFILE || os_error == ENFILE))
+		return err_code(err, RC_FATAL, os_error == EMFILE ? "EMFILE" : "ENFILE",
+			"database: too many open files: raise the limit (ulimit -n)");
 	switch (extended & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
