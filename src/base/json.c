@@ -47,6 +47,26 @@ enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struc
 	return RC_OK;
 }
 
+/* jansson 2.14 on 64 bits: an object takes 72 bytes and a table of 8 buckets, an array 40 and 8
+ * places, a member 56, a text 40, each with malloc's own 16. What the texts hold is in text.n. */
+uint64_t json_memory_bytes(struct slice text)
+{
+	uint64_t n = text.n;
+	bool in_text = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = text.p[i];
+
+		if (in_text && c == '\\')
+			i++;
+		else if (c == '"')
+			in_text = !in_text;
+		else if (!in_text)
+			n += c == '{' ? 288 : c == '[' ? 176 : c == ':' ? 160 : c == ',' ? 112 : 0;
+	}
+	return n;
+}
+
 struct slice json_member_str(const json_t *object, const char *name)
 {
 	const json_t *v = json_object_get(object, name);

@@ -14,6 +14,10 @@
  * *ret_root. */
 enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struct err *err);
 
+/* At most so many bytes of memory does json_parse of this text take, whether it is JSON or not: a document of 1 MiB may hold values
+ * that take 100 MiB. For callers who must bound that first; costs a look at each byte. */
+uint64_t json_memory_bytes(struct slice text);
+
 /* A member as a slice (borrowed from root), empty with p == NULL when absent or not a string. */
 struct slice json_member_str(const json_t *object, const char *name);
 

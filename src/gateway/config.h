@@ -50,6 +50,7 @@ struct gateway_metrics {
 struct gateway_memory {
 	struct budget *connections; /* gateway_connection_bytes each, only counted: connections_max is the limit */
 	struct budget *requests;    /* documents and answers: http/charge.h */
+	struct budget *messages;    /* what is read out of an invocation's payload */
 	uint64_t ceiling_bytes;
 	const struct budget *shares;
 	size_t n_shares;

@@ -8,6 +8,8 @@
 /* S3's are 32 hex digits, with "-10000" behind them; the longest time has microseconds and a zone. Together less than VERSION_ID_MAX. */
 #define ETAG_MAX 80
 #define TIME_MAX 40
+/* Of what a message is read into. A record takes about 8 KiB: 12 objects, 25 texts. */
+#define MEMORY_MAX_BYTES ((uint64_t)S3_EVENT_RECORDS_MAX * 16384)
 
 static int hex_pair(const unsigned char *p)
 {
@@ -244,6 +246,15 @@ static enum rc read_root(struct arena *a, const json_t *root, struct s3_event *e
 		"no Records, no event of EventBridge, and not s3:TestEvent");
 }
 
+/* A message of a stranger's may be all brackets. */
+static enum rc parse(struct slice text, json_t **ret_root, struct err *err)
+{
+	if (text.n <= S3_EVENT_MAX_BYTES && json_memory_bytes(text) > MEMORY_MAX_BYTES)
+		return err_set(err, RC_REFUSED, "more values than %d records have",
+			S3_EVENT_RECORDS_MAX);
+	return json_parse(text, S3_EVENT_MAX_BYTES, ret_root, err);
+}
+
 /* SNS: the notification is a text inside. One envelope only: what is in it is no envelope again. */
 static enum rc unwrap(json_t **root, struct err *err)
 {
@@ -254,7 +265,7 @@ static enum rc unwrap(json_t **root, struct err *err)
 
 	if (!slice_eq_str(json_member_str(*root, "Type"), "Notification") || !message.p)
 		return RC_OK;
-	rc = json_parse(message, S3_EVENT_MAX_BYTES, &inner, &why);
+	rc = parse(message, &inner, &why);
 	if (rc != RC_OK)
 		return err_code(err, rc, rc == RC_AGAIN ? why.code : "not-json",
 			"the Message of SNS: %s", why.text);
@@ -271,7 +282,7 @@ enum rc s3_event_parse(
 	struct err why = {0};
 	enum rc rc;
 
-	rc = json_parse(text, S3_EVENT_MAX_BYTES, &root, &why);
+	rc = parse(text, &root, &why);
 	if (rc != RC_OK)
 		return err_code(err, rc, rc == RC_AGAIN ? why.code : "not-json", "%s", why.text);
 	rc = unwrap(&root, err);

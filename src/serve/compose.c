@@ -268,7 +268,8 @@ enum rc compose_open(
 	if (rc == RC_OK)
 		rc = serve_options_check(options, err);
 	if (rc == RC_OK && options->landing_endpoint)
-		rc = foreign_landing_open(options, &c->foreign_landing, err);
+		rc = foreign_landing_open(
+			options, &c->memory.shares[MEMORY_BUNDLES], &c->foreign_landing, err);
 	if (rc == RC_OK)
 		rc = open_local(c, err);
 	if (rc == RC_OK)
@@ -342,6 +343,7 @@ enum rc compose_listen(struct composition *c, const char *host, uint16_t port,
 		.connections_max = memory_connections(&c->memory, tls != NULL),
 		.memory = {.connections = &c->memory.shares[MEMORY_CONNECTIONS],
 			.requests = &c->memory.shares[MEMORY_REQUESTS],
+			.messages = &c->memory.shares[MEMORY_MESSAGES],
 			.ceiling_bytes = c->memory.ceiling_bytes,
 			.shares = c->memory.shares,
 			.look = look_at_memory,

@@ -26,8 +26,8 @@ static const char *landing_variable(void *arg, const char *name)
 	return NULL;
 }
 
-enum rc foreign_landing_open(
-	const struct serve_options *o, struct object_store **ret_store, struct err *err)
+enum rc foreign_landing_open(const struct serve_options *o, struct budget *memory,
+	struct object_store **ret_store, struct err *err)
 {
 	struct aws_settings_request request = {.env = landing_variable,
 		.endpoint_url = o->landing_endpoint,
@@ -46,6 +46,8 @@ enum rc foreign_landing_open(
 	aws_settings_release(&settings);
 	secret_env_wipe("BALER_LANDING_SECRET_ACCESS_KEY");
 	secret_env_wipe("BALER_LANDING_SESSION_TOKEN");
+	if (rc == RC_OK)
+		s3_limit_memory(s3, memory);
 	if (rc == RC_OK)
 		*ret_store =
 			retry_object_store_new(s3, &retries, clock_system(), prng_u64(&jitter));

@@ -93,6 +93,8 @@ static enum rc entry_end(
 {
 	struct s3xml_entry *e = &r->entry;
 
+	if (field[0] == '\0' && r->entries.n == S3XML_LISTING_MAX)
+		return err_set(err, RC_REFUSED, "a page of more than %d entries", S3XML_LISTING_MAX);
 	if (field[0] == '\0')
 		s3xml_list_add(&r->entries, r->arena, e);
 	else if (strcmp(field, "Key") == 0)
@@ -121,6 +123,9 @@ static enum rc listing_end(void *arg, const char *path, struct slice text, struc
 	if (strcmp(path, "CommonPrefixes/Prefix") == 0) {
 		struct slice prefix = s3xml_keep(r->arena, text);
 
+		if (r->prefixes.n == S3XML_LISTING_MAX)
+			return err_set(err, RC_REFUSED, "a page of more than %d prefixes",
+				S3XML_LISTING_MAX);
 		s3xml_list_add(&r->prefixes, r->arena, &prefix);
 	} else if (strcmp(path, "IsTruncated") == 0) {
 		return s3xml_need_bool(text, &l->is_truncated, err);

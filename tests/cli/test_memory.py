@@ -5,6 +5,7 @@ default and to the full (BALER_MEMORY_FULL=1).
 """
 import base64
 import hashlib
+import json
 import os
 import time
 
@@ -94,6 +95,24 @@ def test_stays_below_the_ceiling(tmp_path, row):
         write_report(row.__name__, memory, statuses=answered, honest_s=round(honest_s, 2))
         assert honest_s < 10  # seconds, for six requests beside it all
         assert memory.share("requests")["peak_bytes"] <= memory.share("requests")["max_bytes"] * 1.1
+
+
+def test_an_invocation_of_the_largest_size_works(tmp_path):
+    """6 MiB of messages as SQS gives them to Lambda, in a process of the default size."""
+    with serving(tmp_path / "f") as memory:
+        body = json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": LANDING}, "object": {
+            "key": "data/" + "k" * 300, "size": 1, "versionId": "none"}}}]})
+        record = {"receiptHandle": "r" * 100, "body": body, "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1",
+                  "SenderId": "s" * 20, "ApproximateFirstReceiveTimestamp": "1"}, "messageAttributes": {}, "md5OfBody": "0" * 32,
+                  "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:q", "awsRegion": "us-east-1"}
+        n = (6 << 20) // (len(json.dumps(record)) + 30) - 1
+        document = json.dumps({"Records": [dict(record, messageId=str(i)) for i in range(n)]}).encode()
+        assert 5 << 20 < len(document) < 6 << 20
+        path = "/2015-03-31/functions/data-aggregator-processor-dev/invocations"
+        answer = memory.http.request("POST", path, document).sign(service="lambda").send()
+        assert answer.status == 200 and b"batchItemFailures" in answer.body, answer
+        assert memory.mib() < 256
+        assert memory.share("messages")["used_bytes"] < 1 << 20
 
 
 def test_less_than_what_works_is_refused(tmp_path):

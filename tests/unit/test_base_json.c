@@ -1,6 +1,7 @@
 /* JSON from a peer: bounded and refused with a sentence. JSON of ours: escapes that any parser reads back. */
 #include "check.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -176,6 +177,51 @@ static void a_full_buffer_is_told(void **state)
 	buf_release(&out);
 }
 
+static size_t held, most;
+
+static void *count_malloc(size_t n)
+{
+	void *p = malloc(n);
+
+	held += malloc_usable_size(p) + sizeof(size_t);
+	most = held > most ? held : most;
+	return p;
+}
+
+static void count_free(void *p)
+{
+	held -= p ? malloc_usable_size(p) + sizeof(size_t) : 0;
+	free(p);
+}
+
+/* Documents that are all of one kind of value: what they are read into never passes the estimate. */
+static void memory_is_bounded_beforehand(void **state)
+{
+	static const char *const values[] = {"{}", "[]", "1", "\"\"", "\"abcdefghijklmnopqrstuvwxyz\"",
+		"{\"a\":1}", "{\"a\":{\"b\":[1,2,{}]},\"c\":\"{[,:\\\"{{{{\"}", "[[[[[[]]]]]]", "null", "1.5"};
+
+	(void)state;
+	json_set_alloc_funcs(count_malloc, count_free);
+	for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+		struct buf text;
+		json_t *root;
+
+		buf_init(&text, 1 << 20);
+		buf_add_str(&text, "[0");
+		for (int i = 0; i < 10000; i++)
+			buf_addf(&text, ",%s", values[v]);
+		buf_add_str(&text, "]");
+		held = most = 0;
+		assert_int_equal(json_parse(buf_slice(&text), 1 << 20, &root, NULL), RC_OK);
+		json_decref(root);
+		if (json_memory_bytes(buf_slice(&text)) < most)
+			fail_msg("%s: %zu bytes", values[v], most);
+		assert_int_equal(held, 0);
+		buf_release(&text);
+	}
+	json_set_alloc_funcs(malloc, free);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +234,7 @@ int main(void)
 		cmocka_unit_test(invalid_utf8_is_replaced),
 		cmocka_unit_test(every_pair_of_bytes_gives_json),
 		cmocka_unit_test(a_full_buffer_is_told),
+		cmocka_unit_test(memory_is_bounded_beforehand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -358,6 +358,46 @@ static void other_bodies_are_refused(void **state)
 	refuse(deep, "not-json");
 }
 
+/* A message may have a mebibyte: of brackets it would be read into 100. A thousand records of the usual length are no trouble. */
+static void a_message_of_nothing_but_values_is_refused(void **state)
+{
+	static const char *const pieces[] = {"{},", "[],", "[[],{}],", "{\"a\":1},"};
+	struct buf text;
+	struct s3_event e;
+
+	(void)state;
+	buf_init(&text, S3_EVENT_MAX_BYTES);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		buf_reset(&text);
+		buf_add_str(&text, "{\"Records\":[");
+		while (text.n < S3_EVENT_MAX_BYTES - 100)
+			buf_add_str(&text, pieces[i]);
+		buf_add_str(&text, "1]}");
+		refuse(buf_cstr(&text), "not-json");
+	}
+	buf_reset(&text);
+	for (int i = 0; i < S3_EVENT_RECORDS_MAX; i++) {
+		struct s3_event_record r = {.object = {slice_str("b"), slice_str("data/k"), slice_str("v")},
+			.event_name = slice_str("ObjectCreated:Put"),
+			.etag = slice_str("d41d8cd98f00b204e9800998ecf8427e"),
+			.sequencer = slice_str("0055AED6DCD90281E5"),
+			.time_wall_ms = 1};
+		struct buf one;
+
+		buf_init(&one, S3_EVENT_MAX_BYTES);
+		assert_true(s3_event_write(&one, &r, "us-east-1", "id"));
+		/* of {"Records":[…]} what is inside */
+		buf_add_str(&text, i ? "," : "{\"Records\":[");
+		buf_add(&text, one.p + 12, one.n - 14);
+		buf_release(&one);
+	}
+	buf_add_str(&text, "]}");
+	assert_false(text.overflow);
+	e = parse(buf_cstr(&text));
+	assert_int_equal(e.n_records, S3_EVENT_RECORDS_MAX);
+	buf_release(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +416,7 @@ int main(void)
 		cmocka_unit_test_teardown(what_makes_an_identity_is_bounded, release),
 		cmocka_unit_test_teardown(odd_values_are_refused_or_ignored, release),
 		cmocka_unit_test_teardown(other_bodies_are_refused, release),
+		cmocka_unit_test_teardown(a_message_of_nothing_but_values_is_refused, release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #include "gateway/http/body.h"
 
+#include "base/json.h"
 #include "gateway/http/charge.h"
 #include "gateway/http/reply.h"
 #include "port/invoker.h"
@@ -206,14 +207,14 @@ static enum rc take(void *arg, struct slice bytes, struct err *err)
 static enum rc charge_reading(struct request *r, struct err *err)
 {
 	struct slice text = buf_slice(&r->body.document);
-	bool is_json = r->body.kind == BODY_PAYLOAD ||
-		       (text.n && (text.p[0] == '{' || text.p[0] == '['));
+	bool is_json = text.n && (text.p[0] == '{' || text.p[0] == '[');
 	unsigned tag_bytes = r->body.kind == BODY_PARTS ? PART_TAG_BYTES : TAG_BYTES;
 
-	if (!is_document(&r->body) || !text.n)
+	/* an invocation's is counted among the messages, by lambda/invoke */
+	if (!is_document(&r->body) || r->body.kind == BODY_PAYLOAD || !text.n)
 		return RC_OK;
 	return charge_raise(
-		r, is_json ? charge_of_json(text) : charge_of_xml(text, tag_bytes), err);
+		r, is_json ? 3 * (uint64_t)text.n + json_memory_bytes(text) : charge_of_xml(text, tag_bytes), err);
 }
 
 enum rc body_start(struct request *r, struct err *err)

@@ -97,23 +97,3 @@ uint64_t charge_of_xml(struct slice text, unsigned bytes_per_tag)
 		n += text.p[i] == '<';
 	return 2 * (uint64_t)text.n + n * bytes_per_tag;
 }
-
-/* jansson on 64 bits: an object takes 72 bytes and a table of 8 buckets, an array 40 and 8 places, a member 56, a text 40, each with
- * malloc's own 16; what the texts hold is in text.n. */
-uint64_t charge_of_json(struct slice text)
-{
-	uint64_t n = 3 * (uint64_t)text.n;
-	bool in_text = false;
-
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = text.p[i];
-
-		if (in_text && c == '\\')
-			i++;
-		else if (c == '"')
-			in_text = !in_text;
-		else if (!in_text)
-			n += c == '{' ? 288 : c == '[' ? 176 : c == ':' ? 96 : c == ',' ? 80 : 0;
-	}
-	return n;
-}

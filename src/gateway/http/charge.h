@@ -28,6 +28,5 @@ void charge_release(struct request *r);
 
 /* About the most that reading a document takes, the document included. */
 uint64_t charge_of_xml(struct slice text, unsigned bytes_per_tag);
-uint64_t charge_of_json(struct slice text);
 
 #endif

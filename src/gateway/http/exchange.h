@@ -129,6 +129,7 @@ struct request {
 	struct uri_target name;   /* bucket and key */
 	struct slice bucket, key; /* the same */
 	bool has_slot;            /* lambda/invoke.h: one of the invocations at a time */
+	uint64_t payload_bytes;   /* lambda/invoke.h: of the share of messages */
 	const struct operation *operation; /* NULL until the dialect has found it */
 	struct body body;
 	void *op; /* the operation's own state */

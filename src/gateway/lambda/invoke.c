@@ -62,6 +62,8 @@ static void release(struct request *r)
 	if (r->has_slot)
 		atomic_fetch_sub(&r->service->n_invocations, 1);
 	r->has_slot = false;
+	budget_give(r->service->memory.messages, r->payload_bytes);
+	r->payload_bytes = 0;
 }
 
 /* NAME and what follows it: "/invocations". */
@@ -154,6 +156,7 @@ struct run {
 	struct service *service;
 	char *payload;
 	size_t payload_n;
+	uint64_t payload_bytes; /* of the share of messages */
 };
 
 static enum rc job_invoke(struct request *r, struct err *err)
@@ -213,6 +216,7 @@ static void event_run(struct work *w)
 		run->invoker, slice_of(run->payload, run->payload_n), &run->answer);
 	buf_release(&run->answer.payload);
 	atomic_fetch_sub(&run->service->n_invocations, 1);
+	budget_give(run->service->memory.messages, run->payload_bytes);
 	free(run->payload);
 	free(run);
 }
@@ -231,9 +235,30 @@ static enum rc run_later(struct request *r, struct err *err)
 	run->payload = slice_dup(buf_slice(&r->body.document));
 	run->payload_n = r->body.document.n;
 	run->work.run = event_run;
+	run->payload_bytes = r->payload_bytes;
 	r->has_slot = false;
+	r->payload_bytes = 0;
 	work_pool_submit(r->service->invocations, &run->work);
 	return reply_empty(r, 202);
+}
+
+/* For as long as the invocation lasts: the payload's values, and twice its bytes for what is copied out of it. */
+static enum rc take_memory(struct request *r, struct err *err)
+{
+	struct slice text = buf_slice(&r->body.document);
+	struct budget *messages = r->service->memory.messages;
+	uint64_t n = json_memory_bytes(text) + 2 * (uint64_t)text.n;
+
+	if (messages && n > messages->max)
+		return err_code(err, RC_REFUSED, "MaxMessageLengthExceeded",
+			"the payload's values need more memory than this server gives to messages");
+	if (!budget_grow(messages, 0, n)) {
+		reply_header_str(r, "Retry-After", "1");
+		return err_code(err, RC_REFUSED, "TooManyRequestsException",
+			"rate exceeded: the memory for messages is used up");
+	}
+	r->payload_bytes = n;
+	return RC_OK;
 }
 
 static enum rc check_payload(struct request *r, struct err *err)
@@ -261,7 +286,7 @@ static enum rc end_invoke(struct request *r, struct err *err)
 	enum rc rc;
 
 	if ((rc = check_late(r, err)) || (rc = check_name(r, "/invocations", err)) ||
-		(rc = check_payload(r, err)))
+		(rc = take_memory(r, err)) || (rc = check_payload(r, err)))
 		return rc;
 	if (!type.n || slice_eq_str(type, "RequestResponse"))
 		return run_now(r);

@@ -116,6 +116,11 @@ static char *copy(const char *s)
 	return s ? xstrdup(s) : NULL;
 }
 
+void s3_limit_memory(struct object_store *store, struct budget *memory)
+{
+	((struct s3 *)store)->memory = memory;
+}
+
 enum rc s3_open(
 	const struct aws_settings *settings, struct object_store **ret_store, struct err *err)
 {

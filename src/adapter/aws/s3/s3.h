@@ -11,24 +11,30 @@
  * checksum when the server sends it, else against the ETag where that is an MD5. A listing without versions has no versionIds, because S3 does not send them
  * there.
  *
- * Memory: a put needs S3_BODY_IN_MEMORY bytes, get_many S3_GET_WINDOW times S3_GET_BUFFER, a
- * listing S3_ANSWER_MAX. A stage is spooled to an unnamed file in TMPDIR.
+ * Memory: a put needs S3_BODY_IN_MEMORY bytes, get_many S3_GET_WINDOW times S3_GET_SLOT_BYTES and
+ * S3_GET_BUFFER, or what s3_limit_memory leaves of that; a listing S3_ANSWER_MAX. A stage is spooled to an unnamed file in TMPDIR.
  * Threads: any number of threads may call; each call takes its own lane of connections.
  */
 #ifndef BALER_ADAPTER_AWS_S3_S3_H
 #define BALER_ADAPTER_AWS_S3_S3_H
 
 #include "adapter/aws/identity/credentials.h"
+#include "base/budget.h"
 #include "port/object_store.h"
 
 #define S3_BODY_IN_MEMORY (1u << 20)
 #define S3_GET_WINDOW 32           /* objects in flight in one get_many */
 #define S3_GET_BUFFER (256u << 10) /* bytes kept of each object whose turn has not come */
+#define S3_GET_SLOT_BYTES (64u << 10) /* of a request in flight, about, with TLS */
 #define S3_ANSWER_MAX (8u << 20)   /* 1,000 keys of 1,024 bytes, percent-encoded, with their tags */
 
 /* Copies settings. os_close frees the store. RC_REFUSED: the endpoint or the access key cannot
  * be used. */
 enum rc s3_open(
 	const struct aws_settings *settings, struct object_store **ret_store, struct err *err);
+
+/* What get_many holds counts in memory, which is borrowed. Where there is no room fewer objects are
+ * in flight (one always is), and they are paused earlier. Before the first call. */
+void s3_limit_memory(struct object_store *store, struct budget *memory);
 
 #endif

@@ -27,6 +27,7 @@ struct s3 {
 	struct sigv4_keys keys;
 	struct http_client *http;
 	struct clock *clock;
+	struct budget *memory; /* of get_many; NULL: no limit */
 };
 
 struct s3_call {

@@ -17,6 +17,7 @@ struct get_slot {
 	size_t index;
 	struct s3_call call;
 	struct buf query, window;
+	size_t charged;  /* bytes of the budget */
 	bool has_ended;  /* the request has ended; bytes in the buffer may be undelivered */
 	bool has_length; /* the answer has a Content-Length, within which libcurl keeps the body */
 	bool has_begun;  /* the sink has been told of the object */
@@ -104,6 +105,25 @@ static enum rc deliver(struct get_slot *slot, struct slice bytes)
 	return note_sink(run, run->sink->data(run->sink->arg, slot->index, bytes, &run->sink_err));
 }
 
+/* Room for n more bytes in the window of a slot whose turn has not come. A buffer doubles when it grows. */
+static bool has_room(struct get_slot *slot, size_t n)
+{
+	size_t need = slot->window.n + n, cap = slot->charged - S3_GET_SLOT_BYTES;
+
+	if (need > S3_GET_BUFFER)
+		return false;
+	if (need <= cap)
+		return true;
+	cap = cap ? cap : 4096;
+	while (cap < need)
+		cap *= 2;
+	cap += S3_GET_SLOT_BYTES - slot->charged;
+	if (!budget_take(slot->run->s3->memory, cap))
+		return false;
+	slot->charged += cap;
+	return true;
+}
+
 static enum rc on_data(void *arg, struct slice bytes, bool *ret_pause, struct err *err)
 {
 	struct get_slot *slot = arg;
@@ -120,9 +140,20 @@ static enum rc on_data(void *arg, struct slice bytes, bool *ret_pause, struct er
 			*err = run->sink_err;
 		return rc;
 	}
-	if (!buf_add_slice(&slot->window, bytes))
+	if (!has_room(slot, bytes.n) || !buf_add_slice(&slot->window, bytes))
 		*ret_pause = true;
 	return RC_OK;
+}
+
+/* Whether there is room for one more request. The head needs no leave. */
+static bool may_start(struct get_run *run)
+{
+	if (run->next == run->n || run->next - run->head == S3_GET_WINDOW)
+		return false;
+	if (run->next != run->head)
+		return budget_take(run->s3->memory, S3_GET_SLOT_BYTES);
+	budget_add(run->s3->memory, S3_GET_SLOT_BYTES);
+	return true;
 }
 
 static void slot_start(struct get_run *run)
@@ -131,6 +162,7 @@ static void slot_start(struct get_run *run)
 
 	*slot = (struct get_slot){
 		.run = run, .object = &run->objects[run->next], .index = run->next};
+	slot->charged = S3_GET_SLOT_BYTES;
 	run->next++;
 	buf_init(&slot->query, S3_URL_MAX);
 	buf_init(&slot->window, S3_GET_BUFFER);
@@ -156,6 +188,8 @@ static void slot_release(struct get_run *run, struct get_slot *slot)
 	s3_call_release(&slot->call);
 	buf_release(&slot->query);
 	buf_release(&slot->window);
+	budget_give(run->s3->memory, slot->charged);
+	slot->charged = 0;
 	digest_free(slot->digest);
 	slot->digest = NULL;
 }
@@ -230,7 +264,7 @@ static enum rc run_all(struct get_run *run)
 		struct get_slot *slot = &run->slots[run->head % S3_GET_WINDOW];
 		const struct http_request *req;
 
-		while (run->next < run->n && run->next - run->head < S3_GET_WINDOW)
+		while (may_start(run))
 			slot_start(run);
 		rc = turn(run, slot);
 		if (run->sink_rc != RC_OK)
