@@ -15,6 +15,7 @@
  * [EQ-9] Batches: each receipt has a result of its own; the call's own code is RC_OK unless nothing could be tried.
  * [EQ-10] What was accepted, acknowledged or dead-lettered is so after a crash. Visibility may end early by a crash.
  * [EQ-11] receive_count survives a crash for deliveries whose visibility timeout had ended or was set by hide.
+ * [EQ-12] Sends that were started and have not ended share a commit: as many at a time as there are senders cost one fsync.
  *
  * Calls block and may be made from any thread. Receipts are bytes of the adapter's own, at most EQ_RECEIPT_MAX.
  */
@@ -55,6 +56,12 @@ struct eq_stat {
 
 struct event_queue;
 
+/* What a send that was started came to: once, on a thread of the queue's, when the messages are durable or refused. Must not block. */
+struct eq_sent {
+	void (*fn)(void *arg, enum rc rc, const struct err *err);
+	void *arg;
+};
+
 struct event_queue_ops {
 	/* All memory from a. max ≥ 1. */
 	enum rc (*receive)(struct event_queue *q, struct arena *a, size_t max, uint64_t wait_ms,
@@ -69,11 +76,15 @@ struct event_queue_ops {
 		struct err *err);
 	enum rc (*stat)(struct event_queue *q, struct eq_stat *ret_stat, struct err *err);
 	void (*close)(struct event_queue *q);
+	/* As send, but returns at once; bodies are copied. All messages are accepted or none. RC_REFUSED: one has more than body_max bytes.
+	 * NULL: eq_send_start sends at once. */
+	void (*send_start)(struct event_queue *q, const struct slice *bodies, size_t n, struct eq_sent sent);
 };
 
 struct event_queue {
 	const struct event_queue_ops *ops;
 	bool can_uncount; /* whether hide's uncounted has an effect */
+	size_t body_max;  /* bytes of one message, at most; 0: no limit of the queue's own */
 };
 
 static inline enum rc eq_receive(struct event_queue *q, struct arena *a, size_t max, uint64_t wait_ms,
@@ -104,6 +115,27 @@ static inline enum rc eq_send(struct event_queue *q, const struct slice *bodies,
 	enum rc *results, struct err *err)
 {
 	return q->ops->send(q, bodies, n, results, err);
+}
+
+/* For senders that must not wait for a commit. A queue that cannot start a send sends at once. */
+static inline void eq_send_start(
+	struct event_queue *q, const struct slice *bodies, size_t n, struct eq_sent sent)
+{
+	enum rc results[16], rc = RC_OK;
+	struct err err = {0};
+
+	if (q->ops->send_start) {
+		q->ops->send_start(q, bodies, n, sent);
+		return;
+	}
+	for (size_t at = 0, part; rc == RC_OK && at < n; at += part) {
+		part = n - at < 16 ? n - at : 16;
+		rc = eq_send(q, bodies + at, part, results, &err);
+		for (size_t i = 0; rc == RC_OK && i < part; i++)
+			if (results[i] != RC_OK)
+				rc = err_set(&err, results[i], "a message was not accepted");
+	}
+	sent.fn(sent.arg, rc, &err);
 }
 
 static inline enum rc eq_stat(struct event_queue *q, struct eq_stat *ret_stat, struct err *err)

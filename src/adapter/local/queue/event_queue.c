@@ -250,6 +250,7 @@ static const struct event_queue_ops ops = {
 	.hide = queue_hide,
 	.dead_letter = queue_dead_letter,
 	.send = queue_send,
+	.send_start = queue_send_start,
 	.stat = queue_stat,
 	.close = queue_close,
 };
@@ -308,7 +309,7 @@ enum rc local_queue_open(struct local *local, struct err *err)
 		free(q);
 		return err_ctx(err, rc, "open the queue");
 	}
-	q->base = (struct event_queue){&ops, true};
+	q->base = (struct event_queue){&ops, true, QUEUE_BODY_MAX};
 	q->local = local;
 	q->next_serial = prng_u64(&local->prng);
 	flight_table_init(&q->flights);

@@ -85,6 +85,7 @@ enum rc queue_hide(struct event_queue *base, const struct eq_hide *hides, size_t
 	enum rc *results, struct err *err);
 enum rc queue_dead_letter(struct event_queue *base, const struct eq_dead *dead, size_t n,
 	enum rc *results, struct err *err);
+void queue_send_start(struct event_queue *base, const struct slice *bodies, size_t n, struct eq_sent sent);
 enum rc queue_send(struct event_queue *base, const struct slice *bodies, size_t n, enum rc *results,
 	struct err *err);
 

@@ -1,4 +1,6 @@
 /* Every statement that changes the queue's rows, and send, which is no more than that. */
+#include <stdlib.h>
+
 #include "adapter/local/queue/queue_internal.h"
 
 struct write_op {
@@ -114,6 +116,10 @@ struct send_op {
 	struct local *local;
 	const struct slice *bodies;
 	size_t n;
+	/* One that was started: */
+	struct arena arena; /* the bodies */
+	struct eq_sent sent;
+	bool too_large;
 };
 
 static enum rc send_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
@@ -148,4 +154,45 @@ enum rc queue_send(struct event_queue *base, const struct slice *bodies, size_t 
 	if (rc == RC_OK)
 		local_queue_wake(local);
 	return rc;
+}
+
+static enum rc start_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
+{
+	const struct send_op *s = (const struct send_op *)op;
+
+	if (s->too_large)
+		return err_set(err, RC_REFUSED, "a message has more than %d bytes", QUEUE_BODY_MAX);
+	return send_apply(op, conn, err);
+}
+
+static void start_done(struct commit_op *op, enum rc rc, const struct err *err)
+{
+	struct send_op *s = (struct send_op *)op;
+
+	if (rc == RC_OK)
+		local_queue_wake(s->local);
+	s->sent.fn(s->sent.arg, rc, err);
+	arena_release(&s->arena);
+	free(s);
+}
+
+void queue_send_start(
+	struct event_queue *base, const struct slice *bodies, size_t n, struct eq_sent sent)
+{
+	struct local *local = ((struct local_queue *)base)->local;
+	struct send_op *s = xcalloc(1, sizeof(*s));
+	struct slice *copies;
+
+	*s = (struct send_op){.op = {.apply = start_apply, .done = start_done, .grows = true},
+		.local = local,
+		.n = n,
+		.arena = ARENA_OF(1024),
+		.sent = sent};
+	s->bodies = copies = arena_array(&s->arena, n, sizeof(*copies));
+	for (size_t i = 0; i < n; i++) {
+		s->too_large |= bodies[i].n > QUEUE_BODY_MAX;
+		copies[i] = arena_slice(&s->arena, bodies[i]);
+		s->op.bytes += bodies[i].n;
+	}
+	committer_submit(local->committer, &s->op);
 }
