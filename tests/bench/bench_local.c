@@ -145,10 +145,10 @@ static void bench_receive_and_ack(struct bench *b)
 	free(acks);
 }
 
-/* Versions as our own buckets make them: ascending; keys at random. */
-static void bench_claim(struct bench *b)
+/* Versions as our own buckets make them: ascending; keys at random. Claims of another store's bucket are found by their keys too. */
+static void bench_claim(struct bench *b, const char *name, const char *bucket, unsigned char plan_number)
 {
-	struct lg_plan plan = {.id = {{1}}, .state = PLAN_OPEN};
+	struct lg_plan plan = {.id = {{plan_number}}, .state = PLAN_OPEN};
 	struct lg_claim *claims = xcalloc(BATCH, sizeof(*claims));
 
 	must(lg_plan_open(local_ledger(b->local), &plan, &b->err), b, "plan");
@@ -160,7 +160,7 @@ static void bench_claim(struct bench *b)
 			size_t k = i * BATCH + j;
 
 			claims[j].slot = (uint32_t)j;
-			claims[j].object = (struct object_id){slice_str(BUCKET),
+			claims[j].object = (struct object_id){slice_str(bucket),
 				slice_str(arena_printf(&a, "data/%016zx/file-%zu.json",
 					k * 0x9e3779b97f4a7c15u, k)),
 				slice_str(arena_printf(&a, "%032zx", k))};
@@ -171,7 +171,7 @@ static void bench_claim(struct bench *b)
 		b->seconds[i] = now() - start;
 		arena_release(&a);
 	}
-	report(b, "claim", BATCH);
+	report(b, name, BATCH);
 	free(claims);
 }
 
@@ -302,7 +302,11 @@ static void bench_bundle(struct bench *b)
 
 int main(int argc, char **argv)
 {
-	struct local_config cfg = {.clock = clock_system(), .region = "local", .max_receives = 5};
+	static const char *const no_events[] = {"with-event/"};
+	struct local_config cfg = {.clock = clock_system(),
+		.region = "local",
+		.notify = {BUCKET, no_events, 1},
+		.max_receives = 5};
 	struct bench b = {0};
 	struct waiting w = {0};
 
@@ -323,7 +327,8 @@ int main(int argc, char **argv)
 	bench_send(&b);
 	bench_large_receive(&b);
 	bench_receive_and_ack(&b);
-	bench_claim(&b);
+	bench_claim(&b, "claim", BUCKET, 1);
+	bench_claim(&b, "claim, foreign", "another-store", 2);
 	bench_bundle(&b);
 	local_close(b.local);
 	free(b.seconds);

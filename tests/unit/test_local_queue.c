@@ -283,6 +283,64 @@ static void bad_arguments_are_refused_one_by_one(void **state)
 	arena_release(&a);
 }
 
+struct sends {
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	size_t n_ok, n_refused; /* under lock */
+};
+
+static void was_sent(void *arg, enum rc rc, const struct err *err)
+{
+	struct sends *s = arg;
+
+	(void)err;
+	pthread_mutex_lock(&s->lock);
+	s->n_ok += rc == RC_OK;
+	s->n_refused += rc == RC_REFUSED;
+	pthread_cond_signal(&s->change);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* One fsync an event would be 600. One that is too long takes none of the others with it, nor of its own call any. */
+static void eq12_sends_that_are_started_share_commits(void **state)
+{
+	enum { N = 600 };
+	struct local_fixture *f = *state;
+	struct event_queue *q = queue_of(f);
+	struct sends s = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+	uint64_t commits = local_stat(f->local).commits;
+	struct arena a = ARENA_INIT;
+	struct eq_message *m;
+	struct slice two[2] = {slice_str("goes with the other"),
+		slice_of(arena_alloc(&a, QUEUE_BODY_MAX + 1), QUEUE_BODY_MAX + 1)};
+	char text[32];
+
+	assert_int_equal(q->body_max, QUEUE_BODY_MAX);
+	for (int i = 0; i < N; i++) {
+		struct slice body;
+
+		snprintf(text, sizeof(text), "event %d", i);
+		body = slice_str(text);
+		eq_send_start(q, &body, 1, (struct eq_sent){was_sent, &s});
+		memset(text, 'x', sizeof(text)); /* the call has its own copy */
+		if (i == N / 2)
+			eq_send_start(q, two, 2, (struct eq_sent){was_sent, &s});
+	}
+	pthread_mutex_lock(&s.lock);
+	while (s.n_ok + s.n_refused < N + 1)
+		pthread_cond_wait(&s.change, &s.lock);
+	assert_int_equal(s.n_ok, N);
+	assert_int_equal(s.n_refused, 1);
+	pthread_mutex_unlock(&s.lock);
+	assert_true(local_stat(f->local).commits - commits < N / 4);
+	assert_int_equal(receive(q, &a, N + 1, LONG_MS, &m), N);
+	for (int i = 0; i < N; i++) {
+		snprintf(text, sizeof(text), "event %d", i);
+		assert_true(slice_eq_str(m[i].body, text));
+	}
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +357,7 @@ int main(void)
 		QUEUE_TEST(jumps_of_the_wall_clock_do_nothing),
 		QUEUE_TEST(stat_keeps_its_sum),
 		QUEUE_TEST(bad_arguments_are_refused_one_by_one),
+		QUEUE_TEST(eq12_sends_that_are_started_share_commits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 4 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 5 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
@@ -89,8 +89,11 @@
 /*
  * ledger: docs/protocol.md section 1. seq is the order of opening, for paging. live: the scanner may have to do something, so not done
  * and not discarded; its index stays small when plan grows for years. excluded: 32-bit little-endian slots.
+ * claim_key finds the claims of a key in a landing bucket that is another store's (by_key = 1): nothing else here knows their versions.
+ * Claims of our own landing bucket are not in it, because its random order would cost each of them a page; the table version knows theirs.
  * A claim's key begins with the version, which in our own buckets is ordered by time: claims that are made together lie together.
  */
+#define SCHEMA_CLAIM_INDEX "CREATE INDEX claim_key ON claim(key, bucket) WHERE by_key = 1;"
 #define SCHEMA_LEDGER                                                                                     \
 	"CREATE TABLE plan("                                                                              \
 	"  seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, state INTEGER NOT NULL,"                     \
@@ -102,8 +105,8 @@
 	"CREATE TABLE claim("                                                                             \
 	"  version BLOB NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"                               \
 	"  state INTEGER NOT NULL, plan BLOB NOT NULL, slot INTEGER NOT NULL,"                            \
-	"  attempts INTEGER NOT NULL, reason BLOB,"                                                       \
-	"  PRIMARY KEY(version, bucket, key)) STRICT, WITHOUT ROWID;"
+	"  attempts INTEGER NOT NULL, reason BLOB, by_key INTEGER NOT NULL DEFAULT 0,"                    \
+	"  PRIMARY KEY(version, bucket, key)) STRICT, WITHOUT ROWID;" SCHEMA_CLAIM_INDEX
 
 /* object_store: bundles that are durable and not yet visible. bucket is the name: a stage can be discarded when its bucket is gone.
  * Publishing gives the blob to a version and keeps the row, which remembers it [OS-6]. */

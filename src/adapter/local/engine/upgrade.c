@@ -22,6 +22,13 @@
 	" FROM version v WHERE " IS_CURRENT " ORDER BY bucket, key, seq DESC;"                               \
 	"DROP TABLE version; ALTER TABLE version_2 RENAME TO version;" SCHEMA_VERSION_INDEXES
 
+/* Claims of keys that are in no bucket here are of another store, or of an object that is gone. */
+#define CLAIM_BY_KEY                                                                                         \
+	"ALTER TABLE claim ADD COLUMN by_key INTEGER NOT NULL DEFAULT 0;"                                    \
+	"UPDATE claim SET by_key = 1 WHERE NOT EXISTS (SELECT 1 FROM version v JOIN bucket b ON v.bucket = b.id" \
+	"  WHERE b.name = CAST(claim.bucket AS TEXT) AND v.is_current IN (0, 1) AND v.key = claim.key);"     \
+	SCHEMA_CLAIM_INDEX
+
 /* A step may be long (it may rewrite a table), so it says nothing of rows that a pass in the background can add later. */
 static const struct step {
 	int version;     /* what the folder has after the step */
@@ -32,6 +39,7 @@ static const struct step {
 	{2, "ALTER TABLE body ADD COLUMN sum INTEGER; ALTER TABLE blob ADD COLUMN sums BLOB;"},
 	{3, SCHEMA_DAMAGE},
 	{4, VERSION_IS_CURRENT},
+	{5, CLAIM_BY_KEY},
 };
 
 static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)

@@ -52,6 +52,7 @@ static enum rc read_record(struct db_conn *conn, struct arena *a, const struct o
 
 struct claim_op {
 	struct commit_op op;
+	const struct local *local;
 	struct arena *a;
 	const struct plan_id *plan;
 	struct lg_claim *claims;
@@ -70,17 +71,24 @@ static enum rc answer_conflict(
 	return read_record(conn, w->a, &c->object, &c->record, &found, err);
 }
 
+/* Whether the table version knows its versions. */
+static bool is_ours(const struct local *local, struct slice bucket)
+{
+	return local->notify_bucket && slice_eq_str(bucket, local->notify_bucket);
+}
+
 static enum rc claim_one(
 	struct claim_op *w, struct db_conn *conn, struct lg_claim *c, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO claim(version, bucket, key, state, plan, "
-					 "slot, attempts) VALUES(?, ?, ?, 1, ?, ?, 1)"
+					 "slot, attempts, by_key) VALUES(?, ?, ?, 1, ?, ?, 1, ?)"
 					 " ON CONFLICT DO NOTHING");
 	enum rc rc;
 
 	bind_object(st, 1, &c->object);
 	db_bind_slice(st, 4, plan_slice(w->plan));
 	db_bind_u64(st, 5, c->slot);
+	db_bind_u64(st, 6, !is_ours(w->local, c->object.bucket));
 	rc = db_run(st, err);
 	if (rc != RC_OK)
 		return rc;
@@ -177,6 +185,7 @@ static enum rc run(struct ledger *lg, struct claim_op *w, struct err *err)
 	struct local *local = ((struct local_ledger *)lg)->local;
 	enum rc rc;
 
+	w->local = local;
 	if (w->n > LG_BATCH_MAX)
 		return err_set(
 			err, RC_REFUSED, "%zu claims in one call, at most %d", w->n, LG_BATCH_MAX);

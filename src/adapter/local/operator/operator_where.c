@@ -2,8 +2,8 @@
  * Where an object is. Everything is found by key and version but two things. The queue knows no keys: a put and its event are one
  * transaction, and their numbers come one after the other, so an object's first message is the first row at or behind the version's
  * number; one that was redriven or came from outside is looked for among the newest SEARCH_MAX. And the ledger's records lie in order of
- * versions: of a key that is gone from landing, or lies in another store, and whose version was not told, all of them are looked
- * through (0.1 s a million), as an index would cost every claim.
+ * versions: a key in another store's landing bucket is found by claim_key, but of a key that is gone from our own landing bucket, and
+ * whose version was not told, all records are looked through (0.1 s a million), as an index would cost every claim a page.
  */
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/operator/operator.h"
@@ -63,21 +63,33 @@ static enum rc find_newest(struct search *s, uint64_t bucket, bool *ret_found, s
 	return rc;
 }
 
-/* The version that was claimed last, of a key that has none in landing. */
-static enum rc find_in_ledger(struct search *s, struct err *err)
+/* The first row's version, if there is one. */
+static enum rc take_version(struct search *s, sqlite3_stmt *st, bool *ret_found, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(s->conn,
-		"SELECT c.version FROM claim c LEFT JOIN plan p ON p.id = c.plan"
-		" WHERE c.key = ? AND c.bucket = ? ORDER BY p.seq DESC, c.version DESC LIMIT 1");
-	bool found = false;
 	enum rc rc;
 
 	db_bind_slice(st, 1, s->w->object.key);
 	db_bind_slice(st, 2, s->w->object.bucket);
-	rc = db_step(st, &found, err);
-	if (rc == RC_OK && found)
+	rc = db_step(st, ret_found, err);
+	if (rc == RC_OK && *ret_found)
 		s->w->object.version = db_column_copy(st, 0, s->a);
 	db_done(st);
+	return rc;
+}
+
+#define LAST_CLAIM(where)                                                                          \
+	"SELECT c.version FROM claim c LEFT JOIN plan p ON p.id = c.plan WHERE " where             \
+	" c.key = ? AND c.bucket = ? ORDER BY p.seq DESC, c.version DESC LIMIT 1"
+
+/* The version that was claimed last, of a key that has none in landing. */
+static enum rc find_in_ledger(struct search *s, struct err *err)
+{
+	bool found;
+	enum rc rc = take_version(
+		s, db_stmt(s->conn, LAST_CLAIM("c.by_key = 1 AND")), &found, err);
+
+	if (rc == RC_OK && !found && s->o->is_landing_local)
+		rc = take_version(s, db_stmt(s->conn, LAST_CLAIM("")), &found, err);
 	return rc;
 }
 
@@ -244,23 +256,36 @@ static enum rc judge_member(struct search *s, const struct plan_facts *plan, str
 	return rc;
 }
 
+/* The plan that had it was given up or went without it: its message brings it back, unless the message has died. */
+static enum rc judge_stale(struct search *s, struct err *err)
+{
+	struct op_where *w = s->w;
+	uint64_t message = 0;
+	enum rc rc = find_message(s, &message, err);
+
+	if (rc == RC_OK && !message)
+		rc = find_dead_letter(s, err);
+	if (rc != RC_OK)
+		return rc;
+	w->place = w->dead_id[0] ? OP_DEAD : OP_WAITING;
+	w->why = slice_str(w->dead_id[0]
+			? "its message is a dead letter; the plan that had it was given up or went without it"
+			: "the plan that had it was given up or went without it; another takes it");
+	return RC_OK;
+}
+
 static enum rc judge_claim(struct search *s, const struct plan_facts *plan, struct err *err)
 {
 	struct op_where *w = s->w;
 
+	if (!plan->is_member && plan->state != PLAN_OPEN)
+		return judge_stale(s, err);
 	w->bundle_bucket = plan->bucket;
 	w->bundle_key = plan->key;
 	if (plan->is_member)
 		return judge_member(s, plan, err);
-	if (plan->state == PLAN_OPEN) {
-		w->place = OP_CLAIMED;
-		w->why = slice_str("a bundle with it is being made");
-	} else {
-		w->place = OP_WAITING;
-		w->bundle_bucket = w->bundle_key = (struct slice){0};
-		w->why = slice_str(
-			"the plan that had it was given up or went without it; another takes it");
-	}
+	w->place = OP_CLAIMED;
+	w->why = slice_str("a bundle with it is being made");
 	return RC_OK;
 }
 
