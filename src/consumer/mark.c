@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/xattr.h>
 
+#include "base/big_endian.h"
 #include "model/bundle_key.h"
 
 #define ATTRIBUTE "user.baler.pull"
@@ -40,8 +41,7 @@ enum rc mark_write(int fd, const struct mark *mark, struct err *err)
 	struct buf text;
 	enum rc rc = RC_OK;
 
-	for (int i = 0; i < 8; i++)
-		bytes[1 + i] = (unsigned char)(mark->published_wall_ms >> (56 - 8 * i));
+	big_endian_store(bytes + 1, mark->published_wall_ms);
 	memcpy(bytes + 9, mark->hash, MARK_HASH_BYTES);
 	memcpy(bytes + 9 + MARK_HASH_BYTES, mark->bundle, MARK_BUNDLE_BYTES);
 	buf_init(&text, TEXT_MAX);
@@ -62,9 +62,7 @@ bool mark_read(int fd, struct mark *ret_mark)
 	if (n <= 0 || !base64_decode(slice_of(text, (size_t)n), bytes, sizeof(bytes), &n_bytes) ||
 		n_bytes != MARK_BYTES || bytes[0] != FORM)
 		return false;
-	*ret_mark = (struct mark){0};
-	for (int i = 0; i < 8; i++)
-		ret_mark->published_wall_ms = ret_mark->published_wall_ms << 8 | bytes[1 + i];
+	*ret_mark = (struct mark){.published_wall_ms = big_endian_load(bytes + 1)};
 	memcpy(ret_mark->hash, bytes + 9, MARK_HASH_BYTES);
 	memcpy(ret_mark->bundle, bytes + 9 + MARK_HASH_BYTES, MARK_BUNDLE_BYTES);
 	return true;

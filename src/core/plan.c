@@ -24,21 +24,6 @@ void plan_moved(struct lg_plan *plan, enum plan_state to)
 	plan->state = to;
 }
 
-const char *plan_state_name(enum plan_state state)
-{
-	switch (state) {
-	case PLAN_OPEN:
-		return "open";
-	case PLAN_SEALED:
-		return "sealed";
-	case PLAN_DONE:
-		return "done";
-	case PLAN_ABORTED:
-		return "aborted";
-	}
-	return "?";
-}
-
 struct lg_plan plan_make(struct arena *a, struct prng *prng, uint64_t wall_ms, struct slice owner,
 	struct slice bucket)
 {

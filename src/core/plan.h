@@ -19,7 +19,6 @@
 bool plan_move_allowed(enum plan_state from, enum plan_state to);
 /* Moves the record in hand; asserts I7. */
 void plan_moved(struct lg_plan *plan, enum plan_state to);
-const char *plan_state_name(enum plan_state state);
 
 /* A new plan with a random id and nonce, not yet in the ledger. Slices are borrowed, the key is in a. */
 struct lg_plan plan_make(struct arena *a, struct prng *prng, uint64_t wall_ms, struct slice owner,

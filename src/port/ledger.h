@@ -39,6 +39,22 @@
 
 enum plan_state { PLAN_OPEN = 1, PLAN_SEALED = 2, PLAN_DONE = 4, PLAN_ABORTED = 8 };
 
+/* As logs and errors show it. */
+static inline const char *plan_state_name(enum plan_state state)
+{
+	switch (state) {
+	case PLAN_OPEN:
+		return "open";
+	case PLAN_SEALED:
+		return "sealed";
+	case PLAN_DONE:
+		return "done";
+	case PLAN_ABORTED:
+		return "aborted";
+	}
+	return "in no known state";
+}
+
 /* What sealing fixes for ever. Membership is slot < n_slots and slot not in excluded. */
 struct lg_seal {
 	struct slice staged; /* the object store's own record of the upload and its parts */

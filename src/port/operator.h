@@ -19,6 +19,7 @@
 #define BALER_PORT_OPERATOR_H
 
 #include "base/arena.h"
+#include "base/big_endian.h"
 #include "base/err.h"
 #include "model/bundle_key.h"
 #include "model/object_id.h"
@@ -168,9 +169,7 @@ static inline bool op_id_parse(struct slice text, uint64_t *ret_number)
 
 	if (!hex_decode(text, bytes, sizeof(bytes)))
 		return false;
-	*ret_number = 0;
-	for (int i = 0; i < 8; i++)
-		*ret_number = *ret_number << 8 | bytes[i];
+	*ret_number = big_endian_load(bytes);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "adapter/local/local.h"
 #include "adapter/local/retention/retention.h"
+#include "base/completion.h"
 #include "base/sync.h"
 #include "core/pipeline.h"
 #include "core/reconcile.h"
@@ -78,9 +79,7 @@ static enum rc open_local(struct composition *c, struct err *err)
 
 /* Waits for one submitted write. */
 struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool is_done;
+	struct completion done;
 	enum rc rc;
 	struct err err;
 };
@@ -89,26 +88,21 @@ static void wake(void *arg, const struct bs_result *result)
 {
 	struct waiter *w = arg;
 
-	pthread_mutex_lock(&w->lock);
 	w->rc = result->rc;
 	w->err = result->err;
-	w->is_done = true;
-	pthread_cond_signal(&w->done);
-	pthread_mutex_unlock(&w->lock);
+	completion_signal(&w->done);
 }
 
 static enum rc make_bucket(struct bucket_store *bs, const char *name, struct err *err)
 {
-	struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+	struct waiter w;
 	struct bs_bucket bucket;
 
 	if (bs_call(bs, bucket_get, slice_str(name), &bucket, err) == RC_OK)
 		return RC_OK;
+	completion_init(&w.done);
 	bs_call(bs, bucket_create, slice_str(name), BS_ENABLED, ((struct bs_done){wake, &w}));
-	pthread_mutex_lock(&w.lock);
-	while (!w.is_done)
-		pthread_cond_wait(&w.done, &w.lock);
-	pthread_mutex_unlock(&w.lock);
+	completion_wait(&w.done);
 	if (w.rc != RC_OK)
 		*err = w.err;
 	return err_ctx(err, w.rc, "make bucket '%s'", name);

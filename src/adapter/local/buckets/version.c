@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "adapter/local/engine/body.h"
+#include "base/big_endian.h"
 #include "model/s3_event.h"
 
 #define EVENT_MAX_BYTES                                                                            \
@@ -84,23 +85,14 @@ void version_format(const struct version_row *row, char out[BS_VERSION_MAX])
 		snprintf(out, BS_VERSION_MAX, "%016" PRIx64 "%016" PRIx64, row->seq, row->nonce);
 }
 
-static uint64_t from_big_endian(const unsigned char p[8])
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | p[i];
-	return v;
-}
-
 bool version_parse(struct slice text, uint64_t *ret_seq, uint64_t *ret_nonce)
 {
 	unsigned char bytes[16];
 
 	if (!hex_decode(text, bytes, sizeof(bytes)))
 		return false;
-	*ret_seq = from_big_endian(bytes);
-	*ret_nonce = from_big_endian(bytes + 8);
+	*ret_seq = big_endian_load(bytes);
+	*ret_nonce = big_endian_load(bytes + 8);
 	return true;
 }
 

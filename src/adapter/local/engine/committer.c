@@ -10,6 +10,7 @@
 #include "adapter/local/engine/mark.h"
 #include "adapter/local/engine/room.h"
 #include "adapter/local/engine/schema.sql.h"
+#include "base/completion.h"
 
 #define GROUP_OPS_MAX 2000
 #define GROUP_BYTES_MAX (16u << 20)
@@ -442,9 +443,7 @@ struct committer_stat committer_stat(struct committer *c)
 struct waiting_op {
 	struct commit_op op;
 	struct commit_op *inner;
-	pthread_mutex_t lock;
-	pthread_cond_t end;
-	bool ended; /* under lock */
+	struct completion end;
 	enum rc rc;
 	struct err err;
 };
@@ -460,12 +459,9 @@ static void waiting_done(struct commit_op *op, enum rc rc, const struct err *err
 {
 	struct waiting_op *w = (struct waiting_op *)op;
 
-	pthread_mutex_lock(&w->lock);
 	w->rc = rc;
 	w->err = *err;
-	w->ended = true;
-	pthread_cond_signal(&w->end);
-	pthread_mutex_unlock(&w->lock);
+	completion_signal(&w->end);
 }
 
 enum rc committer_run(struct committer *c, struct commit_op *op, struct err *err)
@@ -476,15 +472,9 @@ enum rc committer_run(struct committer *c, struct commit_op *op, struct err *err
 				       .grows = op->grows},
 		.inner = op};
 
-	pthread_mutex_init(&w.lock, NULL);
-	pthread_cond_init(&w.end, NULL);
+	completion_init(&w.end);
 	committer_submit(c, &w.op);
-	pthread_mutex_lock(&w.lock);
-	while (!w.ended)
-		pthread_cond_wait(&w.end, &w.lock);
-	pthread_mutex_unlock(&w.lock);
-	pthread_cond_destroy(&w.end);
-	pthread_mutex_destroy(&w.lock);
+	completion_wait(&w.end);
 	if (w.rc != RC_OK && err)
 		*err = w.err;
 	return w.rc;

@@ -168,21 +168,6 @@ static enum rc write_move(
 	return RC_FATAL;
 }
 
-static const char *state_name(enum plan_state state)
-{
-	switch (state) {
-	case PLAN_OPEN:
-		return "open";
-	case PLAN_SEALED:
-		return "sealed";
-	case PLAN_DONE:
-		return "done";
-	case PLAN_ABORTED:
-		return "aborted";
-	}
-	return "in no known state";
-}
-
 static enum rc move_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
 {
 	const struct move_op *w = (const struct move_op *)op;
@@ -193,7 +178,7 @@ static enum rc move_apply(struct commit_op *op, struct db_conn *conn, struct err
 		return rc;
 	if (!may_move(w, &now))
 		return err_set(err, RC_CONFLICT, "the plan is %s, or not this owner's",
-			state_name(now.state));
+			plan_state_name(now.state));
 	return write_move(conn, now.seq, w, err);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/completion.h"
 #include "base/digest.h"
 
 static struct bucket_store *buckets_of(struct object_store *os)
@@ -13,9 +14,7 @@ static struct bucket_store *buckets_of(struct object_store *os)
 
 /* One write of the bucket store's, waited for. */
 struct waiting {
-	pthread_mutex_t lock;
-	pthread_cond_t end;
-	bool ended; /* under lock */
+	struct completion end;
 	struct bs_result result;
 	struct arena *a; /* result's slices are copied here; NULL: not wanted */
 };
@@ -23,32 +22,23 @@ struct waiting {
 static void waiting_init(struct waiting *w, struct arena *a)
 {
 	*w = (struct waiting){.a = a};
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->end, NULL);
+	completion_init(&w->end);
 }
 
 static void waiting_done(void *arg, const struct bs_result *result)
 {
 	struct waiting *w = arg;
 
-	pthread_mutex_lock(&w->lock);
 	w->result = *result;
 	w->result.object.key = w->a ? arena_slice(w->a, result->object.key) : (struct slice){0};
 	w->result.object.headers =
 		w->a ? arena_slice(w->a, result->object.headers) : (struct slice){0};
-	w->ended = true;
-	pthread_cond_signal(&w->end);
-	pthread_mutex_unlock(&w->lock);
+	completion_signal(&w->end);
 }
 
 static enum rc waiting_end(struct waiting *w, struct err *err)
 {
-	pthread_mutex_lock(&w->lock);
-	while (!w->ended)
-		pthread_cond_wait(&w->end, &w->lock);
-	pthread_mutex_unlock(&w->lock);
-	pthread_cond_destroy(&w->end);
-	pthread_mutex_destroy(&w->lock);
+	completion_wait(&w->end);
 	if (w->result.rc != RC_OK && err)
 		*err = w->result.err;
 	return w->result.rc;

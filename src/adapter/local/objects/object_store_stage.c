@@ -11,6 +11,7 @@
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/engine/blob_view.h"
 #include "adapter/local/objects/object_store.h"
+#include "base/big_endian.h"
 #include "base/digest.h"
 
 #define RECORD_PREFIX "local-stage-1 "
@@ -209,13 +210,10 @@ enum rc store_stage_copy(struct os_stage *base, struct slice bucket, struct slic
 static bool read_number(const unsigned char *p, uint64_t *ret_value)
 {
 	unsigned char raw[8];
-	uint64_t v = 0;
 
 	if (!hex_decode(slice_of(p, 16), raw, sizeof(raw)))
 		return false;
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | raw[i];
-	*ret_value = v;
+	*ret_value = big_endian_load(raw);
 	return true;
 }
 

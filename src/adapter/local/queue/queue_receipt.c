@@ -1,24 +1,10 @@
 #include "adapter/local/queue/queue_receipt.h"
 
+#include "base/big_endian.h"
 #include "base/digest.h"
 
 #define PLAIN_BYTES 16 /* id, serial: big-endian */
 #define CODE_BYTES 8
-
-static void store_u64(unsigned char *p, uint64_t v)
-{
-	for (int i = 7; i >= 0; i--, v >>= 8)
-		p[i] = (unsigned char)v;
-}
-
-static uint64_t load_u64(const unsigned char *p)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | p[i];
-	return v;
-}
 
 /* SHA-256 of key and a text of fixed length: nothing can be appended, so HMAC's second pass would buy nothing but time. */
 static void add_code(const unsigned char key[QUEUE_KEY_BYTES], unsigned char *raw)
@@ -37,8 +23,8 @@ void queue_receipt_write(const unsigned char key[QUEUE_KEY_BYTES], struct queue_
 	unsigned char raw[PLAIN_BYTES + CODE_BYTES];
 	char text[QUEUE_RECEIPT_BYTES + 1];
 
-	store_u64(raw, r.id);
-	store_u64(raw + 8, r.serial);
+	big_endian_store(raw, r.id);
+	big_endian_store(raw + 8, r.serial);
 	add_code(key, raw);
 	hex_encode(raw, sizeof(raw), text);
 	memcpy(out, text, QUEUE_RECEIPT_BYTES);
@@ -55,6 +41,6 @@ bool queue_receipt_read(const unsigned char key[QUEUE_KEY_BYTES], struct slice t
 	add_code(key, good);
 	if (!bytes_equal_ct(raw, good, sizeof(raw)))
 		return false;
-	*ret_receipt = (struct queue_receipt){load_u64(raw), load_u64(raw + 8)};
+	*ret_receipt = (struct queue_receipt){big_endian_load(raw), big_endian_load(raw + 8)};
 	return true;
 }
