@@ -1,14 +1,13 @@
 #include "core/reconcile.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "base/clock.h"
+#include "base/ticker.h"
 #include "model/s3_event.h"
 #include "obs/log.h"
 
+#define LOOK_MS 1000
 #define MESSAGE_BYTES_MAX (16u << 10)
 #define LEDGER_MARGIN_MS                                                                           \
 	(15ull *                                                                                   \
@@ -16,10 +15,9 @@
 
 struct reconcile {
 	struct reconcile_config cfg;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t change;
-	atomic_bool stop;
+	struct ticker *ticker;
+	uint64_t next_boot_ms; /* of the next pass; the ticker's own */
+	atomic_bool stop;      /* ends a pass after the page in hand */
 };
 
 /* One pass. */
@@ -164,47 +162,26 @@ static void make_pass(struct reconcile *r)
 			LF_U64(unversioned_objects, l.n_without_version));
 }
 
-/* Until the time has come or the end. */
-static void wait_locked(struct reconcile *r)
-{
-	uint64_t until_boot_ms = clock_boot_ms(clock_system()) + r->cfg.interval_ms;
-	struct timespec until;
-
-	while (!atomic_load(&r->stop) && clock_boot_ms(clock_system()) < until_boot_ms) {
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec++;
-		pthread_cond_timedwait(&r->change, &r->lock, &until);
-	}
-}
-
-static void *reconcile_thread(void *arg)
+/* The time of the next pass is looked at every second, because boot time counts a suspend and the
+ * ticker's waiting does not. */
+static uint64_t tick(void *arg)
 {
 	struct reconcile *r = arg;
 
-	pthread_mutex_lock(&r->lock);
-	for (wait_locked(r); !atomic_load(&r->stop); wait_locked(r)) {
-		pthread_mutex_unlock(&r->lock);
+	if (clock_boot_ms(clock_system()) >= r->next_boot_ms) {
 		make_pass(r);
-		pthread_mutex_lock(&r->lock);
+		r->next_boot_ms = clock_boot_ms(clock_system()) + r->cfg.interval_ms;
 	}
-	pthread_mutex_unlock(&r->lock);
-	return NULL;
+	return LOOK_MS < r->cfg.interval_ms ? LOOK_MS : r->cfg.interval_ms;
 }
 
 struct reconcile *reconcile_start(const struct reconcile_config *cfg)
 {
 	struct reconcile *r = xcalloc(1, sizeof(*r));
-	pthread_condattr_t monotonic;
 
 	r->cfg = *cfg;
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->change, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	if (pthread_create(&r->thread, NULL, reconcile_thread, r) != 0)
-		die("cannot start the reconciler's thread");
-	pthread_setname_np(r->thread, "reconcile");
+	r->next_boot_ms = clock_boot_ms(clock_system()) + cfg->interval_ms;
+	r->ticker = ticker_start(clock_system(), "reconcile", 0, tick, r);
 	return r;
 }
 
@@ -212,12 +189,7 @@ void reconcile_stop(struct reconcile *r)
 {
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
 	atomic_store(&r->stop, true);
-	pthread_cond_signal(&r->change);
-	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->thread, NULL);
-	pthread_cond_destroy(&r->change);
-	pthread_mutex_destroy(&r->lock);
+	ticker_stop(r->ticker);
 	free(r);
 }

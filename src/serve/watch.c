@@ -1,19 +1,14 @@
 #include "serve/watch.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "base/clock.h"
+#include "base/ticker.h"
 
 struct watch {
 	struct op_port *op;
 	const struct pipeline *pipeline;
 	struct alarms *alarms;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t change;
-	bool stop; /* under lock */
+	struct ticker *ticker;
 };
 
 /* The first thing that is damaged. */
@@ -56,42 +51,21 @@ static void observe(struct watch *w)
 	arena_release(&a);
 }
 
-static void *watch_thread(void *arg)
+static uint64_t tick(void *arg)
 {
-	struct watch *w = arg;
-	struct timespec until;
-
-	pthread_mutex_lock(&w->lock);
-	while (!w->stop) {
-		pthread_mutex_unlock(&w->lock);
-		observe(w);
-		pthread_mutex_lock(&w->lock);
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += WATCH_INTERVAL_MS / 1000;
-		while (!w->stop && pthread_cond_timedwait(&w->change, &w->lock, &until) == 0)
-			;
-	}
-	pthread_mutex_unlock(&w->lock);
-	return NULL;
+	observe(arg);
+	return WATCH_INTERVAL_MS;
 }
 
 struct watch *watch_start(
 	struct op_port *op, const struct pipeline *pipeline, struct alarms *alarms)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
-	pthread_condattr_t monotonic;
 
 	w->op = op;
 	w->pipeline = pipeline;
 	w->alarms = alarms;
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->change, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	if (pthread_create(&w->thread, NULL, watch_thread, w) != 0)
-		die("cannot start the watch's thread");
-	pthread_setname_np(w->thread, "watch");
+	w->ticker = ticker_start(clock_system(), "watch", 0, tick, w);
 	return w;
 }
 
@@ -99,12 +73,6 @@ void watch_stop(struct watch *w)
 {
 	if (!w)
 		return;
-	pthread_mutex_lock(&w->lock);
-	w->stop = true;
-	pthread_cond_signal(&w->change);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
-	pthread_cond_destroy(&w->change);
-	pthread_mutex_destroy(&w->lock);
+	ticker_stop(w->ticker);
 	free(w);
 }

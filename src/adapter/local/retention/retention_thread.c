@@ -1,24 +1,22 @@
 /* The thread that makes passes. When is boot time: a wall clock that was ahead for an hour must not put the next pass off for a year. */
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "adapter/local/retention/retention_clock.h"
 #include "adapter/local/retention/retention_internal.h"
+#include "base/ticker.h"
 #include "obs/log.h"
 
 #define HOUR_MS 3600000u
 #define DAY_MS (24 * HOUR_MS)
+#define LOOK_MS 1000u /* the clocks are looked at that often */
 #define SOON_MS 60000u /* after the start, and after a pass that failed */
 
 struct local_retention {
 	struct local *local;
 	struct retention_config cfg; /* its strings are ours */
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t change;
-	atomic_bool stop;
-	/* the thread's own */
+	struct ticker *ticker;
+	atomic_bool stop; /* ends a pass between two batches */
+	/* the ticker's own */
 	struct retention_clock clock;
 	uint64_t pause_ms; /* between passes */
 	uint64_t next_boot_ms,
@@ -97,41 +95,10 @@ static void work(struct local_retention *r)
 	}
 }
 
-/* A second at most: the clocks are looked at that often. */
-static void wait_locked(struct local_retention *r)
+static uint64_t tick(void *arg)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
-	pthread_cond_timedwait(&r->change, &r->lock, &until);
-}
-
-static void *retention_thread(void *arg)
-{
-	struct local_retention *r = arg;
-
-	pthread_mutex_lock(&r->lock);
-	while (!atomic_load(&r->stop)) {
-		pthread_mutex_unlock(&r->lock);
-		work(r);
-		pthread_mutex_lock(&r->lock);
-		if (!atomic_load(&r->stop))
-			wait_locked(r);
-	}
-	pthread_mutex_unlock(&r->lock);
-	return NULL;
-}
-
-static void init_sync(struct local_retention *r)
-{
-	pthread_condattr_t attr;
-
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->change, &attr);
-	pthread_condattr_destroy(&attr);
+	work(arg);
+	return LOOK_MS;
 }
 
 struct local_retention *local_retention_start(
@@ -149,10 +116,7 @@ struct local_retention *local_retention_start(
 	r->next_boot_ms = clock_boot_ms(local->clock) + at_most(r->pause_ms, SOON_MS);
 	if (retention_clock_load(&r->clock, local, &err) != RC_OK)
 		die("%s", err.text);
-	init_sync(r);
-	if (pthread_create(&r->thread, NULL, retention_thread, r) != 0)
-		die("cannot start the thread that removes old data");
-	pthread_setname_np(r->thread, "retention");
+	r->ticker = ticker_start(local->clock, "retention", 0, tick, r);
 	return r;
 }
 
@@ -160,13 +124,8 @@ void local_retention_stop(struct local_retention *r)
 {
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
 	atomic_store(&r->stop, true);
-	pthread_cond_signal(&r->change);
-	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->thread, NULL);
-	pthread_cond_destroy(&r->change);
-	pthread_mutex_destroy(&r->lock);
+	ticker_stop(r->ticker);
 	free((char *)(uintptr_t)r->cfg.landing_bucket);
 	free((char *)(uintptr_t)r->cfg.event_prefix);
 	free((char *)(uintptr_t)r->cfg.distribution_bucket);
