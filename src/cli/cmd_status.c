@@ -122,6 +122,22 @@ static void print_memory(FILE *out, const json_t *memory)
 	}
 }
 
+static void print_disk(FILE *out, const json_t *disk)
+{
+	char room[HUMAN_MAX], size[HUMAN_MAX], needed[HUMAN_MAX];
+
+	if (!json_is_object(disk))
+		return;
+	fprintf(out, "%-14s room for %s, of %s%s\n", "disk",
+		human_bytes(admin_u64(disk, "free_bytes"), room),
+		human_bytes(admin_u64(disk, "size_bytes"), size),
+		json_is_true(json_object_get(disk, "refusing")) ? "; writes are refused" : "");
+	if (json_object_get(disk, "waiting_bundle"))
+		fprintf(out, "%-14s bundle %s waits for room: it needs %s\n", "",
+			admin_str(disk, "waiting_bundle"),
+			human_bytes(admin_u64(disk, "needed_bytes"), needed));
+}
+
 /* As monitoring plugins answer. */
 static int check_status(const json_t *alarms)
 {
@@ -163,6 +179,7 @@ static void print_status(FILE *out, const json_t *s)
 	print_store(out, "landing", json_object_get(s, "landing"), "objects");
 	print_store(out, "distribution", json_object_get(s, "distribution"), "bundles");
 	print_rates(out, json_object_get(s, "last_minute"));
+	print_disk(out, json_object_get(s, "disk"));
 	print_memory(out, json_object_get(s, "memory"));
 	print_alarms(out, json_object_get(s, "alarms"));
 	print_damage(out, s);

@@ -2,8 +2,16 @@
 
 #include <stdio.h>
 
+#include "obs/log.h"
+
 static const struct err other_bytes = {
 	.text = "the bytes read are not those that the store announced"};
+
+/* About what a member takes besides its bytes, which may not compress: the headers in the tar file
+ * with a long name, and its entry in the manifest. */
+#define MEMBER_ROOM_BYTES 4096u
+/* About what a bundle takes besides its members: the end of the tar file, the manifest's head. */
+#define BUNDLE_ROOM_BYTES 65536u
 
 /* One attempt at the whole bundle. */
 struct making {
@@ -248,6 +256,91 @@ static struct object_id *wanted(
 	return ids;
 }
 
+/* The most that a member takes on disk. An object without an announced size takes its room as it
+ * comes. */
+static uint64_t room_of(const struct unit *u)
+{
+	uint64_t size = u->has_size ? u->size : 0;
+
+	return size + size / 1000 + MEMBER_ROOM_BYTES;
+}
+
+static struct os_room room_for(struct unit **units, size_t n)
+{
+	struct os_room room = {.least = UINT64_MAX, .most = BUNDLE_ROOM_BYTES};
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t bytes = room_of(units[i]);
+
+		room.most += bytes;
+		if (bytes > room.largest)
+			room.largest = bytes;
+		if (bytes < room.least)
+			room.least = bytes;
+	}
+	room.least += BUNDLE_ROOM_BYTES;
+	room.largest += BUNDLE_ROOM_BYTES;
+	return room;
+}
+
+static void tell_wait(
+	const struct making *m, const struct unit *largest, size_t n, uint64_t free_bytes)
+{
+	char cause[160];
+
+	snprintf(cause, sizeof(cause),
+		"the largest of them needs %llu bytes of disk, and %llu are free for all",
+		(unsigned long long)(room_of(largest) + BUNDLE_ROOM_BYTES),
+		(unsigned long long)free_bytes);
+	log_event(EV_BUNDLE_WAITS, LF_SLICE(bundle, m->job->plan->key), LF_U64(objects, n),
+		LF_SLICE(key, largest->object.key), LF_STR(cause, cause));
+}
+
+/* Of the units, in their order, those that `bytes` have room for; the others wait. */
+static void leave_out(
+	struct making *m, struct object_id *ids, size_t *n, uint64_t bytes)
+{
+	uint64_t left = bytes > BUNDLE_ROOM_BYTES ? bytes - BUNDLE_ROOM_BYTES : 0;
+	struct unit *largest = NULL;
+	size_t k = 0, all = *n;
+
+	for (size_t i = 0; i < all; i++) {
+		struct unit *u = m->units[i];
+
+		if (room_of(u) > left) {
+			u->fetch = FETCH_NO_ROOM;
+			unit_refuse(u, "", "there is no room on disk for a bundle with this object");
+			if (!largest || room_of(u) > room_of(largest))
+				largest = u;
+			continue;
+		}
+		left -= room_of(u);
+		ids[k] = ids[i];
+		m->units[k++] = u;
+	}
+	*n = k;
+	if (largest)
+		tell_wait(m, largest, all - k, bytes);
+}
+
+/* A store without room for the whole bundle is no failure: what fits is bundled now, and the rest
+ * waits without holding up anything. */
+static enum rc ask_room(struct making *m, struct object_id *ids, size_t *n, struct err *err)
+{
+	struct os_room room = room_for(m->units, *n);
+	uint64_t bytes = 0;
+	struct err why = {0};
+	enum rc rc = *n ? stages_room(&m->stages, &room, &bytes, &why) : RC_OK;
+
+	if (rc == RC_AGAIN && err_is(&why, "ENOSPC"))
+		rc = RC_OK; /* bytes is what is free */
+	else if (rc != RC_OK && err)
+		*err = why;
+	if (rc == RC_OK && *n && bytes < room.most)
+		leave_out(m, ids, n, bytes);
+	return rc;
+}
+
 static enum rc make_once(struct making *m, struct unit **units, size_t n, struct err *err)
 {
 	struct os_sink sink = {member_begin, member_data, member_end, m};
@@ -263,6 +356,8 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 	rc = stages_begin(&m->stages, m->job->distribution, m->job->plan, m->job->archive_bucket,
 		m->job->is_direct, err);
 	if (rc == RC_OK)
+		rc = ask_room(m, ids, &n_wanted, err);
+	if (rc == RC_OK && n_wanted)
 		rc = os_get_many(m->job->landing, ids, n_wanted, &sink, err);
 	if (m->bundle->closed_by_time && !m->broken)
 		rc = RC_OK;

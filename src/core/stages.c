@@ -34,6 +34,12 @@ enum rc stages_begin(struct stages *s, struct object_store *store, const struct 
 	return rc == RC_OK && has_archive(s) ? begin_manifest(s, err) : rc;
 }
 
+enum rc stages_room(
+	struct stages *s, const struct os_room *room, uint64_t *ret_bytes, struct err *err)
+{
+	return os_stage_room(s->bundle, room, ret_bytes, err);
+}
+
 enum rc stages_write(struct stages *s, struct slice bytes, struct err *err)
 {
 	return os_stage_write(s->bundle, bytes, err);

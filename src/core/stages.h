@@ -29,6 +29,9 @@ struct stages {
 /* Begins the bundle's stage, and the manifest's. After any code stages_free. */
 enum rc stages_begin(struct stages *s, struct object_store *store, const struct lg_plan *plan,
 	struct slice archive_bucket, bool is_direct, struct err *err);
+/* Room for the bundle and its manifest, before the first write: os_stage_room. */
+enum rc stages_room(struct stages *s, const struct os_room *room, uint64_t *ret_bytes,
+	struct err *err);
 enum rc stages_write(struct stages *s, struct slice bytes, struct err *err);
 
 /* For the manifest: a member, its bytes, and that it is whole. offset: of its data in the tar. */

@@ -33,6 +33,7 @@ enum unit_fetch {
 	FETCH_DENIED,
 	FETCH_TRANSIENT, /* broke off; the store's trouble, not the object's */
 	FETCH_OVER,      /* turned out too large for this bundle */
+	FETCH_NO_ROOM,   /* the store has no room for it now: the object waits */
 };
 
 struct unit {

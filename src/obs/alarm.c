@@ -12,6 +12,7 @@
 #define ERRORS_WITHIN_MS (10 * 60000u)
 #define QUEUE_AGE_MS 3600000u
 #define WAITING_BUNDLES 1000
+#define DISK_LOW_BYTES (UINT64_C(10) << 30)
 #define MINUTE_MS 60000u
 #define INBOUND_FLOOR 60 /* objects a minute: less is noise */
 
@@ -98,6 +99,13 @@ static bool holds_locked(const struct alarms *a, enum alarm_id id, const struct 
 		return r->dead_letters > 0;
 	case ALARM_DAMAGE:
 		return r->damaged > 0;
+	case ALARM_DISK:
+		return r->is_disk_refusing;
+	case ALARM_BUNDLE_ROOM:
+		return r->waiting_bundle && r->waiting_bundle[0];
+	case ALARM_DISK_LOW:
+		return r->disk_free_bytes < r->disk_total_bytes / 10 &&
+		       r->disk_free_bytes < DISK_LOW_BYTES;
 	case ALARM_ERRORS:
 		return is_failing(a, r);
 	case ALARM_QUEUE_AGE:
@@ -125,6 +133,17 @@ static void describe(const struct alarms *a, enum alarm_id id, const struct alar
 	case ALARM_DAMAGE:
 		snprintf(text, ALARM_TEXT_MAX, "%llu damaged, the first: %s",
 			(unsigned long long)r->damaged, r->damage);
+		break;
+	case ALARM_DISK:
+	case ALARM_DISK_LOW:
+		snprintf(text, ALARM_TEXT_MAX, "%llu of %llu bytes are free",
+			(unsigned long long)r->disk_free_bytes,
+			(unsigned long long)r->disk_total_bytes);
+		break;
+	case ALARM_BUNDLE_ROOM:
+		snprintf(text, ALARM_TEXT_MAX, "bundle '%s' needs %llu bytes, and %llu are free",
+			r->waiting_bundle, (unsigned long long)r->needed_bytes,
+			(unsigned long long)r->had_bytes);
 		break;
 	case ALARM_INBOUND_RATE:
 		snprintf(text, ALARM_TEXT_MAX,

@@ -7,6 +7,7 @@
 #ifndef BALER_OBS_ALARM_H
 #define BALER_OBS_ALARM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,10 @@ struct alarm_reading {
 	uint64_t waiting_bundles;      /* in distribution, not taken */
 	uint64_t received_last_minute; /* objects */
 	uint64_t errors;               /* of bundling, since the start: only grows */
+	uint64_t disk_free_bytes, disk_total_bytes; /* of the data folder's disk; total 0: not known */
+	bool is_disk_refusing;                      /* a write found no room lately */
+	const char *waiting_bundle;                 /* the one that waits for room; NULL or "": none */
+	uint64_t needed_bytes, had_bytes;           /* what it needs, and what was free */
 	uint64_t damaged;              /* stored things that are not what they were */
 	const char *damage;            /* the first of them, in words; when there is one */
 };

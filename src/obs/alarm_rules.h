@@ -4,6 +4,10 @@
  */
 X(ALARM_DEAD_LETTERS, "dead-letters", ALARM_CRITICAL, 0, "messages are in the dead-letter queue")
 X(ALARM_DAMAGE, "damage", ALARM_CRITICAL, 0, "stored bytes are damaged: 'baler status' names them")
+X(ALARM_DISK, "disk", ALARM_CRITICAL, 0, "writes are refused because the disk of the data folder is full")
+X(ALARM_BUNDLE_ROOM, "bundle-room", ALARM_CRITICAL, 0,
+	"a bundle waits for room on the disk: let the consumer take bundles, delete what is not needed, or enlarge the disk")
+X(ALARM_DISK_LOW, "disk-low", ALARM_WARNING, 0, "less than a tenth of the data folder's disk is free, and less than 10 GiB")
 X(ALARM_ERRORS, "errors", ALARM_WARNING, 0, "bundling failed 5 times or more within 10 minutes")
 X(ALARM_QUEUE_AGE, "queue-age", ALARM_CRITICAL, 5 * 60000, "the oldest message has waited for more than an hour")
 X(ALARM_OUTAGE, "outage", ALARM_CRITICAL, 0, "bundling fails and the queue grows old: nothing comes out")

@@ -24,6 +24,8 @@ X(EV_REQUEST_FAILED, LOG_ERROR, "request-failed", "an S3 request got a 5xx answe
 X(EV_DAMAGE, LOG_CRITICAL, "damage",
 	"stored bytes are not what they were, or cannot be read; whatever depends on them is refused, everything else goes on")
 X(EV_DISK_FULL, LOG_ERROR, "disk-full", "a write found no room; it was refused and nothing of it is visible")
+X(EV_BUNDLE_WAITS, LOG_WARNING, "bundle-waits",
+	"the disk has no room for all of a bundle: the objects that do not fit wait, the others are bundled; the line names the largest")
 X(EV_SETTING_INERT, LOG_WARNING, "setting-without-effect",
 	"a setting was given that has nothing to act on here; the line says why")
 X(EV_CONFIG_RISK, LOG_WARNING, "config-risk", "a setting is honoured, with a risk that the line names")

@@ -8,6 +8,8 @@ X(METRIC_QUEUE_IN_FLIGHT, "baler_queue_messages", "{state=\"in_flight\"}", "gaug
 X(METRIC_QUEUE_OLDEST_MS, "baler_queue_oldest_seconds", "", "gauge", "age of the oldest message that is not acknowledged")
 X(METRIC_DEAD_LETTERS, "baler_dead_letters", "", "gauge", "messages in the dead-letter queue")
 X(METRIC_DAMAGED, "baler_damaged", "", "gauge", "stored objects, stages, messages and the like that were found damaged and are still there")
+X(METRIC_DISK_FREE, "baler_disk_free_bytes", "", "gauge", "room for objects and bundles on the disk of the data folder")
+X(METRIC_DISK_TOTAL, "baler_disk_size_bytes", "", "gauge", "size of that disk")
 X(METRIC_PLANS_OPEN, "baler_plans", "{state=\"open\"}", "gauge", "plans that are not done: open while a bundle is made, sealed until it is published")
 X(METRIC_PLANS_SEALED, "baler_plans", "{state=\"sealed\"}", "gauge", NULL)
 X(METRIC_LANDING_OBJECTS, "baler_landing_objects", "", "gauge", "object versions kept in the landing bucket; 0 when it is in another store")

@@ -1,28 +1,35 @@
 /*
  * object_store: buckets of versioned objects, as the aggregator and its judge use them. S3's terms.
  *
- * [OS-1] put makes an object readable with exactly its bytes and headers, or changes nothing a reader can see.
- * [OS-2] get_many gives each object's exact version, in the order asked for, all bytes of one before any of the next:
- *        begin, data…, end(RC_OK). One that cannot be begun has end alone: RC_ABSENT for gone (no such key, no such version,
- *        a delete marker, no such bucket), RC_REFUSED for denied. One that breaks after begin has end with RC_AGAIN or RC_CORRUPT.
- * [OS-3] An object's failure does not stop the others; a sink's own error stops the call, which returns it.
- * [OS-4] Memory is bounded whatever the sizes: the adapter's stated window, not the object.
- * [OS-5] A stage is visible to no reader of the bucket. stage_finish returns a record that, with the same bucket and key, is all
- *        publish needs, also in another process and after a crash.
- * [OS-6] publish makes the staged bytes the newest version of the key, once: repeating it is RC_OK and makes no second version,
- *        also when a consumer has deleted the object meanwhile.
- * [OS-7] publish of what was discarded, or never staged, is RC_ABSENT and shows nothing.
- * [OS-8] discard removes every unpublished stage of the key; nothing there is RC_OK; what is published stays.
- * [OS-9] list gives keys (or, with versions, versions) in byte order of keys, newest version first; pages of at most max; resuming
- *        at the token loses and repeats nothing that was there all along.
- * [OS-10] delete_many of a key that is not there is RC_OK. Each key has its own result.
- * [OS-11] In a versioned bucket a put over a key leaves earlier versions readable by their versionId.
- * [OS-12] copy makes the target key's newest version have the source version's bytes and headers, or changes nothing a reader can
- *         see; the bytes do not pass through the caller. A source that is gone is RC_ABSENT. Repeating it makes a version more.
- * [OS-13] stage_copy makes of a finished stage a second one, under another bucket or key: with the same bytes, and with headers, a record
- *        and an end of its own. Of a stage that is not finished it is RC_REFUSED, of one discarded meanwhile perhaps RC_ABSENT.
- * [OS-14] publish of a stage whose bytes are not those that were staged is RC_CORRUPT with the code ERR_DAMAGED: nothing is shown, and
- *        nothing of the stage ever was. An object whose bytes are not those that were put has end with the same; copy, stage_copy too.
+ * [OS-1] put makes an object readable with exactly its bytes and headers, or changes nothing a
+ * reader can see. [OS-2] get_many gives each object's exact version, in the order asked for, all
+ * bytes of one before any of the next: begin, data…, end(RC_OK). One that cannot be begun has end
+ * alone: RC_ABSENT for gone (no such key, no such version, a delete marker, no such bucket),
+ * RC_REFUSED for denied. One that breaks after begin has end with RC_AGAIN or RC_CORRUPT. [OS-3] An
+ * object's failure does not stop the others; a sink's own error stops the call, which returns it.
+ * [OS-4] Memory is bounded whatever the sizes: the adapter's stated window, not the object. [OS-5]
+ * A stage is visible to no reader of the bucket. stage_finish returns a record that, with the same
+ * bucket and key, is all publish needs, also in another process and after a crash. [OS-6] publish
+ * makes the staged bytes the newest version of the key, once: repeating it is RC_OK and makes no
+ * second version, also when a consumer has deleted the object meanwhile. [OS-7] publish of what was
+ * discarded, or never staged, is RC_ABSENT and shows nothing. [OS-8] discard removes every
+ * unpublished stage of the key; nothing there is RC_OK; what is published stays. [OS-9] list gives
+ * keys (or, with versions, versions) in byte order of keys, newest version first; pages of at most
+ * max; resuming at the token loses and repeats nothing that was there all along. [OS-10]
+ * delete_many of a key that is not there is RC_OK. Each key has its own result. [OS-11] In a
+ * versioned bucket a put over a key leaves earlier versions readable by their versionId. [OS-12]
+ * copy makes the target key's newest version have the source version's bytes and headers, or
+ * changes nothing a reader can see; the bytes do not pass through the caller. A source that is gone
+ * is RC_ABSENT. Repeating it makes a version more. [OS-13] stage_copy makes of a finished stage a
+ * second one, under another bucket or key: with the same bytes, and with headers, a record and an
+ * end of its own. Of a stage that is not finished it is RC_REFUSED, of one discarded meanwhile
+ * perhaps RC_ABSENT. [OS-15] stage_room takes room for a stage before it is written: *ret_bytes is
+ * as much of `most` as there is, or RC_AGAIN with the code ENOSPC when that is less than `least`;
+ * *ret_bytes is then what is free. What it gave is the stage's until it is finished or freed, and
+ * no write within it fails for want of room. [OS-14] publish of a stage whose bytes are not those
+ * that were staged is RC_CORRUPT with the code ERR_DAMAGED: nothing is shown, and nothing of the
+ * stage ever was. An object whose bytes are not those that were put has end with the same; copy,
+ * stage_copy too.
  *
  * Calls block and may be made from any thread; one stage is one thread's.
  */
@@ -61,6 +68,13 @@ struct os_source {
 	void *arg;
 	/* Starts again from the front, for whoever has to send it twice; NULL: it can be read once. */
 	enum rc (*rewind)(void *arg, struct err *err);
+};
+
+/* What a stage asks for before it grows, in bytes. */
+struct os_room {
+	uint64_t least;   /* with less nothing of use can be staged: the smallest object */
+	uint64_t largest; /* the largest object alone; with less that object waits */
+	uint64_t most;    /* everything */
 };
 
 struct os_list_query {
@@ -118,6 +132,9 @@ struct object_store_ops {
 		struct slice staged, struct err *err);
 	enum rc (*discard)(struct object_store *os, struct slice bucket, struct slice key, struct err *err);
 	void (*close)(struct object_store *os);
+	/* Before the first stage_write [OS-15]. NULL: the store has room for everything. */
+	enum rc (*stage_room)(struct os_stage *stage, const struct os_room *room, uint64_t *ret_bytes,
+		struct err *err);
 };
 
 struct object_store {
@@ -144,6 +161,15 @@ struct os_stage {
 static inline enum rc os_stage_write(struct os_stage *stage, struct slice bytes, struct err *err)
 {
 	return stage->ops->stage_write(stage, bytes, err);
+}
+
+static inline enum rc os_stage_room(struct os_stage *stage, const struct os_room *room,
+	uint64_t *ret_bytes, struct err *err)
+{
+	if (stage->ops->stage_room)
+		return stage->ops->stage_room(stage, room, ret_bytes, err);
+	*ret_bytes = room->most;
+	return RC_OK;
 }
 
 static inline enum rc os_stage_finish(struct os_stage *stage, struct slice headers,

@@ -56,6 +56,11 @@ struct op_status {
 	uint64_t n_damaged;
 	struct op_damage *damage;
 	size_t n_damage;
+	/* The disk of the data folder; free: for objects and bundles. */
+	uint64_t disk_free_bytes, disk_total_bytes;
+	bool is_disk_refusing;     /* a write found no room within the last minute */
+	struct slice disk_waiting; /* the bundle that waits for room on it; empty: none */
+	uint64_t disk_needed_bytes, disk_had_bytes; /* what it needs, and what was free */
 	/* The last line of level ERROR or CRITICAL since the start. */
 	bool has_error;
 	uint64_t error_wall_ms;

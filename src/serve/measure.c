@@ -8,6 +8,8 @@ static void take_status(struct metrics *m, const struct op_status *s)
 	v[METRIC_QUEUE_IN_FLIGHT] = s->queue_in_flight;
 	v[METRIC_QUEUE_OLDEST_MS] = s->queue_oldest_ms;
 	v[METRIC_DEAD_LETTERS] = s->dead_letters;
+	v[METRIC_DISK_FREE] = s->disk_free_bytes;
+	v[METRIC_DISK_TOTAL] = s->disk_total_bytes;
 	v[METRIC_DAMAGED] = s->n_damaged;
 	v[METRIC_PLANS_OPEN] = s->plans_open;
 	v[METRIC_PLANS_SEALED] = s->plans_sealed;

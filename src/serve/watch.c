@@ -40,6 +40,13 @@ static void observe(struct watch *w)
 			.wall_ms = s.now_wall_ms,
 			.dead_letters = s.dead_letters,
 			.oldest_ms = s.queue_oldest_ms,
+			.disk_free_bytes = s.disk_free_bytes,
+			.disk_total_bytes = s.disk_total_bytes,
+			.is_disk_refusing = s.is_disk_refusing,
+			.waiting_bundle = arena_printf(
+				&a, SLICE_FMT, SLICE_ARG(s.disk_waiting)),
+			.needed_bytes = s.disk_needed_bytes,
+			.had_bytes = s.disk_had_bytes,
 			.damaged = s.n_damaged,
 			.damage = name_damage(&a, &s),
 			.waiting_bundles = s.waiting_bundles,

@@ -11,14 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "adapter/local/local.h"
 #include "base/file.h"
+#include "port/object_store.h"
 
 #define DISK "size=24m"
 #define FILLER_BYTES (8u << 20)
 #define BODY_BYTES 60000
+#define FLOOR_BYTES (1u << 20) /* what stays free for commits, beside the reserve */
 
 static char root[] = "/tmp/baler-full-XXXXXX";
 static char folder[64];
@@ -417,6 +420,97 @@ static bool may_mount(void)
 	return umount(root) == 0;
 }
 
+static uint64_t free_on_disk(void)
+{
+	struct statvfs st;
+
+	assert_int_equal(statvfs(root, &st), 0);
+	return (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+static enum rc stage_some(struct os_stage *st, uint64_t n, struct err *err)
+{
+	static unsigned char block[65536];
+	enum rc rc = RC_OK;
+
+	for (uint64_t done = 0; rc == RC_OK && done < n; done += sizeof(block))
+		rc = os_stage_write(st, slice_of(block, sizeof(block)), err);
+	return rc;
+}
+
+/* What is granted can be written, and others find room beside it all the while. */
+static void os_15_a_stage_writes_what_it_was_given_beside_puts(void **state)
+{
+	static const struct os_room room = {.least = 1, .largest = 1000000, .most = 100u << 20};
+	struct bucket_world *w = *state;
+	struct object_store *os = local_object_store(((struct own *)w->own)->local);
+	struct os_stage *st = NULL;
+	struct err err = {0};
+	uint64_t got = 0;
+	char key[32];
+
+	assert_int_equal(os_stage_begin(os, slice_str(LANDING), slice_str("bundle"), &st, &err), RC_OK);
+	assert_int_equal(os_stage_room(st, &room, &got, &err), RC_OK);
+	assert_true(got > 4u << 20 && got < 16u << 20);
+	for (unsigned i = 0; i < 40; i++) {
+		key_of(key, i);
+		assert_rc(put_bytes(w, LANDING, key, BODY_BYTES, i), RC_OK);
+	}
+	while (put_bytes(w, LANDING, "big", 1u << 20, 1)->rc == RC_OK)
+		;
+	assert_int_equal(stage_some(st, got / 65536 * 65536, &err), RC_OK);
+	for (unsigned i = 0; i < 40; i++)
+		check(w, i);
+	os_stage_free(st);
+}
+
+/* One that asks for nothing stops in front of the floor as well, and leaves nothing behind. */
+static void os_15_a_stage_never_reaches_what_commits_need(void **state)
+{
+	struct bucket_world *w = *state;
+	struct object_store *os = local_object_store(((struct own *)w->own)->local);
+	struct os_stage *st = NULL;
+	struct written *made = put_bytes(w, LANDING, "small", BODY_BYTES, 1);
+	char version[BS_VERSION_MAX];
+	struct bs_deletion deletion;
+	struct err err = {0};
+
+	assert_rc(made, RC_OK);
+	memcpy(version, made->object.version, BS_VERSION_MAX);
+	assert_int_equal(os_stage_begin(os, slice_str(LANDING), slice_str("bundle"), &st, &err), RC_OK);
+	assert_int_equal(stage_some(st, 100u << 20, &err), RC_AGAIN);
+	assert_string_equal(err.code, "ENOSPC");
+	assert_true(free_on_disk() >= FLOOR_BYTES);
+	assert_rc(delete_one(w, LANDING, "small", version, &deletion), RC_OK);
+	assert_int_equal(deletion.rc, RC_OK);
+	assert_true(free_on_disk() >= FLOOR_BYTES / 2);
+	os_stage_free(st);
+	for (int i = 0; i < 100 && put_bytes(w, LANDING, "after", 10u << 20, 2)->rc != RC_OK; i++) {
+		assert_true(i < 99); /* the stage's removal is on its way */
+		usleep(20000);
+	}
+}
+
+/* What does not fit is refused before a byte is written, with both numbers. */
+static void os_15_a_stage_without_room_is_refused_before_it_grows(void **state)
+{
+	static const struct os_room room = {50u << 20, 60u << 20, 100u << 20};
+	struct bucket_world *w = *state;
+	struct object_store *os = local_object_store(((struct own *)w->own)->local);
+	struct os_stage *st = NULL;
+	uint64_t before = free_on_disk(), got = 0;
+	struct err err = {0};
+
+	assert_int_equal(os_stage_begin(os, slice_str(LANDING), slice_str("bundle"), &st, &err), RC_OK);
+	assert_int_equal(os_stage_room(st, &room, &got, &err), RC_AGAIN);
+	assert_string_equal(err.code, "ENOSPC");
+	assert_non_null(strstr(err.text, "'bundle' needs 52428800 bytes"));
+	assert_true(got > 0 && got < 24u << 20);
+	assert_true(before - free_on_disk() < 1u << 16);
+	assert_rc(put_bytes(w, LANDING, "fits", 5u << 20, 2), RC_OK);
+	os_stage_free(st);
+}
+
 int main(void)
 {
 	static const struct bucket_factory full = {
@@ -430,6 +524,9 @@ int main(void)
 		BUCKETS_TEST(a_disk_that_others_filled_can_be_emptied),
 		BUCKETS_TEST(and_after_a_restart_too),
 		BUCKETS_TEST(an_upload_is_not_begun_on_a_full_disk),
+		BUCKETS_TEST(os_15_a_stage_writes_what_it_was_given_beside_puts),
+		BUCKETS_TEST(os_15_a_stage_never_reaches_what_commits_need),
+		BUCKETS_TEST(os_15_a_stage_without_room_is_refused_before_it_grows),
 	};
 	int failed;
 

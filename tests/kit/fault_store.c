@@ -170,6 +170,14 @@ static enum rc fault_stage_write(struct os_stage *port, struct slice bytes, stru
 	return fault_leave(&g, rc, err);
 }
 
+static enum rc fault_stage_room(
+	struct os_stage *port, const struct os_room *room, uint64_t *ret_bytes, struct err *err)
+{
+	struct fault_stage *s = (struct fault_stage *)port;
+
+	return os_stage_room(s->inner, room, ret_bytes, err);
+}
+
 static enum rc fault_stage_finish(
 	struct os_stage *port, struct slice headers, struct buf *ret_staged, struct err *err)
 {
@@ -261,7 +269,7 @@ struct object_store *fault_object_store_new(struct object_store *inner, struct f
 		fault_list, fault_delete_many, fault_copy_object, fault_bucket_region,
 		fault_stage_begin, fault_stage_write, fault_stage_finish, fault_stage_copy,
 		fault_stage_free,
-		fault_publish, fault_discard, fault_close};
+		fault_publish, fault_discard, fault_close, fault_stage_room};
 	struct fault_store *f = xcalloc(1, sizeof(*f));
 
 	*f = (struct fault_store){{&ops}, inner, fault};

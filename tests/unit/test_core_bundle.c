@@ -254,6 +254,58 @@ static void sizes_that_were_not_announced_are_bounded_too(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* A store that has `room_bytes` for each stage. */
+static uint64_t room_bytes;
+
+static enum rc give_room(
+	struct os_stage *stage, const struct os_room *room, uint64_t *ret_bytes, struct err *err)
+{
+	(void)stage;
+	*ret_bytes = room_bytes < room->most ? room_bytes : room->most;
+	return room_bytes < room->least ? err_code(err, RC_AGAIN, "ENOSPC", "no room") : RC_OK;
+}
+
+static void give(struct fixture *f, uint64_t bytes)
+{
+	static struct object_store_ops ops;
+
+	room_bytes = bytes;
+	ops = *f->store->ops;
+	ops.stage_room = give_room;
+	f->store->ops = &ops;
+}
+
+/* Without room for all of it the bundle is made of what fits; the large one waits and holds up
+ * nobody. */
+static void what_has_no_room_waits_and_the_rest_is_bundled(void **state)
+{
+	struct fixture *f = *state;
+
+	f->units[1].size = 50000000; /* as its event says; it is never read */
+	give(f, 1000000);
+	assert_int_equal(bundle_make(&f->job, f->order, N, &f->bundle, NULL), RC_OK);
+	assert_int_equal(f->bundle.n_members, N - 1);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(f->units[i].fetch, i == 1 ? FETCH_NO_ROOM : FETCH_PACKED);
+}
+
+/* Nothing fits: nothing is staged, and nothing is held against any object. */
+static void without_any_room_nothing_is_staged_and_all_wait(void **state)
+{
+	struct fixture *f = *state;
+
+	give(f, 10);
+	assert_int_equal(bundle_make(&f->job, f->order, N, &f->bundle, NULL), RC_OK);
+	assert_int_equal(f->bundle.n_members, 0);
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(f->units[i].fetch, FETCH_NO_ROOM);
+		assert_string_equal(f->units[i].code, "");
+	}
+	room_bytes = 1 << 20;
+	assert_int_equal(bundle_make(&f->job, f->order, N, &f->bundle, NULL), RC_OK);
+	assert_int_equal(f->bundle.n_members, N);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +319,8 @@ int main(void)
 		TEST(a_tick_can_stop_it),
 		TEST(nothing_to_pack_stages_nothing_of_use),
 		TEST(sizes_that_were_not_announced_are_bounded_too),
+		TEST(what_has_no_room_waits_and_the_rest_is_bundled),
+		TEST(without_any_room_nothing_is_staged_and_all_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

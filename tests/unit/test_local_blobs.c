@@ -23,7 +23,7 @@ static int setup(void **state)
 	snprintf(f->folder, sizeof(f->folder), "/tmp/baler-blobs-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	assert_int_equal(db_open(f->folder, &f->db, &f->err), RC_OK);
-	assert_int_equal(blobs_open(f->folder, &f->blobs, &f->err), RC_OK);
+	assert_int_equal(blobs_open(f->folder, db_grants(f->db), &f->blobs, &f->err), RC_OK);
 	*state = f;
 	return 0;
 }
@@ -43,7 +43,7 @@ static int teardown(void **state)
 static void settle(struct fixture *f)
 {
 	blobs_close(f->blobs);
-	assert_int_equal(blobs_open(f->folder, &f->blobs, &f->err), RC_OK);
+	assert_int_equal(blobs_open(f->folder, db_grants(f->db), &f->blobs, &f->err), RC_OK);
 }
 
 static bool is_there(struct fixture *f, struct blob_id id)

@@ -34,7 +34,7 @@ enum rc local_open(const struct local_config *cfg, struct local **ret_local, str
 		db_limit_memory(cfg->database_bytes);
 	rc = db_open(cfg->folder, &local->db, err);
 	if (rc == RC_OK)
-		rc = blobs_open(cfg->folder, &local->blobs, err);
+		rc = blobs_open(cfg->folder, db_grants(local->db), &local->blobs, err);
 	if (rc == RC_OK)
 		rc = blobs_sweep(local->blobs, local->db, err);
 	if (rc == RC_OK) {

@@ -62,6 +62,19 @@ static void add_alarms(struct buf *out, struct alarms *alarms)
 	buf_add_char(out, ']');
 }
 
+static void add_disk(struct buf *out, const struct op_status *s)
+{
+	buf_addf(out, ",\"disk\":{\"free_bytes\":%llu,\"size_bytes\":%llu,\"refusing\":%s",
+		(unsigned long long)s->disk_free_bytes, (unsigned long long)s->disk_total_bytes,
+		s->is_disk_refusing ? "true" : "false");
+	if (s->disk_waiting.n) {
+		buf_add_str(out, ",\"waiting_bundle\":");
+		json_add_string(out, s->disk_waiting);
+		buf_addf(out, ",\"needed_bytes\":%llu", (unsigned long long)s->disk_needed_bytes);
+	}
+	buf_add_char(out, '}');
+}
+
 static void add_damage(struct buf *out, const struct op_status *s)
 {
 	char id[OP_ID_BYTES];
@@ -147,6 +160,7 @@ static enum rc status_job(struct request *r, struct err *err)
 		(unsigned long long)s.bundles);
 	add_memory(out, &r->service->memory);
 	add_alarms(out, r->service->alarms);
+	add_disk(out, &s);
 	add_damage(out, &s);
 	add_last_error(out, &s);
 	buf_add_str(out, "}\n");

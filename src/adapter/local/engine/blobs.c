@@ -20,6 +20,7 @@
 #define WRITEBACK_BYTES                                                                            \
 	(8u << 20) /* started early, so that the fsync at the end finds little to do */
 #define PIN_SLOTS 256
+#define GRANT_BYTES (1u << 20) /* taken at once, so that few writes ask the file system */
 
 struct pin {
 	struct blob_id id;
@@ -32,6 +33,7 @@ struct pin {
 
 struct blobs {
 	char folder[PATH_MAX];
+	struct grants *grants;
 	struct work_pool *pool;
 	pthread_mutex_t lock;
 	struct pin *pins[PIN_SLOTS]; /* under lock */
@@ -43,6 +45,7 @@ struct blob_file {
 	int fd;
 	uint64_t size;    /* bytes */
 	uint64_t started; /* bytes whose writeback was begun */
+	uint64_t granted; /* bytes of room taken and not yet written */
 	struct sums sums;
 };
 
@@ -91,7 +94,8 @@ static enum rc make_folders(struct blobs *b, const char *data, struct err *err)
 	return rc == RC_OK ? file_sync_dir(data, err) : rc;
 }
 
-enum rc blobs_open(const char *folder, struct blobs **ret_blobs, struct err *err)
+enum rc blobs_open(
+	const char *folder, struct grants *grants, struct blobs **ret_blobs, struct err *err)
 {
 	struct blobs *b = xcalloc(1, sizeof(*b));
 	enum rc rc;
@@ -102,6 +106,7 @@ enum rc blobs_open(const char *folder, struct blobs **ret_blobs, struct err *err
 		free(b);
 		return err_ctx(err, rc, "blobs");
 	}
+	b->grants = grants;
 	pthread_mutex_init(&b->lock, NULL);
 	b->pool = work_pool_new(BLOB_THREADS, "blobs");
 	*ret_blobs = b;
@@ -204,12 +209,52 @@ enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *er
 	return RC_OK;
 }
 
+struct grants *blobs_grants(struct blobs *b)
+{
+	return b->grants;
+}
+
+uint64_t blob_take_room(struct blob_file *f, uint64_t least, uint64_t some, uint64_t most,
+	uint64_t *ret_free)
+{
+	uint64_t got = grants_take_some(f->blobs->grants, least, some, most, ret_free);
+
+	f->granted += got;
+	return got;
+}
+
+static enum rc take_room(struct blob_file *f, size_t n, struct err *err)
+{
+	uint64_t more, free_bytes;
+
+	if (n <= f->granted)
+		return RC_OK;
+	more = n - f->granted;
+	if (blob_take_room(f, more, more, more > GRANT_BYTES ? more : GRANT_BYTES, &free_bytes))
+		return RC_OK;
+	grants_note_refusal(f->blobs->grants);
+	return err_code(err, RC_AGAIN, "ENOSPC",
+		"blob: no room on disk: %llu bytes more are needed, %llu are free",
+		(unsigned long long)more, (unsigned long long)free_bytes);
+}
+
+/* What is written shows in what the file system says is free. */
+static void give_back_room(struct blob_file *f, uint64_t n)
+{
+	grants_give_back(f->blobs->grants, n);
+	f->granted -= n;
+}
+
 enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err)
 {
-	enum rc rc = file_write_all(f->fd, bytes.p, bytes.n, err);
+	enum rc rc = take_room(f, bytes.n, err);
 
 	if (rc != RC_OK)
+		return rc;
+	rc = file_write_all(f->fd, bytes.p, bytes.n, err);
+	if (rc != RC_OK)
 		return err_ctx(err, rc, "blob");
+	give_back_room(f, bytes.n);
 	f->size += bytes.n;
 	sums_add(&f->sums, bytes);
 	if (f->size - f->started >= WRITEBACK_BYTES) {
@@ -379,6 +424,7 @@ static void remove_later(struct blobs *b, const struct blob_id *id, int fd)
 
 void blob_keep(struct blob_file *f)
 {
+	give_back_room(f, f->granted);
 	close(f->fd);
 	sums_release(&f->sums);
 	free(f);
@@ -388,6 +434,7 @@ void blob_discard(struct blob_file *f)
 {
 	if (!f)
 		return;
+	give_back_room(f, f->granted);
 	remove_later(f->blobs, &f->id, f->fd);
 	sums_release(&f->sums);
 	free(f);

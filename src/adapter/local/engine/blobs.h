@@ -11,6 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_BLOBS_H
 
 #include "adapter/local/engine/db.h"
+#include "adapter/local/engine/grants.h"
 #include "adapter/local/engine/sums.h"
 #include "base/sync.h"
 
@@ -23,7 +24,9 @@ struct blob_id {
 struct blobs;
 struct blob_file; /* on its way in; one thread's at a time */
 
-enum rc blobs_open(const char *folder, struct blobs **ret_blobs, struct err *err);
+/* grants: where files on their way in take their room from; lives longer. */
+enum rc blobs_open(
+	const char *folder, struct grants *grants, struct blobs **ret_blobs, struct err *err);
 /* Runs what was dropped, ends its threads. */
 void blobs_close(struct blobs *b);
 /* Unlinks every file that has no row. Before anything is written. */
@@ -32,6 +35,11 @@ enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err);
 /* Writing. The file has its final name from the start; without a row it means nothing. RC_AGAIN ENOSPC; RC_FATAL. */
 enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *err);
 enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err);
+/* Takes room for what will be written, ahead of it: grants_take_some. blob_write takes what this
+ * has not. */
+uint64_t blob_take_room(struct blob_file *f, uint64_t least, uint64_t some, uint64_t most,
+	uint64_t *ret_free);
+struct grants *blobs_grants(struct blobs *b);
 /* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the file system has none. size and sums are the
  * blob's and become the file's; empty sums: the blob has none, the file gets some. To be synced and kept or discarded as any other.
  * RC_ABSENT: the blob is gone; RC_CORRUPT ERR_DAMAGED: its bytes are not those that were stored. */

@@ -7,6 +7,7 @@
 
 #include "adapter/local/engine/checkpointer.h"
 #include "adapter/local/engine/folder.h"
+#include "adapter/local/engine/grants.h"
 #include "adapter/local/engine/mark.h"
 #include "adapter/local/engine/room.h"
 #include "adapter/local/engine/schema.sql.h"
@@ -27,6 +28,7 @@ struct committer {
 	struct db_conn *conn;
 	struct clock *clock;
 	const char *folder; /* the database's */
+	struct grants *grants;
 	struct mark *mark;
 	pthread_t thread;
 
@@ -152,12 +154,13 @@ static struct commit_op *admit(struct committer *c, struct commit_op *group, uin
 	struct err err = {0};
 	struct room_budget b;
 
-	if (!room_budget(c->conn, c->folder, c->log_pages - c->moved_pages, &b))
+	if (!room_budget(c->conn, c->folder, c->log_pages - c->moved_pages, grants_taken(c->grants), &b))
 		return group;
 	err_code(&err, RC_AGAIN, "ENOSPC", "database: no room on disk");
 	for (struct commit_op *op = group; op; op = next) {
 		next = op->next; /* done may free op */
 		if (op->grows && !room_spend(&b, op->bytes)) {
+			grants_note_refusal(c->grants);
 			--*n;
 			op->done(op, RC_AGAIN, &err);
 			continue;
@@ -347,6 +350,14 @@ static struct commit_op *take_group(struct committer *c, uint64_t *ret_n, bool *
 	return group;
 }
 
+/* The most that moving the log can add to the database. */
+static uint64_t unmoved_bytes(const struct committer *c)
+{
+	int left = c->log_pages - c->moved_pages;
+
+	return left > 0 ? (uint64_t)left * SCHEMA_PAGE_BYTES : 0;
+}
+
 static void *committer_thread(void *arg)
 {
 	struct committer *c = arg;
@@ -359,6 +370,7 @@ static void *committer_thread(void *arg)
 		if (group)
 			run(c, group, n);
 		tend_log(c, !group);
+		grants_note_log(c->grants, unmoved_bytes(c));
 	}
 	return NULL;
 }
@@ -371,6 +383,7 @@ struct committer *committer_new(struct db *db, struct clock *clock)
 	c->conn = db_writer(db);
 	c->clock = clock;
 	c->folder = db_folder(db);
+	c->grants = db_grants(db);
 	c->mark = db_mark(db);
 	c->tail = &c->head;
 	c->checkpointer = checkpointer_new(db);

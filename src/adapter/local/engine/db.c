@@ -9,6 +9,7 @@
 
 #include "adapter/local/engine/checkpointer.h"
 #include "adapter/local/engine/folder.h"
+#include "adapter/local/engine/grants.h"
 #include "adapter/local/engine/mark.h"
 #include "adapter/local/engine/room.h"
 #include "adapter/local/engine/schema.sql.h"
@@ -43,6 +44,7 @@ struct db_conn {
 struct db {
 	struct mark *mark;
 	char *folder;
+	struct grants *grants;
 	int lock_fd;
 	struct db_conn *writer;
 	pthread_mutex_t lock;
@@ -309,6 +311,7 @@ enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 	pthread_mutex_init(&db->lock, NULL);
 	pthread_cond_init(&db->returned, NULL);
 	db->folder = xstrdup(folder);
+	db->grants = grants_new(folder);
 	rc = folder_open(folder, &db->lock_fd, err);
 	if (rc == RC_OK)
 		rc = mark_check_folder(folder, err);
@@ -349,6 +352,7 @@ void db_close(struct db *db)
 		close(db->lock_fd);
 	pthread_cond_destroy(&db->returned);
 	pthread_mutex_destroy(&db->lock);
+	grants_free(db->grants);
 	free(db->folder);
 	free(db);
 }
@@ -372,6 +376,11 @@ const char *db_folder(const struct db *db)
 struct mark *db_mark(struct db *db)
 {
 	return db->mark;
+}
+
+struct grants *db_grants(struct db *db)
+{
+	return db->grants;
 }
 
 struct db_conn *db_writer(struct db *db)

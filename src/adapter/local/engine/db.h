@@ -27,6 +27,8 @@ void db_close(struct db *db);
 void db_limit_memory(uint64_t bytes);
 void db_memory(uint64_t *ret_used, uint64_t *ret_peak);
 const char *db_folder(const struct db *db);
+/* Room on the folder's disk for files that grow; lives as long as db. */
+struct grants *db_grants(struct db *db);
 
 /* A reading connection, taken from a pool of at most 32; give it back, and hold no two. Inside one connection,
  * db_read_begin … db_read_end is one snapshot. */

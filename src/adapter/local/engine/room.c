@@ -115,6 +115,13 @@ static uint64_t untouched(const char *folder)
 	return ROOM_BYTES + reserve_lacks(folder);
 }
 
+uint64_t room_left(const char *folder)
+{
+	uint64_t left = disk_free(folder);
+
+	return left == UINT64_MAX ? left : less(left, untouched(folder));
+}
+
 static uint64_t pragma(struct db_conn *conn, const char *sql)
 {
 	sqlite3_stmt *st = db_stmt(conn, sql);
@@ -143,10 +150,10 @@ bool room_for_log(struct db_conn *conn, const char *folder)
 	return grows == 0 || left >= grows + ROOM_BYTES;
 }
 
-bool room_budget(
-	struct db_conn *conn, const char *folder, int frames, struct room_budget *ret_budget)
+bool room_budget(struct db_conn *conn, const char *folder, int frames, uint64_t granted,
+	struct room_budget *ret_budget)
 {
-	uint64_t left = disk_free(folder);
+	uint64_t left = less(disk_free(folder), granted);
 
 	if (left >= PLENTY_BYTES)
 		return false;

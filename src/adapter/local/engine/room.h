@@ -26,6 +26,10 @@ void room_leave(const char *folder);
 /* Gives it up. false: it was not there. */
 bool room_give(const char *folder);
 
+/* Of the disk, less what is not touched: ROOM_BYTES and what the reserve lacks. In bytes; what
+ * moving the log adds to the database is not taken off. UINT64_MAX: the disk cannot be asked. */
+uint64_t room_left(const char *folder);
+
 /* Whether the disk has room for all that moving the log adds to the database. A pass that breaks off would have eaten the room that
  * the log itself needs, and the log begins anew only when a pass ends. On the writer's connection. */
 bool room_for_log(struct db_conn *conn, const char *folder);
@@ -36,9 +40,10 @@ struct room_budget {
 	uint64_t log;   /* of the log's file, not in use */
 	uint64_t disk;  /* of the disk, less what the log will need and what is not touched */
 };
-/* frames: in the log and not moved. false: there is plenty, no need to look. */
-bool room_budget(
-	struct db_conn *conn, const char *folder, int frames, struct room_budget *ret_budget);
+/* frames: in the log and not moved; granted: bytes promised to files (engine/grants.h). false:
+ * there is plenty, no need to look. */
+bool room_budget(struct db_conn *conn, const char *folder, int frames, uint64_t granted,
+	struct room_budget *ret_budget);
 /* For a write of so many bytes; false: it does not fit. */
 bool room_spend(struct room_budget *b, uint64_t bytes);
 

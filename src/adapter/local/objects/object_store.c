@@ -384,6 +384,7 @@ static const struct object_store_ops ops = {
 	.stage_write = store_stage_write,
 	.stage_finish = store_stage_finish,
 	.stage_copy = store_stage_copy,
+	.stage_room = store_stage_room,
 	.stage_free = store_stage_free,
 	.publish = store_publish,
 	.discard = store_discard,

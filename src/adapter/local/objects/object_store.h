@@ -40,6 +40,8 @@ static inline struct local_store *store_of(struct object_store *os)
 enum rc store_stage_begin(struct object_store *os, struct slice bucket, struct slice key,
 	struct os_stage **ret_stage, struct err *err);
 enum rc store_stage_write(struct os_stage *stage, struct slice bytes, struct err *err);
+enum rc store_stage_room(struct os_stage *stage, const struct os_room *room, uint64_t *ret_bytes,
+	struct err *err);
 enum rc store_stage_finish(
 	struct os_stage *stage, struct slice headers, struct buf *ret_staged, struct err *err);
 enum rc store_stage_copy(struct os_stage *stage, struct slice bucket, struct slice key,

@@ -89,6 +89,27 @@ enum rc store_stage_write(struct os_stage *base, struct slice bytes, struct err 
 	return blob_write(st->file, bytes, err);
 }
 
+enum rc store_stage_room(
+	struct os_stage *base, const struct os_room *room, uint64_t *ret_bytes, struct err *err)
+{
+	struct local_stage *st = (struct local_stage *)base;
+	struct grants *grants = blobs_grants(st->store->local->blobs);
+	uint64_t free_bytes, got = blob_take_room(
+			st->file, room->least, room->largest, room->most, &free_bytes);
+
+	if (got < room->largest)
+		grants_note_wait(grants, st->key, room->largest, free_bytes);
+	else if (got == room->most)
+		grants_note_wait(grants, (struct slice){0}, 0, 0);
+	*ret_bytes = got ? got : free_bytes;
+	if (got == 0 && room->least > 0)
+		return err_code(err, RC_AGAIN, "ENOSPC",
+			"bundle '" SLICE_FMT "' needs %llu bytes of disk, and %llu are free",
+			SLICE_ARG(st->key), (unsigned long long)room->least,
+			(unsigned long long)free_bytes);
+	return RC_OK;
+}
+
 void store_stage_free(struct os_stage *base)
 {
 	struct local_stage *st = (struct local_stage *)base;

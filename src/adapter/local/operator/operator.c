@@ -169,6 +169,19 @@ static enum rc read_tables(const struct local_operator *o, struct arena *a, stru
 	return rc;
 }
 
+static void read_disk(struct local *local, struct arena *a, struct op_status *s)
+{
+	struct grants_stat disk;
+
+	grants_stat(db_grants(local->db), &disk);
+	s->disk_free_bytes = disk.free_bytes;
+	s->disk_total_bytes = disk.total_bytes;
+	s->is_disk_refusing = disk.is_refusing;
+	s->disk_waiting = arena_slice(a, slice_str(disk.waiting));
+	s->disk_needed_bytes = disk.needed_bytes;
+	s->disk_had_bytes = disk.had_bytes;
+}
+
 static enum rc operator_status(
 	struct op_port *op, struct arena *a, struct op_status *ret_status, struct err *ret_err)
 {
@@ -194,6 +207,7 @@ static enum rc operator_status(
 	s.queue_oldest_ms = queue.oldest_age_ms;
 	s.dead_letters = queue.dead;
 	read_last_error(a, &s);
+	read_disk(local, a, &s);
 	rc = read_tables(o, a, &s, &to_keep, err);
 	if (rc == RC_OK && to_keep) {
 		/* once in a folder's life: a new distribution bucket */
