@@ -43,7 +43,8 @@ static uint64_t now_boot_ms(void)
 	return clock_boot_ms(clock_system());
 }
 
-/* A disk that cannot be asked (a folder on its way out) refuses nothing: the writes themselves will. */
+/* A disk that cannot be asked (a folder on its way out) refuses nothing: the writes themselves
+ * will. */
 static uint64_t free_locked(const struct grants *g)
 {
 	uint64_t left = room_left(g->folder);
