@@ -12,13 +12,13 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunk; /* newest first */
 	size_t used_bytes;         /* sum of what was handed out, for limits */
-	size_t held_bytes;         /* sum of what was taken from malloc, headers of chunks included */
+	size_t held_bytes;         /* sum of what was taken from malloc */
 	size_t chunk_bytes;        /* the least size of the next chunk; 0: 8 KiB */
 };
 
 #define ARENA_INIT ((struct arena){0})
-/* For many small arenas that live long: the first chunk has room for n bytes and no more. Count 16 bytes of alignment for each
- * allocation. */
+/* For many small arenas that live long: the first chunk has room for n bytes and no more. Count 16
+ * bytes of alignment for each allocation. */
 #define ARENA_OF(n) ((struct arena){.chunk_bytes = (n)})
 
 /* Zeroed, aligned for any type; never NULL. */

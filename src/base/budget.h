@@ -1,9 +1,10 @@
 /*
- * budget: a named share of this process's memory: how much may be used, how much is, how much was at most.
+ * budget: a named share of this process's memory: how much may be used, how much is, how much was
+ * at most.
  *
- * A budget counts and answers; what to do when it is used up is the caller's to decide (refuse a request, close a batch early, go
- * without a larger buffer). Whoever takes gives back the same number. Every function takes NULL for a budget without a limit,
- * which counts nothing.
+ * A budget counts and answers; what to do when it is used up is the caller's to decide (refuse a
+ * request, close a batch early, go without a larger buffer). Whoever takes gives back the same
+ * number. Every function takes NULL for a budget without a limit, which counts nothing.
  *
  * Threads: any. max and name are set before the first use.
  */
@@ -25,9 +26,10 @@ void budget_init(struct budget *b, const char *name, uint64_t max);
 
 /* false: it does not fit, and nothing was taken. */
 bool budget_take(struct budget *b, uint64_t n);
-/* For what holds some bytes and wants n more: false when fewer bytes would then be free than it holds. So one that is large is
- * refused while small ones still get in, and many large ones together never use a share up. One that is alone may have it all.
- * (Choudhury and Hahne, "Dynamic queue length thresholds", 1998, with a factor of 1.) */
+/* For what holds some bytes and wants n more: false when fewer bytes would then be free than it
+ * holds. So one that is large is refused while small ones still get in, and many large ones
+ * together never use a share up. One that is alone may have it all. (Choudhury and Hahne, "Dynamic
+ * queue length thresholds", 1998, with a factor of 1.) */
 bool budget_grow(struct budget *b, uint64_t holds, uint64_t n);
 /* Takes what cannot be refused. */
 void budget_add(struct budget *b, uint64_t n);

@@ -5,9 +5,11 @@
 #include "base/text.h"
 
 /*
- * jansson reports a failed allocation as it reports bad text: it returns NULL, often without a reason. A healthy document must not be
- * judged by the memory that was free when it came. Therefore jansson allocates here, and a parse notes what failed. Outside a parse a
- * failed allocation ends the process, as xmalloc does: a document that is being built would otherwise lose members without a word.
+ * jansson reports a failed allocation as it reports bad text: it returns NULL, often without a
+ * reason. A healthy document must not be judged by the memory that was free when it came. Therefore
+ * jansson allocates here, and a parse notes what failed. Outside a parse a failed allocation ends
+ * the process, as xmalloc does: a document that is being built would otherwise lose members without
+ * a word.
  */
 static _Thread_local bool is_parsing, has_no_memory;
 

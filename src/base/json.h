@@ -9,20 +9,21 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Parses one whole document. RC_REFUSED: longer than max_bytes, not JSON, not UTF-8, deeper than jansson's 2,048
- * levels, a member named twice. RC_AGAIN: memory ran out, which says nothing about the document; try again later. The caller decrefs
- * *ret_root. */
+/* Parses one whole document. RC_REFUSED: longer than max_bytes, not JSON, not UTF-8, deeper than
+ * jansson's 2,048 levels, a member named twice. RC_AGAIN: memory ran out, which says nothing about
+ * the document; try again later. The caller decrefs *ret_root. */
 enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struct err *err);
 
-/* At most so many bytes of memory does json_parse of this text take, whether it is JSON or not: a document of 1 MiB may hold values
- * that take 100 MiB. For callers who must bound that first; costs a look at each byte. */
+/* At most so many bytes of memory does json_parse of this text take, whether it is JSON or not: a
+ * document of 1 MiB may hold values that take 100 MiB. For callers who must bound that first; costs
+ * a look at each byte. */
 uint64_t json_memory_bytes(struct slice text);
 
 /* A member as a slice (borrowed from root), empty with p == NULL when absent or not a string. */
 struct slice json_member_str(const json_t *object, const char *name);
 
-/* Appends "…" with RFC 8259 escapes. Invalid UTF-8 becomes U+FFFD; hidden characters (base/text.h) become \uXXXX, so that
- * the text can be shown on a terminal. */
+/* Appends "…" with RFC 8259 escapes. Invalid UTF-8 becomes U+FFFD; hidden characters (base/text.h)
+ * become \uXXXX, so that the text can be shown on a terminal. */
 bool json_add_string(struct buf *out, struct slice text);
 
 /* Appends a document on one line, with hidden characters as json_add_string writes them. */

@@ -8,7 +8,8 @@ void hand_init(struct hand *h, uint32_t max_receives, struct budget *memory)
 	*h = (struct hand){.max_receives = max_receives, .memory = memory};
 }
 
-#define LATER_BYTES 256 /* of a chunk for what comes later: reasons, a link to a unit of another message */
+/* Of a chunk for what comes later: reasons, links to units of other messages. */
+#define LATER_BYTES 256
 
 static void count(struct hand *h, struct delivery *d, size_t n)
 {

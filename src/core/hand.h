@@ -1,15 +1,17 @@
 /*
  * hand: the messages this worker has received and not yet settled, and how they are settled.
  *
- * A message may carry several records. It is acknowledged only when each has a verdict: any that must be tried again sends the
- * whole message back; else any that was refused makes it a dead letter; else it is acknowledged. A message that would be sent back for a
- * fault of its own, and was received as often as the queue allows, is a dead letter now: the queue would make one of it anyway, but
- * does not know the reason.
+ * A message may carry several records. It is acknowledged only when each has a verdict: any that
+ * must be tried again sends the whole message back; else any that was refused makes it a dead
+ * letter; else it is acknowledged. A message that would be sent back for a fault of its own, and
+ * was received as often as the queue allows, is a dead letter now: the queue would make one of it
+ * anyway, but does not know the reason.
  *
- * Memory: each message has an arena of its own, just large enough for its receipt and its units, which is freed when the message is
- * settled. Nothing of a receive (bodies, parsed events) outlives the receive, so what is held depends on how many messages wait
- * and not on how they came. Counted in hand.bytes and in the budget: this memory, about 0.8 KB for a message of one object and its key
- * twice or three times, and HAND_PLAN_BYTES for each record, which its plan will need.
+ * Memory: each message has an arena of its own, just large enough for its receipt and its units,
+ * which is freed when the message is settled. Nothing of a receive (bodies, parsed events) outlives
+ * the receive, so what is held depends on how many messages wait and not on how they came. Counted
+ * in hand.bytes and in the budget: this memory, about 0.8 KB for a message of one object and its
+ * key twice or three times, and HAND_PLAN_BYTES for each record, which its plan will need.
  */
 #ifndef BALER_CORE_HAND_H
 #define BALER_CORE_HAND_H
@@ -19,7 +21,8 @@
 #include "core/unit.h"
 #include "port/event_queue.h"
 
-#define HAND_PLAN_BYTES 512 /* a record's claim, name, slot and reason while a plan is made of it; measured */
+/* Of a record's claim, name, slot and reason while a plan is made of it; measured. */
+#define HAND_PLAN_BYTES 512
 
 enum verdict_kind { VERDICT_ACK, VERDICT_DEAD, VERDICT_RETRY }; /* the graver wins */
 
@@ -58,8 +61,9 @@ void hand_init(struct hand *h, uint32_t max_receives, struct budget *memory);
 /* Frees; tells the queue nothing. */
 void hand_release(struct hand *h);
 
-/* A message with that many records to decide; 0: it is acknowledged unless delivery_decide says otherwise. The message is copied as far as it
- * is needed. keep_bytes: about how much hand_alloc will be asked for, alignment to 16 bytes included; more is allowed. */
+/* A message with that many records to decide; 0: it is acknowledged unless delivery_decide says
+ * otherwise. The message is copied as far as it is needed. keep_bytes: about how much hand_alloc
+ * will be asked for, alignment to 16 bytes included; more is allowed. */
 struct delivery *hand_take(
 	struct hand *h, const struct eq_message *m, size_t n_records, size_t keep_bytes);
 /* Zeroed memory that lives until the delivery is settled. */

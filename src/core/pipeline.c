@@ -172,7 +172,8 @@ static enum pipeline_status run_batch(struct pipeline *p, struct err *err)
 	return PIPELINE_WORKED;
 }
 
-/* Bytes for more messages. One message always has room, whatever others use of the share: so every pipeline gets on. */
+/* Bytes for more messages. One message always has room, whatever others use of the share: so every
+ * pipeline gets on. */
 static uint64_t hand_room(const struct pipeline *p)
 {
 	uint64_t room = budget_room(p->cfg.memory);

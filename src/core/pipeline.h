@@ -48,8 +48,9 @@ struct pipeline_config {
 	uint64_t
 		batch_max_bytes; /* sum of sizes, each rounded up to 512; one larger object ships alone */
 	uint64_t batch_window_ms; /* from when its first message was sent */
-	struct budget *
-		memory; /* for messages in hand and their plans: a batch that fills it closes early. May be shared; NULL: no limit */
+	/* For messages in hand and their plans; may be shared. A batch that fills it closes early.
+	 * NULL: no limit. */
+	struct budget *memory;
 	struct budget *bundle_memory; /* for compressing; may be shared; NULL: no limit */
 
 	uint64_t visibility_ms; /* above the window; extended while in hand */

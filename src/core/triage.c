@@ -74,7 +74,8 @@ static struct slice keep(struct hand *h, struct delivery *d, struct slice s)
 }
 
 /* The object's bucket, key and version are where the identity has them. */
-static void keep_identity(struct hand *h, struct delivery *d, struct unit *u, const struct object_id *id)
+static void keep_identity(
+	struct hand *h, struct delivery *d, struct unit *u, const struct object_id *id)
 {
 	const unsigned char *p;
 
@@ -88,7 +89,8 @@ static void keep_identity(struct hand *h, struct delivery *d, struct unit *u, co
 }
 
 /* Most keys are canonical: then the name is the key itself. */
-static void set_name(const struct triage *t, struct arena *scratch, struct delivery *d, struct unit *u)
+static void set_name(
+	const struct triage *t, struct arena *scratch, struct delivery *d, struct unit *u)
 {
 	struct slice name;
 	struct err why;

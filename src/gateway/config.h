@@ -23,8 +23,9 @@
 #define GATEWAY_METADATA_MAX_BYTES 2048
 /* Connections taken beyond connections_max for the moment that ending others takes. */
 #define GATEWAY_CONNECTIONS_SLACK 64
-/* What one connection takes at most: 64 KiB of the HTTP library, its struct, a small request; with TLS a session and its buffers
- * besides. Measured with 1,000 connections that have been served and then have sent half a request: 70 KiB; 8 KiB are for a small answer. */
+/* What one connection takes at most: 64 KiB of the HTTP library, its struct, a small request; with
+ * TLS a session and its buffers besides. Measured with 1,000 connections that have been served and
+ * then have sent half a request: 70 KiB; 8 KiB are for a small answer. */
 #define GATEWAY_CONNECTION_BYTES (78u << 10)
 #define GATEWAY_TLS_BYTES (14u << 10)
 
@@ -48,13 +49,13 @@ struct gateway_metrics {
 
 /* The process's memory, as far as it is used or shown here. Borrowed; each may be NULL or 0. */
 struct gateway_memory {
-	struct budget *connections; /* gateway_connection_bytes each, only counted: connections_max is the limit */
+	struct budget *connections; /* gateway_connection_bytes each; connections_max limits it */
 	struct budget *requests;    /* documents and answers: http/charge.h */
 	struct budget *messages;    /* what is read out of an invocation's payload */
 	uint64_t ceiling_bytes;
 	const struct budget *shares;
 	size_t n_shares;
-	void (*look)(void *arg); /* called before the shares are shown, on the admin pool; may be NULL */
+	void (*look)(void *arg); /* before the shares are shown, on the admin pool; or NULL */
 	void *look_arg;
 };
 
@@ -83,8 +84,8 @@ struct gateway_config {
 	uint16_t port;                   /* 0: a free one, see gateway_port */
 	const char *region;              /* NULL: "us-east-1" */
 	const char *const *base_domains; /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
-	/* PEM, both or neither, copied: with them only HTTPS is spoken, TLS 1.2 or later. Checked by
-	 * the caller (base/pem.h). */
+	/* PEM, both or neither, copied: with them only HTTPS is spoken, TLS 1.2 or later. Checked
+	 * by the caller (base/pem.h). */
 	const char *tls_cert, *tls_key;
 	bool allow_plain_http; /* else without TLS only loopback addresses are listened on */
 	unsigned threads;                /* default min(CPUs, 4) */

@@ -53,8 +53,8 @@ static bool form_encode(struct buf *out, struct slice s)
 	return !out->overflow;
 }
 
-/* 0: not known. S3 writes Z; other stores write nothing or "+00:00" in its place. A time of another zone
- * is not known: events carry UTC. */
+/* 0: not known. S3 writes Z; other stores write nothing or "+00:00" in its place. A time of another
+ * zone is not known: events carry UTC. */
 static uint64_t parse_time(struct slice s)
 {
 	static const char utc[] = "+00:00";

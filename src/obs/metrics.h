@@ -28,9 +28,11 @@ struct metrics {
 /* Sets what the process knows of itself: METRIC_BUILD and process_…. */
 void metrics_read_process(struct metrics *m);
 void metrics_write(struct buf *out, const struct metrics *m);
-/* baler_memory_…{share}: bytes used, at most used and allowed of each share, and how often something was not granted. */
+/* baler_memory_…{share}: bytes used, at most used and allowed of each share, and how often
+ * something was not granted. */
 void metrics_write_memory(struct buf *out, const struct budget *shares, size_t n);
-/* The process's resident memory, now and at most since its start: VmRSS and VmHWM of /proc/self/status; 0: not known. */
+/* The process's resident memory, now and at most since its start: VmRSS and VmHWM of
+ * /proc/self/status; 0: not known. */
 void metrics_read_resident(uint64_t *ret_bytes, uint64_t *ret_peak_bytes);
 /* baler_alarm{name,severity}: 1 while raised, else 0. */
 void metrics_write_alarms(struct buf *out, struct alarms *alarms);

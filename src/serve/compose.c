@@ -296,7 +296,8 @@ static bool find_key(void *arg, const char *access_key, struct key_grant *ret_gr
 	return true;
 }
 
-/* As many as the share has room for, those that are taken for a moment while others are being ended included. */
+/* As many as the share has room for, those that are taken for a moment while others are being ended
+ * included. */
 static unsigned memory_connections(const struct memory *m, bool has_tls)
 {
 	uint64_t n = m->shares[MEMORY_CONNECTIONS].max / gateway_connection_bytes(has_tls);

@@ -1,9 +1,10 @@
 /*
  * memory: the ceiling of this process's memory (--memory), divided into shares.
  *
- * Every buffer whose number grows with what others do (connections, bodies, documents, messages, bundles, pages of the database) is
- * counted in one of these shares. A share that is used up never grows: what wants more of it is refused or made to wait, and the other
- * shares do not notice. memory.c has the division and the reason of each share, in one table.
+ * Every buffer whose number grows with what others do (connections, bodies, documents, messages,
+ * bundles, pages of the database) is counted in one of these shares. A share that is used up never
+ * grows: what wants more of it is refused or made to wait, and the other shares do not notice.
+ * memory.c has the division and the reason of each share, in one table.
  */
 #ifndef BALER_SERVE_MEMORY_H
 #define BALER_SERVE_MEMORY_H
@@ -31,7 +32,8 @@ struct memory {
 
 /* RC_REFUSED: below MEMORY_MIN_BYTES. */
 enum rc memory_divide(struct memory *m, uint64_t ceiling_bytes, struct err *err);
-/* Tells the C library to give freed memory back: few heaps for many threads, large blocks mapped one by one. Before any thread. */
+/* Tells the C library to give freed memory back: few heaps for many threads, large blocks mapped
+ * one by one. Before any thread. */
 void memory_configure_malloc(void);
 
 #endif

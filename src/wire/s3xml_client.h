@@ -28,7 +28,8 @@ struct s3xml_entry {
 	bool is_latest, is_delete_marker; /* versions only */
 };
 
-/* Entries and prefixes of one page, each. S3 gives 1,000; some stores give more than they were asked for. */
+/* Entries and prefixes of one page, each. S3 gives 1,000; some stores give more than they were
+ * asked for. */
 #define S3XML_LISTING_MAX 10000
 
 /* ListBucketResult (v1 and v2) and ListVersionsResult. */

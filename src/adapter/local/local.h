@@ -1,12 +1,15 @@
 /*
- * local: the embedded default. One data folder is the bucket store, the event queue, the ledger and the aggregator's object store:
- * a put and its event, claims, seal and publish share SQLite's transactions (docs/decisions: durability by group commit).
+ * local: the embedded default. One data folder is the bucket store, the event queue, the ledger and
+ * the aggregator's object store: a put and its event, claims, seal and publish share SQLite's
+ * transactions (docs/decisions: durability by group commit).
  *
- * Threads: one committer writes, one or two blob threads fsync and unlink files, readers are the callers' own. The stores are borrowed
- * from struct local and live as long as it does; their close does nothing. Any thread may call them.
+ * Threads: one committer writes, one or two blob threads fsync and unlink files, readers are the
+ * callers' own. The stores are borrowed from struct local and live as long as it does; their close
+ * does nothing. Any thread may call them.
  *
- * Memory: database_bytes for SQLite (without a limit 16 MiB of the writer's cache and 1 MiB of each of at most 32 readers); the budget of
- * bodies; for each put in hand its key and headers, a few KiB.
+ * Memory: database_bytes for SQLite (without a limit 16 MiB of the writer's cache and 1 MiB of each
+ * of at most 32 readers); the budget of bodies; for each put in hand its key and headers, a few
+ * KiB.
  */
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_H
 #define BALER_ADAPTER_LOCAL_LOCAL_H
@@ -40,8 +43,11 @@ struct local_config {
 	const char *region; /* in events, and bucket_region's answer */
 	struct local_notify notify;
 	uint32_t max_receives; /* [EQ-7]; ≥ 1 */
-	struct budget *bodies; /* of memory, for bodies until they are in their row; where it is used up they go to files. NULL: no limit */
-	uint64_t database_bytes; /* of memory, for SQLite in the whole process: beyond, pages are read again. 0: no limit */
+	/* Of memory, for bodies until they are in their row; where it is used up they go to files.
+	 * NULL: no limit. */
+	struct budget *bodies;
+	/* Of memory, for SQLite in the whole process: beyond, pages are read again. 0: no limit. */
+	uint64_t database_bytes;
 };
 
 /* Opens or makes the folder; everything in cfg is copied but the clock. Sweeps what a crash left. What else the program keeps in the

@@ -8,8 +8,8 @@
 #include "wire/header.h"
 #include "wire/s3xml.h"
 
-/* Memory for what is read of a document, for each '<' in it. Measured: DeleteObjects takes 1,600 bytes for each of its objects, which has
- * four; a part has six. */
+/* Memory for what is read of a document, for each '<' in it. Measured: DeleteObjects takes 1,600
+ * bytes for each of its objects, which has four; a part has six. */
 #define TAG_BYTES 400
 #define PART_TAG_BYTES 128
 
@@ -203,7 +203,8 @@ static enum rc take(void *arg, struct slice bytes, struct err *err)
 	return rc;
 }
 
-/* Reading makes more of a document than its bytes: of a part in CompleteMultipartUpload, for one, 700 bytes of memory. */
+/* Reading makes more of a document than its bytes: of a part in CompleteMultipartUpload, for one,
+ * 700 bytes of memory. */
 static enum rc charge_reading(struct request *r, struct err *err)
 {
 	struct slice text = buf_slice(&r->body.document);
@@ -213,8 +214,10 @@ static enum rc charge_reading(struct request *r, struct err *err)
 	/* an invocation's is counted among the messages, by lambda/invoke */
 	if (!is_document(&r->body) || r->body.kind == BODY_PAYLOAD || !text.n)
 		return RC_OK;
-	return charge_raise(
-		r, is_json ? 3 * (uint64_t)text.n + json_memory_bytes(text) : charge_of_xml(text, tag_bytes), err);
+	return charge_raise(r,
+		is_json ? 3 * (uint64_t)text.n + json_memory_bytes(text)
+			: charge_of_xml(text, tag_bytes),
+		err);
 }
 
 enum rc body_start(struct request *r, struct err *err)

@@ -46,18 +46,25 @@ static void set(struct request *r, uint64_t n)
 	r->charged = n;
 }
 
-/* A block as large as the share can well grant. A stream shorter than a block of the store's keeps one of these too. */
+static size_t half(size_t block)
+{
+	return block / 2 > CHARGE_BLOCK_MIN_BYTES ? block / 2 : CHARGE_BLOCK_MIN_BYTES;
+}
+
+/* A block as large as the share can well grant. A stream shorter than a block of the store's keeps
+ * one of these too. */
 static enum rc charge_stream(struct request *r, struct err *err)
 {
-	uint64_t length = r->reply.length, more = length < CHARGE_BLOCK_MIN_BYTES ? CHARGE_BLOCK_MIN_BYTES : 0;
+	uint64_t length = r->reply.length;
+	uint64_t more = length < CHARGE_BLOCK_MIN_BYTES ? CHARGE_BLOCK_MIN_BYTES : 0;
 	size_t block = length < CHARGE_BLOCK_MAX_BYTES ? (size_t)length : CHARGE_BLOCK_MAX_BYTES;
 
 	while (block > CHARGE_BLOCK_MIN_BYTES && budget_room(share(r)) / 16 < block)
-		block = block / 2 > CHARGE_BLOCK_MIN_BYTES ? block / 2 : CHARGE_BLOCK_MIN_BYTES; /* room for sixteen more of its size */
+		block = half(block); /* room for sixteen more of its size */
 	while (share(r) && !budget_grow(share(r), r->charged, block + more)) {
 		if (block <= CHARGE_BLOCK_MIN_BYTES)
 			return refuse(r, 0, err);
-		block = block / 2 > CHARGE_BLOCK_MIN_BYTES ? block / 2 : CHARGE_BLOCK_MIN_BYTES;
+		block = half(block);
 	}
 	r->charged += share(r) ? block + more : 0;
 	r->reply.block = block;

@@ -95,8 +95,8 @@ enum request_phase {
 /* What a dialect found a request to ask for. */
 struct operation {
 	enum body_kind body;
-	/* Called before the body, and before 100 Continue; may be NULL. begin must not reply: it may
-	 * only refuse. */
+	/* Called before the body, and before 100 Continue; may be NULL. begin must not reply: it
+	 * may only refuse. */
 	enum rc (*begin)(struct request *r, struct err *err);
 	/* Called when the body is there and right. end replies, waits or refuses. */
 	enum rc (*end)(struct request *r, struct err *err);
@@ -111,6 +111,7 @@ struct request {
 	uint64_t taken;   /* the server's: bytes of the body as they came */
 	enum request_phase phase;
 	struct arena arena;
+	struct arena page; /* what a listing's store gave, until it is written out */
 	uint64_t charged; /* bytes of the share of all requests: charge.h */
 	char id[REQUEST_ID_BYTES + 1];
 	uint64_t now_wall_ms; /* when it began */

@@ -27,6 +27,7 @@ void request_free(struct request *r)
 		r->dialect->release(r);
 	body_release(r);
 	reply_release(&r->reply);
+	arena_release(&r->page);
 	arena_release(&r->arena);
 	charge_release(r);
 	free(r);

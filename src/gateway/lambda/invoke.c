@@ -242,7 +242,8 @@ static enum rc run_later(struct request *r, struct err *err)
 	return reply_empty(r, 202);
 }
 
-/* For as long as the invocation lasts: the payload's values, and twice its bytes for what is copied out of it. */
+/* For as long as the invocation lasts: the payload's values, and twice its bytes for what is copied
+ * out of it. */
 static enum rc take_memory(struct request *r, struct err *err)
 {
 	struct slice text = buf_slice(&r->body.document);

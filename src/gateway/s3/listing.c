@@ -1,6 +1,7 @@
 /* ListObjects, versions 1 and 2. */
 #include "gateway/s3/listing.h"
 
+#include "gateway/http/charge.h"
 #include "gateway/s3/metadata.h"
 #include "gateway/s3/ops.h"
 #include "wire/s3xml.h"
@@ -26,16 +27,25 @@ enum rc listing_read(struct request *r, const char *max_param, struct listing *r
 	return RC_OK;
 }
 
+/* Charged before a listing waits for its turn: where there is not even memory for a short page none is
+ * read. Little enough to be granted beside any number of large requests. */
+#define LISTING_BYTES (20u << 10)
+
 static enum rc answer(struct request *r, struct err *err)
 {
 	(void)err;
+	arena_release(&r->page);
 	return reply_document(r);
 }
 
-enum rc listing_run(struct request *r, enum rc (*job)(struct request *r, struct err *err))
+enum rc listing_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+	struct err *err)
 {
-	request_read_on(r, r->service->reads, job, answer);
-	return RC_OK;
+	enum rc rc = charge_raise(r, LISTING_BYTES, err);
+
+	if (!rc)
+		request_read_on(r, r->service->reads, job, answer);
+	return rc;
 }
 
 bool listing_is_prefix(const struct listing *l, struct slice marker)
@@ -60,7 +70,7 @@ enum rc listing_page(struct request *r, const struct listing *l, struct bs_list_
 	query->prefix = l->prefix;
 	query->delimiter = l->delimiter;
 	query->max = (size_t)l->max;
-	return bs_call(r->service->store, list, query, &r->arena, ret_page, err);
+	return bs_call(r->service->store, list, query, &r->page, ret_page, err);
 }
 
 void listing_write_prefix(struct buf *out, const struct listing *l, struct slice prefix)
@@ -236,5 +246,5 @@ enum rc op_list_objects(struct request *r, struct err *err)
 	enum rc rc = read_query(r, op, err);
 
 	r->op = op;
-	return rc ? rc : listing_run(r, list_objects_job);
+	return rc ? rc : listing_run(r, list_objects_job, err);
 }

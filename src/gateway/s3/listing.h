@@ -21,7 +21,8 @@ enum rc listing_page(struct request *r, const struct listing *l, struct bs_list_
 	struct bs_list_page *ret_page, struct err *err);
 /* Runs job, which reads a page and writes it into reply.document, on the pool of reads, and answers with that document. The operation's
  * own state is r->op. */
-enum rc listing_run(struct request *r, enum rc (*job)(struct request *r, struct err *err));
+enum rc listing_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+	struct err *err);
 /* Whether marker is a common prefix of this listing: what lies below it was given already. */
 bool listing_is_prefix(const struct listing *l, struct slice marker);
 /* <CommonPrefixes>. */

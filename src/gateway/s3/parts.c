@@ -139,7 +139,7 @@ static enum rc list_parts_job(struct request *r, struct err *err)
 
 	if (!rc && op->max)
 		rc = bs_call(r->service->store, upload_parts, r->bucket, r->key, op->id,
-			(uint32_t)op->after, (size_t)op->max, &r->arena, &op->parts, &op->n,
+			(uint32_t)op->after, (size_t)op->max, &r->page, &op->parts, &op->n,
 			&op->truncated, err);
 	if (!rc)
 		write_parts(r, op);
@@ -158,5 +158,5 @@ enum rc op_list_parts(struct request *r, struct err *err)
 		return rc;
 	if (op->max > LISTING_MAX)
 		op->max = LISTING_MAX;
-	return listing_run(r, list_parts_job);
+	return listing_run(r, list_parts_job, err);
 }

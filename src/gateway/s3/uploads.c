@@ -198,7 +198,7 @@ static enum rc list_uploads_job(struct request *r, struct err *err)
 	enum rc rc = bucket_check(r, NULL, err);
 
 	if (!rc && op->l.max)
-		rc = bs_call(r->service->store, upload_list, &query, &r->arena, &page, err);
+		rc = bs_call(r->service->store, upload_list, &query, &r->page, &page, err);
 	if (!rc)
 		write_uploads(r, op, &page);
 	return rc;
@@ -214,5 +214,5 @@ enum rc op_list_uploads(struct request *r, struct err *err)
 		(rc = request_param(r, "key-marker", &op->key_marker, err)) ||
 		(rc = request_param(r, "upload-id-marker", &op->id_marker, err)))
 		return rc;
-	return listing_run(r, list_uploads_job);
+	return listing_run(r, list_uploads_job, err);
 }

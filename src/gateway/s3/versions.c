@@ -99,5 +99,5 @@ enum rc op_list_versions(struct request *r, struct err *err)
 	enum rc rc = read_query(r, op, err);
 
 	r->op = op;
-	return rc ? rc : listing_run(r, list_versions_job);
+	return rc ? rc : listing_run(r, list_versions_job, err);
 }

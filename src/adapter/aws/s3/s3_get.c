@@ -58,8 +58,8 @@ static bool expect_checksum(struct get_slot *slot)
 	return false;
 }
 
-/* An ETag is the MD5 of the bytes, unless the object was put in parts (then it has a '-') or is encrypted under a key of KMS or of the
- * customer's (S3 API reference, "Object": ETag). */
+/* An ETag is the MD5 of the bytes, unless the object was put in parts (then it has a '-') or is
+ * encrypted under a key of KMS or of the customer's (S3 API reference, "Object": ETag). */
 static void expect_etag(struct get_slot *slot, struct slice etag)
 {
 	struct slice kms = slice_str("aws:kms");
@@ -105,7 +105,8 @@ static enum rc deliver(struct get_slot *slot, struct slice bytes)
 	return note_sink(run, run->sink->data(run->sink->arg, slot->index, bytes, &run->sink_err));
 }
 
-/* Room for n more bytes in the window of a slot whose turn has not come. A buffer doubles when it grows. */
+/* Room for n more bytes in the window of a slot whose turn has not come. A buffer doubles when it
+ * grows. */
 static bool has_room(struct get_slot *slot, size_t n)
 {
 	size_t need = slot->window.n + n, cap = slot->charged - S3_GET_SLOT_BYTES;

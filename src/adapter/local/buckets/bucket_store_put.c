@@ -1,7 +1,7 @@
 /*
- * A body on its way in. Up to BS_INLINE_MAX it stays in memory and goes into its row; when it grows beyond, or beyond the memory that
- * all bodies together may have, what was kept and what
- * follows go to a blob, which is fsynced on the blobs' pool before its row is submitted.
+ * A body on its way in. Up to BS_INLINE_MAX it stays in memory and goes into its row; when it grows
+ * beyond, or beyond the memory that all bodies together may have, what was kept and what follows go
+ * to a blob, which is fsynced on the blobs' pool before its row is submitted.
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -44,7 +44,8 @@ static void drop_inline(struct local_put *put)
 	put->charged = 0;
 }
 
-/* Room for n more bytes in memory; a buffer doubles when it grows. Small bodies still get in when large ones do not. */
+/* Room for n more bytes in memory; a buffer doubles when it grows. Small bodies still get in when
+ * large ones do not. */
 static bool has_room(struct local_put *put, size_t n)
 {
 	size_t need = put->inline_bytes.n + n, cap = put->charged ? put->charged : 1024;
@@ -53,9 +54,11 @@ static bool has_room(struct local_put *put, size_t n)
 		return false;
 	while (cap < need)
 		cap *= 2;
-	if (cap > put->charged && !budget_grow(put->local->bodies, put->charged, cap - put->charged))
+	if (cap <= put->charged)
+		return true;
+	if (!budget_grow(put->local->bodies, put->charged, cap - put->charged))
 		return false;
-	put->charged = cap > put->charged ? cap : put->charged;
+	put->charged = cap;
 	return true;
 }
 
