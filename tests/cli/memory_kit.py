@@ -9,12 +9,12 @@ import os
 import resource
 import selectors
 import socket
+import subprocess
 import time
 
-from operator_kit import Baler, LANDING
+from operator_kit import Baler, LANDING, ROOT
 from rawhttp import Http
 
-CEILING_MIB = 256  # the default of --memory
 UPLOAD_ID = "0" * 32
 
 
@@ -105,6 +105,13 @@ def statuses(sockets):
             status = 0
         counts[status] = counts.get(status, 0) + 1
     return counts
+
+
+def load(memory, *options):
+    """Puts at a steady rate, by the program of the benches."""
+    environment = dict(os.environ, AWS_ACCESS_KEY_ID=memory.http.access_key, AWS_SECRET_ACCESS_KEY=memory.http.secret_key)
+    subprocess.run([ROOT / "build/tests/bench/load_put", "--port", str(memory.http.port), *options], env=environment, check=True,
+                   capture_output=True, timeout=600)
 
 
 def half(request, body, keep=1):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from memory_kit import (UPLOAD_ID, LANDING, complete_document, connections, delete_document, half, json_bomb, send_all, serving,
+from memory_kit import (UPLOAD_ID, LANDING, complete_document, connections, delete_document, half, json_bomb, load, send_all, serving,
                         statuses, write_report)
 
 FULL = os.environ.get("BALER_MEMORY_FULL") == "1"
@@ -95,6 +95,39 @@ def test_stays_below_the_ceiling(tmp_path, row):
         write_report(row.__name__, memory, statuses=answered, honest_s=round(honest_s, 2))
         assert honest_s < 10  # seconds, for six requests beside it all
         assert memory.share("requests")["peak_bytes"] <= memory.share("requests")["max_bytes"] * 1.1
+
+
+def everything_at_once(memory, sockets):
+    """A batch that fills its share, caches that fill theirs, and every kind of request, on a third of the connections each."""
+    load(memory, "--count", str(60000 if FULL else 20000), "--size", "100", "--connections", "64")
+    third = len(sockets) // 3
+    half_sent_bodies(memory, sockets[:third])
+    half_sent_documents(memory, sockets[third:2 * third])
+    large_objects_that_nobody_reads(memory, sockets[2 * third:])
+
+
+# They take ten minutes.
+LONG_ROWS = [((), 1500, 50), ((), 9900, 60), (("--batch-window", "10m"), 10500, 50), (("--batch-window", "1h"), 9900, 60),
+             (("--batch-max-objects", "100000", "--batch-window", "10m"), 500000, 0)]
+SHORT_ROWS = [(("--batch-window", "10m"), 500, 250)]
+
+
+@pytest.mark.parametrize("options, puts, rate", LONG_ROWS if FULL else SHORT_ROWS)
+def test_a_trickle_stays_below_the_ceiling(tmp_path, options, puts, rate):
+    """Each message is received alone and waits for its batch."""
+    with serving(tmp_path / "f", *OPTIONS, *options) as memory:
+        load(memory, "--count", str(puts), "--size", "1024", "--rate", str(rate), "--connections", "64")
+        write_report(" ".join((*options, f"{puts} puts at {rate}/s")), memory)
+        assert memory.mib() < (CEILING_MIB if FULL else 60)
+
+
+def test_everything_at_once_stays_below_the_ceiling(tmp_path):
+    with serving(tmp_path / "f", "--batch-max-objects", "100000", "--batch-window", "10m", *OPTIONS) as memory:
+        with connections(memory, N) as sockets:
+            everything_at_once(memory, sockets)
+            honest_s = memory.honest()
+        write_report("everything_at_once", memory, honest_s=round(honest_s, 2))
+        assert memory.mib() < CEILING_MIB
 
 
 def test_an_invocation_of_the_largest_size_works(tmp_path):
