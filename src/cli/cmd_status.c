@@ -83,16 +83,16 @@ static void print_damage(FILE *out, const json_t *s)
 	{
 		const char *bucket = admin_str(d, "bucket"), *version = admin_str(d, "version");
 
-		fprintf(out, "%-14s %s ", i ? "" : "damaged", admin_str(d, "kind"));
+		say_to(out, "%-14s %s ", i ? "" : "damaged", admin_str(d, "kind"));
 		if (*bucket)
-			fprintf(out, "s3://%s/%s%s%s", bucket, admin_str(d, "key"),
+			say_to(out, "s3://%s/%s%s%s", bucket, admin_str(d, "key"),
 				*version ? "?versionId=" : "", version);
 		else
-			fprintf(out, "%s", admin_str(d, "id"));
-		fprintf(out, ": %s\n", admin_str(d, "what"));
+			say_to(out, "%s", admin_str(d, "id"));
+		say_to(out, ": %s\n", admin_str(d, "what"));
 	}
 	if (n > json_array_size(damage))
-		fprintf(out, "%-14s and %llu more\n", "",
+		say_to(out, "%-14s and %llu more\n", "",
 			(unsigned long long)(n - json_array_size(damage)));
 }
 
