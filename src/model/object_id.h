@@ -7,6 +7,8 @@
 #define BUCKET_NAME_MAX 63
 #define OBJECT_KEY_MAX 1024 /* bytes of UTF-8; the S3 user guide, "Naming objects" */
 #define VERSION_ID_MAX 128  /* bytes; S3 promises "at most 1,024", every engine known stays below this */
+/* bytes: what a JSON integer and a column of a database hold. Sizes from elsewhere beyond this are refused where they are read. */
+#define OBJECT_SIZE_MAX ((uint64_t)INT64_MAX)
 
 struct object_id {
 	struct slice bucket;

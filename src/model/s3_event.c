@@ -72,15 +72,23 @@ static uint64_t parse_time(struct slice s)
 	return date_iso_parse(slice_str(text), &ms) ? ms : 0;
 }
 
-/* A JSON number, or a string of digits (Ceph's documentation shows one). */
-static bool read_size(const json_t *v, uint64_t *ret_size)
+/* A JSON number, or a string of digits (Ceph's documentation shows one); anything else is no size. */
+static enum rc read_size(const json_t *v, struct s3_event_record *r, struct err *err)
 {
+	struct slice text;
+
 	if (json_is_integer(v) && json_integer_value(v) >= 0) {
-		*ret_size = (uint64_t)json_integer_value(v);
-		return true;
+		r->has_size = true;
+		r->size = (uint64_t)json_integer_value(v);
 	}
-	return json_is_string(v) &&
-	       slice_to_u64(slice_of(json_string_value(v), json_string_length(v)), ret_size);
+	if (!json_is_string(v))
+		return RC_OK;
+	text = slice_of(json_string_value(v), json_string_length(v));
+	r->has_size = slice_to_u64(text, &r->size);
+	if (r->has_size && r->size > OBJECT_SIZE_MAX)
+		return err_code(err, RC_REFUSED, "not-an-event", "a size of %llu bytes",
+			(unsigned long long)r->size);
+	return RC_OK;
 }
 
 /* Whether a creation's name stands for a change of something else: MinIO counts tags, holds and retention among its creations; Ceph tells of
@@ -160,9 +168,8 @@ static enum rc read_record(
 	if (rc != RC_OK)
 		return rc;
 	r->object.version = version_of(a, version, r, time);
-	r->has_size = read_size(json_object_get(object, "size"), &r->size);
 	r->time_wall_ms = parse_time(time);
-	return RC_OK;
+	return read_size(json_object_get(object, "size"), r, err);
 }
 
 static enum rc read_records(
@@ -226,11 +233,10 @@ static enum rc read_bridge(struct arena *a, const json_t *root, struct s3_event 
 	if (rc != RC_OK)
 		return rc;
 	r->object.version = version_of(a, version, r, time);
-	r->has_size = read_size(json_object_get(object, "size"), &r->size);
 	r->time_wall_ms = parse_time(time);
 	e->records = r;
 	e->n_records = 1;
-	return RC_OK;
+	return read_size(json_object_get(object, "size"), r, err);
 }
 
 static enum rc read_root(struct arena *a, const json_t *root, struct s3_event *e, struct err *err)

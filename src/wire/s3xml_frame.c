@@ -81,7 +81,10 @@ struct slice s3xml_keep_etag(struct arena *arena, struct slice text)
 
 enum rc s3xml_to_u64(struct slice text, uint64_t *ret, struct err *err)
 {
-	return slice_to_u64(s3xml_trim(text), ret) ? RC_OK : s3xml_corrupt(err, "a number is none");
+	if (!slice_to_u64(s3xml_trim(text), ret))
+		return s3xml_corrupt(err, "a number is none");
+	/* Sizes go on into JSON and into databases, whose integers are signed. */
+	return *ret <= INT64_MAX ? RC_OK : s3xml_corrupt(err, "a number is too large");
 }
 
 enum rc s3xml_need_bool(struct slice text, bool *ret, struct err *err)

@@ -316,6 +316,28 @@ static void a_body_cut_short_is_told_after_begin(void **state)
 	finish(p);
 }
 
+/* S3 always tells the length of an object. Without it, or with one that is no number, the body could have no end. */
+static void a_body_without_a_length_is_corrupt(void **state)
+{
+	struct act acts[] = {{"HTTP/1.1 200 OK\r\n\r\nhello", 0},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 0},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\nhello", 0},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nhello", 0},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "5\r\nhello\r\n0\r\n\r\n",
+			0}};
+	struct stage_play *p = begin(acts, sizeof(acts) / sizeof(acts[0]));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		struct got g = get(p);
+
+		assert_int_equal(g.outcome, RC_CORRUPT);
+		assert_int_equal(g.bytes, 0);
+	}
+	finish(p);
+}
+
 static void a_body_without_its_checksum_is_corrupt(void **state)
 {
 	struct act acts[] = {{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx-amz-checksum-crc32: "
@@ -552,6 +574,8 @@ static void a_record_that_is_none_is_corrupt(void **state)
 {
 	static const char *const records[] = {"", "{}", "[]",
 		"{\"upload\":\"u\",\"size\":5,\"parts\":[]}",
+		"{\"upload\":\"u\",\"size\":-5,\"parts\":[{\"number\":1,\"size\":5,\"etag\":\"e\","
+		"\"crc32\":\"NhCmhg==\"}]}",
 		"{\"upload\":\"u\",\"size\":5,\"parts\":[{\"number\":0,\"size\":5,\"etag\":\"e\","
 		"\"crc32\":"
 		"\"NhCmhg==\"}]}",
@@ -608,6 +632,7 @@ int main(void)
 		cmocka_unit_test(a_put_that_breaks_off_while_sending_is_again),
 		cmocka_unit_test(a_read_whose_answer_is_lost_is_again),
 		cmocka_unit_test(a_body_cut_short_is_told_after_begin),
+		cmocka_unit_test(a_body_without_a_length_is_corrupt),
 		cmocka_unit_test(a_body_without_its_checksum_is_corrupt),
 		cmocka_unit_test(redirects_are_not_followed),
 		cmocka_unit_test(the_region_is_read_from_any_answer),

@@ -1,6 +1,8 @@
 /* S3 events: what we write we read; the dialects of others; what is refused. */
 #include "check.h"
 
+#include <stdio.h>
+
 #include "model/s3_event.h"
 
 static struct arena a;
@@ -133,6 +135,31 @@ static void ceph_writes_keys_as_they_are_and_sizes_as_text(void **state)
 	assert_slice_is(e.records[0].object.key, "a+b%20c");
 	assert_int_equal(e.records[0].size, 7);
 	assert_slice_is(e.records[0].object.version, "null");
+}
+
+/* A size must fit what it is written to again: a JSON integer, a column of the ledger. */
+static void a_size_beyond_what_json_holds_is_refused(void **state)
+{
+	static const char *const sizes[] = {"\"9223372036854775808\"", "\"18446744073709551615\"",
+		"9223372036854775808", "99999999999999999999999"};
+	char text[512];
+	struct s3_event e;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		for (int bridge = 0; bridge < 2; bridge++) {
+			snprintf(text, sizeof(text),
+				bridge ? "{\"source\":\"aws.s3\",\"detail\":{\"bucket\":{\"name\":"
+					 "\"b\"},\"object\":{\"key\":\"k\",\"size\":%s}}}"
+				       : "{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":"
+					 "{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\","
+					 "\"size\":%s}}}]}",
+				sizes[i]);
+			assert_int_equal(s3_event_parse(&a, slice_str(text), &e, NULL), RC_REFUSED);
+		}
+	e = parse("{\"Records\":[{\"eventName\":\"ObjectCreated:Put\",\"s3\":{\"bucket\":{"
+		  "\"name\":\"b\"},\"object\":{\"key\":\"k\",\"size\":\"9223372036854775807\"}}}]}");
+	assert_true(e.records[0].has_size && e.records[0].size == OBJECT_SIZE_MAX);
 }
 
 static void the_test_event_is_known(void **state)
@@ -407,6 +434,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_bucket_name_stays_one, release),
 		cmocka_unit_test_teardown(keys_are_form_decoded, release),
 		cmocka_unit_test_teardown(minio_keeps_the_prefix_and_encodes_slashes, release),
+		cmocka_unit_test_teardown(a_size_beyond_what_json_holds_is_refused, release),
 		cmocka_unit_test_teardown(ceph_writes_keys_as_they_are_and_sizes_as_text, release),
 		cmocka_unit_test_teardown(the_test_event_is_known, release),
 		cmocka_unit_test_teardown(sns_wraps_a_notification_as_text, release),

@@ -486,6 +486,11 @@ static void errors_inside_a_200(void **state)
 						      "</Contents></ListBucketResult>"),
 				 &arena, &l, &err),
 		RC_CORRUPT);
+	/* a size that no JSON integer and no column holds */
+	assert_int_equal(s3xml_read_listing(slice_str("<ListBucketResult><Contents><Size>9223372036854775808</Size>"
+						      "</Contents></ListBucketResult>"),
+				 &arena, &l, &err),
+		RC_CORRUPT);
 }
 
 static void deletes_locations_buckets(void **state)

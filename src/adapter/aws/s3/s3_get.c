@@ -19,7 +19,8 @@ struct get_slot {
 	struct buf query, window;
 	size_t charged;  /* bytes of the budget */
 	bool has_ended;  /* the request has ended; bytes in the buffer may be undelivered */
-	bool has_length; /* the answer has a Content-Length, within which libcurl keeps the body */
+	bool has_length; /* length_left is known */
+	uint64_t length_left; /* of the body, by its Content-Length */
 	bool has_begun;  /* the sink has been told of the object */
 	enum rc outcome; /* valid when has_ended */
 	struct err why;
@@ -125,25 +126,40 @@ static bool has_room(struct get_slot *slot, size_t n)
 	return true;
 }
 
+/* S3 always says how long an object is. Without a length the body could go on for ever, and libcurl takes a length that is no
+ * number for none. Bytes that were refused for a pause come again, so they are counted only when they are taken. */
+static enum rc keep_within_length(struct get_slot *slot, size_t n, struct err *err)
+{
+	struct slice text = s3_call_header(&slot->call, "content-length");
+
+	if (!slot->has_length && (!slice_to_u64(text, &slot->length_left) ||
+					 slot->length_left > OBJECT_SIZE_MAX))
+		return err_set(err, RC_CORRUPT, "the answer does not say how long the object is");
+	slot->has_length = true;
+	if (n > slot->length_left)
+		return err_set(err, RC_CORRUPT, "the object is longer than its Content-Length");
+	return RC_OK;
+}
+
 static enum rc on_data(void *arg, struct slice bytes, bool *ret_pause, struct err *err)
 {
 	struct get_slot *slot = arg;
 	struct get_run *run = slot->run;
 	enum rc rc;
 
-	/* S3 always says how long an object is. Without a length the body could go on for ever. */
-	if (!slot->has_length && s3_call_header(&slot->call, "content-length").n == 0)
-		return err_set(err, RC_CORRUPT, "the answer does not say how long the object is");
-	slot->has_length = true;
+	rc = keep_within_length(slot, bytes.n, err);
+	if (rc != RC_OK)
+		return rc;
 	if (slot->index == run->head) {
 		rc = deliver(slot, bytes);
 		if (rc != RC_OK)
 			*err = run->sink_err;
-		return rc;
-	}
-	if (!has_room(slot, bytes.n) || !buf_add_slice(&slot->window, bytes))
+	} else if (!has_room(slot, bytes.n) || !buf_add_slice(&slot->window, bytes)) {
 		*ret_pause = true;
-	return RC_OK;
+	}
+	if (rc == RC_OK && !*ret_pause)
+		slot->length_left -= bytes.n;
+	return rc;
 }
 
 /* Whether there is room for one more request. The head needs no leave. */

@@ -69,7 +69,8 @@ enum rc staged_read(struct slice text, struct arena *a, struct staged *ret_stage
 		parts = json_object_get(root, "parts");
 		size = json_object_get(root, "size");
 		s.n_parts = json_array_size(parts);
-		ok = s.upload_id.n && json_is_integer(size) && s.n_parts > 0 &&
+		ok = s.upload_id.n && json_is_integer(size) && json_integer_value(size) >= 0 &&
+		     s.n_parts > 0 &&
 		     s.n_parts <= STAGE_PARTS_MAX;
 		s.size = ok ? (uint64_t)json_integer_value(size) : 0;
 		s.parts = ok ? arena_array(a, s.n_parts, sizeof(*s.parts)) : NULL;
