@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapter/aws/rpc/admin_call.h"
 #include "cli/commands.h"
 #include "cli/say.h"
 
@@ -13,6 +12,7 @@ int admin_client_open(
 	struct err err = {0};
 
 	c->command = command;
+	c->line = (struct admin_line){0};
 	if (aws_settings_from_environment(
 		    options->endpoint_url, options->region, &c->settings, &err) == RC_OK)
 		return -1;
@@ -22,6 +22,7 @@ int admin_client_open(
 
 void admin_client_close(struct admin_client *c)
 {
+	admin_line_close(&c->line);
 	aws_settings_release(&c->settings);
 }
 
@@ -65,7 +66,7 @@ int admin_client_ask(struct admin_client *c, const char *method, const char *pat
 	struct err err = {0};
 	int status = -1;
 
-	if (admin_call_run(&c->settings, &call, &err) != RC_OK) {
+	if (admin_call_run(&c->settings, &c->line, &call, &err) != RC_OK) {
 		if (c->settings.endpoint_url)
 			say_error("baler %s: '%s': %s\n", c->command,
 				c->settings.endpoint_url, err.text);

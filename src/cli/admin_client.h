@@ -6,12 +6,14 @@
 #define BALER_CLI_ADMIN_CLIENT_H
 
 #include "adapter/aws/identity/credentials.h"
+#include "adapter/aws/rpc/admin_call.h"
 #include "base/json.h"
 #include "cli/settings.h"
 
 struct admin_client {
 	const char *command; /* for messages: "status" */
 	struct aws_settings settings;
+	struct admin_line line;
 };
 
 /* The settings that every such command has; FIELDs of struct admin_options at offset 0. */

@@ -174,10 +174,9 @@ static size_t of_kind(
 }
 
 static enum rc ack_some(
-	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err)
+	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, enum rc *results, struct err *err)
 {
 	struct slice *receipts = arena_array(a, n, sizeof(*receipts));
-	enum rc *results = arena_array(a, n, sizeof(*results));
 
 	for (size_t i = 0; i < n; i++)
 		receipts[i] = d[i]->receipt;
@@ -185,10 +184,9 @@ static enum rc ack_some(
 }
 
 static enum rc bury_some(
-	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err)
+	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, enum rc *results, struct err *err)
 {
 	struct eq_dead *dead = arena_array(a, n, sizeof(*dead));
-	enum rc *results = arena_array(a, n, sizeof(*results));
 
 	for (size_t i = 0; i < n; i++) {
 		const struct verdict *v = &d[i]->verdict;
@@ -199,10 +197,9 @@ static enum rc bury_some(
 }
 
 static enum rc hide_some(
-	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err)
+	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, enum rc *results, struct err *err)
 {
 	struct eq_hide *hides = arena_array(a, n, sizeof(*hides));
-	enum rc *results = arena_array(a, n, sizeof(*results));
 
 	for (size_t i = 0; i < n; i++) {
 		const struct verdict *v = &d[i]->verdict;
@@ -212,20 +209,26 @@ static enum rc hide_some(
 	return eq_hide(q, hides, n, results, err);
 }
 
-typedef enum rc (*settle_fn)(
-	struct event_queue *q, struct arena *a, struct delivery **d, size_t n, struct err *err);
+/* results: of each delivery, when the call is RC_OK. */
+typedef enum rc (*settle_fn)(struct event_queue *q, struct arena *a, struct delivery **d, size_t n,
+	enum rc *results, struct err *err);
 
+/* *ret_n: those that the queue accepted. The others come back by themselves, and are counted when they are accepted. */
 static enum rc settle_kind(struct hand *h, struct event_queue *q, enum verdict_kind kind,
 	settle_fn fn, size_t *ret_n, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	struct delivery **d;
-	enum rc rc = RC_OK;
+	size_t n = of_kind(h, &a, kind, &d);
+	enum rc *results = arena_array(&a, n, sizeof(*results)), rc = RC_OK;
 
-	*ret_n = of_kind(h, &a, kind, &d);
-	for (size_t at = 0; at < *ret_n && rc != RC_FATAL; at += EQ_BATCH_MAX)
-		rc = fn(q, &a, d + at, *ret_n - at < EQ_BATCH_MAX ? *ret_n - at : EQ_BATCH_MAX,
-			err);
+	*ret_n = 0;
+	for (size_t at = 0, part; at < n && rc != RC_FATAL; at += part) {
+		part = n - at < EQ_BATCH_MAX ? n - at : EQ_BATCH_MAX;
+		rc = fn(q, &a, d + at, part, results + at, err);
+		for (size_t i = 0; rc == RC_OK && i < part; i++)
+			*ret_n += results[at + i] == RC_OK;
+	}
 	arena_release(&a);
 	return rc == RC_FATAL ? rc : RC_OK;
 }

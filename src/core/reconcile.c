@@ -50,28 +50,20 @@ static bool is_candidate(struct look *l, const struct os_object *o)
 	return cfg->ledger_ms == 0 || age_ms < remembered_ms(cfg->ledger_ms);
 }
 
-/* *ret_body: its event when nothing here knows of it, else empty. */
-static enum rc look_at(struct look *l, struct arena *a, const struct os_object *o, struct buf *text,
-	struct slice *ret_body, struct err *err)
+static bool write_event(
+	const struct look *l, const struct object_id *id, const struct os_object *o, struct buf *text)
 {
 	struct s3_event_record record = {
-		.object = {slice_str(l->cfg->bucket), o->key, o->version},
+		.object = *id,
 		.event_name = slice_str("ObjectCreated:Put"),
 		.etag = o->etag,
 		.size = o->size,
 		.has_size = true,
 		.time_wall_ms = o->modified_wall_ms,
 	};
-	struct op_where where;
-	enum rc rc = op_where_is(l->cfg->op, a, &record.object, &where, err);
 
-	*ret_body = (struct slice){0};
-	if (rc != RC_OK || where.place != OP_NOT_FOUND)
-		return rc;
 	buf_reset(text);
-	if (s3_event_write(text, &record, l->cfg->region, "reconcile"))
-		*ret_body = arena_slice(a, buf_slice(text));
-	return RC_OK;
+	return s3_event_write(text, &record, l->cfg->region, "reconcile");
 }
 
 static enum rc send_events(
@@ -88,24 +80,36 @@ static enum rc send_events(
 	return rc;
 }
 
-/* A page holds what that store has put into it, which may be more than it was asked for. */
+/* The candidates of a page, and which of them nothing here knows of. A page holds what that store has put into it, which may be more
+ * than it was asked for. */
 static enum rc look_at_page(
 	struct look *l, struct arena *a, const struct os_list_page *page, struct err *err)
 {
+	const struct os_object **objects = arena_array(a, page->n, sizeof(*objects));
+	struct object_id *ids = arena_array(a, page->n, sizeof(*ids));
 	struct slice *bodies = arena_array(a, page->n, sizeof(*bodies));
-	enum rc rc = RC_OK;
+	bool *unknown = arena_array(a, page->n, sizeof(*unknown));
+	size_t n = 0, n_bodies = 0;
 	struct buf text;
-	size_t n = 0;
+	enum rc rc;
 
-	buf_init(&text, MESSAGE_BYTES_MAX);
-	for (size_t i = 0; i < page->n && rc == RC_OK && !atomic_load(l->stop); i++) {
-		if (!is_candidate(l, &page->objects[i]))
+	for (size_t i = 0; i < page->n; i++) {
+		const struct os_object *o = &page->objects[i];
+
+		if (!is_candidate(l, o))
 			continue;
-		rc = look_at(l, a, &page->objects[i], &text, &bodies[n], err);
-		n += rc == RC_OK && bodies[n].n > 0;
+		objects[n] = o;
+		ids[n++] = (struct object_id){slice_str(l->cfg->bucket), o->key, o->version};
 	}
+	rc = op_unknown(l->cfg->op, ids, n, unknown, err);
+	if (rc != RC_OK)
+		return rc;
+	buf_init(&text, MESSAGE_BYTES_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (unknown[i] && write_event(l, &ids[i], objects[i], &text))
+			bodies[n_bodies++] = arena_slice(a, buf_slice(&text));
 	buf_release(&text);
-	return rc == RC_OK ? send_events(l, a, bodies, n, err) : rc;
+	return send_events(l, a, bodies, n_bodies, err);
 }
 
 /* Whether all that came more than after_ms ago has been decided. */

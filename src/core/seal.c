@@ -71,18 +71,23 @@ static size_t reject_once(struct ledger *lg, const struct lg_plan *plan, struct 
 }
 
 enum rc reject_units(struct ledger *lg, struct clock *clock, const struct lg_plan *plan,
-	struct unit **units, size_t n, struct err *err)
+	struct unit *const *units, size_t n, struct err *err)
 {
+	struct arena a = ARENA_INIT;
+	struct unit **left = arena_array(&a, n, sizeof(struct unit *));
 	enum rc rc = RC_OK;
 
+	if (n)
+		memcpy(left, units, n * sizeof(struct unit *));
 	for (int try = 0; n && try < PLAN_SETTLE_TRIES; try++) {
 		if (try > 0)
 			clock_sleep_ms(clock, (uint64_t)PLAN_SETTLE_PAUSE_MS << (try - 1));
-		n = reject_once(lg, plan, units, n, &rc, err);
+		n = reject_once(lg, plan, left, n, &rc, err);
 		if (rc == RC_FATAL)
-			return err_ctx(err, rc, "reject objects");
+			break;
 	}
-	for (size_t i = 0; i < n; i++)
-		units[i]->claim = CLAIM_LOST;
-	return RC_OK;
+	for (size_t i = 0; rc != RC_FATAL && i < n; i++)
+		left[i]->claim = CLAIM_LOST;
+	arena_release(&a);
+	return rc == RC_FATAL ? err_ctx(err, rc, "reject objects") : RC_OK;
 }

@@ -14,6 +14,6 @@ struct lg_seal seal_record(
  * CLAIM_LOST (its claim was taken, or no answer came). RC_FATAL and the like: the plan is to be given up.
  */
 enum rc reject_units(struct ledger *lg, struct clock *clock, const struct lg_plan *plan,
-	struct unit **units, size_t n, struct err *err);
+	struct unit *const *units, size_t n, struct err *err);
 
 #endif

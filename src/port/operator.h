@@ -12,6 +12,8 @@
  * [OP-5] redrive never opens an object again that is a member of a bundle: the entry is OP_REFUSED and changes nothing.
  * [OP-6] drop takes a dead letter away for good; its objects' records stay as they are.
  * [OP-7] where answers for each object exactly one of enum op_place, the first that holds in their order there.
+ * [OP-8] unknown answers for each of many versions whether nothing here knows of it: no record in the ledger, and no message or dead
+ *        letter that names it. It costs one look at each message and dead letter, however many versions are asked about.
  *
  * Calls block and may be made from any thread. Ids are 16 lower-case hex digits, ascending in time.
  */
@@ -139,6 +141,9 @@ struct op_port_ops {
 	/* version empty: the newest. */
 	enum rc (*where)(struct op_port *op, struct arena *a, const struct object_id *object,
 		struct op_where *ret_where, struct err *err);
+	/* [OP-8] */
+	enum rc (*unknown)(struct op_port *op, const struct object_id *objects, size_t n, bool *ret_unknown,
+		struct err *err);
 	void (*close)(struct op_port *op);
 };
 
@@ -152,6 +157,7 @@ struct op_port {
 #define op_dead_get(op, ...) ((op)->ops->dead_get((op), __VA_ARGS__))
 #define op_redrive(op, ...) ((op)->ops->redrive((op), __VA_ARGS__))
 #define op_drop(op, ...) ((op)->ops->drop((op), __VA_ARGS__))
+#define op_unknown(op, ...) ((op)->ops->unknown((op), __VA_ARGS__))
 #define op_where_is(op, ...) ((op)->ops->where((op), __VA_ARGS__))
 
 static inline void op_close(struct op_port *op)

@@ -1,5 +1,8 @@
 """`baler where`: which bundle holds an object, or why none does."""
+import contextlib
 import json
+import socket
+import threading
 
 import boto3
 import pytest
@@ -8,6 +11,36 @@ from operator_kit import DISTRIBUTION, LANDING, Baler
 from test_events import TOKEN, foreign, post, s3_record  # noqa: F401 (a fixture)
 
 ARCHIVE = "data-aggregator-archive-dev"
+
+
+class Doorman:
+    """Passes connections on to a server and counts them."""
+
+    def __init__(self, endpoint):
+        host, port = endpoint.removeprefix("http://").rsplit(":", 1)
+        self.behind, self.accepted = (host, int(port)), 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                one, _ = self.listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            other = socket.create_connection(self.behind)
+            for source, target in ((one, other), (other, one)):
+                threading.Thread(target=self.copy, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def copy(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +270,14 @@ def test_objects_of_another_store(tmp_path, foreign, monkeypatch):  # noqa: F811
 def test_mistakes_exit_2(baler, operand):
     answer = baler.run("where", operand)
     assert answer.returncode == 2 and "give s3://BUCKET/KEY" in answer.stderr
+
+
+def test_many_objects_are_asked_about_over_one_connection(baler):
+    for number in range(20):
+        baler.put(f"data/many/{number}")
+    door = Doorman(baler.server.endpoint)
+    listed = baler.run("where", "-", "--json", "--endpoint-url", door.endpoint,
+                       stdin="".join(url(f"data/many/{number}") + "\n" for number in range(20)))
+    door.listener.close()
+    assert [json.loads(line)["key"] for line in listed.stdout.splitlines()] == [f"data/many/{number}" for number in range(20)]
+    assert door.accepted == 1

@@ -285,3 +285,12 @@ def test_loopback_needs_neither(tmp_path):
             assert process.stdout.readline().startswith(f"listening on http://{host}:")
             process.terminate()
             assert process.wait(15) == 0
+
+
+def test_the_location_of_a_completed_upload_is_https(secure):
+    s3 = boto3_client(secure)
+    upload = s3.create_multipart_upload(Bucket=LANDING, Key="location/a b")["UploadId"]
+    part = s3.upload_part(Bucket=LANDING, Key="location/a b", UploadId=upload, PartNumber=1, Body=b"x")
+    done = s3.complete_multipart_upload(Bucket=LANDING, Key="location/a b", UploadId=upload,
+                                        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    assert done["Location"] == f"{secure.endpoint}/{LANDING}/location/a%20b"

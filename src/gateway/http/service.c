@@ -27,6 +27,7 @@ void service_init(struct service *s, const struct gateway_config *config,
 	s->buckets = (struct role_buckets){
 		config->landing_bucket, config->distribution_bucket, config->archive_bucket};
 	s->clock = config->clock ? config->clock : clock_system();
+	s->is_https = config->tls_cert != NULL;
 	s->region = config->region ? config->region : "us-east-1";
 	s->base_domains = config->base_domains ? config->base_domains : default_domains;
 	s->id_seed = prng_u64(&prng);

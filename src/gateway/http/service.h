@@ -46,6 +46,7 @@ struct service {
 	struct role_buckets buckets;
 	struct clock *clock;
 	const char *region;
+	bool is_https; /* else plain HTTP is spoken */
 	const char *const *base_domains;
 	char host_id[HOST_ID_BYTES + 1]; /* x-amz-id-2: which process answered */
 	uint64_t id_seed;

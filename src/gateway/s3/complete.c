@@ -180,8 +180,8 @@ static enum rc upload_completed(struct request *r, struct err *err)
 	s3xml_begin(out);
 	s3xml_open_root(out, "CompleteMultipartUploadResult");
 	s3xml_text(out, "Location",
-		slice_str(arena_printf(&r->arena, "http://" SLICE_FMT SLICE_FMT, SLICE_ARG(host),
-			SLICE_ARG(r->path))));
+		slice_str(arena_printf(&r->arena, "%s://" SLICE_FMT SLICE_FMT,
+			r->service->is_https ? "https" : "http", SLICE_ARG(host), SLICE_ARG(r->path))));
 	s3xml_text(out, "Bucket", r->bucket);
 	s3xml_text(out, "Key", r->key);
 	s3xml_etag(out, "ETag", slice_str(o->etag));

@@ -88,11 +88,11 @@ static enum rc sign(struct exchange *x, const struct aws_settings *settings, str
 	return RC_OK;
 }
 
-static enum rc perform(struct exchange *x, const struct aws_settings *settings, struct err *err)
+static enum rc perform(struct exchange *x, const struct aws_settings *settings,
+	struct admin_line *line, struct err *err)
 {
 	struct http_options options = {.ca_bundle = settings->ca_bundle};
-	struct http_client *client;
-	enum rc rc = http_client_new(&options, &client, err);
+	enum rc rc = line->client ? RC_OK : http_client_new(&options, &line->client, err);
 
 	if (rc != RC_OK)
 		return rc;
@@ -110,15 +110,14 @@ static enum rc perform(struct exchange *x, const struct aws_settings *settings, 
 		x->http.rewind = rewind_body;
 		x->http.body_bytes = x->call->body.n;
 	}
-	rc = http_perform(client, &x->http, err);
+	rc = http_perform(line->client, &x->http, err);
 	x->call->status = x->http.status;
 	http_request_release(&x->http);
-	http_client_free(client);
 	return rc;
 }
 
-enum rc admin_call_run(
-	const struct aws_settings *settings, struct admin_call *call, struct err *err)
+enum rc admin_call_run(const struct aws_settings *settings, struct admin_line *line,
+	struct admin_call *call, struct err *err)
 {
 	struct exchange x = {.call = call};
 	struct endpoint endpoint;
@@ -142,10 +141,17 @@ enum rc admin_call_run(
 	rc = x.url.overflow ? err_set(err, RC_REFUSED, "the request's url is too long")
 			    : sign(&x, settings, err);
 	if (rc == RC_OK)
-		rc = perform(&x, settings, err);
+		rc = perform(&x, settings, line, err);
 	sigv4_headers_release(&x.signature);
 	buf_release(&x.url);
 	return rc;
+}
+
+void admin_line_close(struct admin_line *line)
+{
+	if (line->client)
+		http_client_free(line->client);
+	line->client = NULL;
 }
 
 void admin_call_release(struct admin_call *call)

@@ -1,5 +1,5 @@
-/* admin_call: one signed request to the admin API (below /-/) of a running baler. The call
- * blocks and retries nothing. */
+/* admin_call: signed requests to the admin API (below /-/) of a running baler. A call blocks and
+ * retries nothing. Calls over one struct admin_line share a connection while the server keeps it open. */
 #ifndef BALER_ADAPTER_AWS_RPC_ADMIN_CALL_H
 #define BALER_ADAPTER_AWS_RPC_ADMIN_CALL_H
 
@@ -18,10 +18,18 @@ struct admin_call {
 	struct buf answer;
 };
 
+struct http_client;
+
+/* Begins zeroed. One thread's. */
+struct admin_line {
+	struct http_client *client; /* NULL before the first call */
+};
+void admin_line_close(struct admin_line *line);
+
 /* RC_REFUSED: no endpoint is set, or it cannot be used; else as http.h says. Release it in any
  * case. */
-enum rc admin_call_run(
-	const struct aws_settings *settings, struct admin_call *call, struct err *err);
+enum rc admin_call_run(const struct aws_settings *settings, struct admin_line *line,
+	struct admin_call *call, struct err *err);
 void admin_call_release(struct admin_call *call);
 
 #endif

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "base/digest.h"
 
 #define ACCESS_PREFIX "BALER"
@@ -164,10 +165,18 @@ static enum rc check_note(struct slice note, struct err *err)
 	if (note.n > KEY_NOTE_MAX)
 		return err_code(err, RC_REFUSED, "InvalidArgument", "a note has at most %d bytes",
 			KEY_NOTE_MAX);
-	for (size_t i = 0; i < note.n; i++)
-		if (note.p[i] < ' ' || note.p[i] == 0x7f)
+	for (size_t at = 0, n; at < note.n; at += n) {
+		uint32_t c;
+
+		n = text_sequence(slice_of(note.p + at, note.n - at), &c);
+		if (n == 0)
 			return err_code(err, RC_REFUSED, "InvalidArgument",
-				"a note has no control characters");
+				"a note is UTF-8 text, and this one is not at byte %zu", at);
+		if (text_is_hidden(c))
+			return err_code(err, RC_REFUSED, "InvalidArgument",
+				"a note has no control characters, and this one has U+%04X",
+				(unsigned)c);
+	}
 	return RC_OK;
 }
 

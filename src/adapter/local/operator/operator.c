@@ -300,6 +300,7 @@ static const struct op_port_ops ops = {
 	.redrive = operator_redrive,
 	.drop = operator_drop,
 	.where = operator_where,
+	.unknown = operator_unknown,
 	.close = operator_close,
 };
 

@@ -32,6 +32,10 @@ enum rc operator_redrive(
 enum rc operator_drop(
 	struct op_port *op, const char *who, struct op_change *changes, size_t n, struct err *err);
 
+/* operator_unknown.c */
+enum rc operator_unknown(struct op_port *op, const struct object_id *objects, size_t n,
+	bool *ret_unknown, struct err *err);
+
 /* operator_where.c */
 enum rc operator_where(struct op_port *op, struct arena *a, const struct object_id *object,
 	struct op_where *ret_where, struct err *err);
