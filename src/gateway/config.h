@@ -84,8 +84,8 @@ struct gateway_config {
 	uint16_t port;                   /* 0: a free one, see gateway_port */
 	const char *region;              /* NULL: "us-east-1" */
 	const char *const *base_domains; /* virtual hosting, NULL-terminated; NULL: {"localhost"} */
-	/* PEM, both or neither, copied: with them only HTTPS is spoken, TLS 1.2 or later. Checked
-	 * by the caller (base/pem.h). */
+	/* PEM, both or neither, copied: with them only HTTPS is spoken, by TLS 1.2 or 1.3 with
+	 * forward secrecy and AEAD ciphers. Checked by the caller (base/pem.h). */
 	const char *tls_cert, *tls_key;
 	bool allow_plain_http; /* else without TLS only loopback addresses are listened on */
 	unsigned threads;                /* default min(CPUs, 4) */

@@ -108,6 +108,45 @@ def test_versions_of_tls(secure, version, served):
                 context.wrap_socket(raw, server_hostname="127.0.0.1")
 
 
+@pytest.fixture(scope="module")
+def with_rsa(authority, tmp_path_factory):
+    """A server whose certificate suits every key exchange: with one for ECDSA those of RSA would fail by themselves."""
+    cert, key = authority.issue("rsa-ciphers", kind=("rsa:2048",))
+    server = Server("--tls-cert", str(cert), "--tls-key", str(key), data=str(tmp_path_factory.mktemp("rsa-ciphers") / "s"))
+    yield Target(server.endpoint, server.access_key, server.secret_key, str(authority.cert))
+    assert server.stop() == 0, server.log_tail()
+
+
+def handshake(target, cipher):
+    """The cipher that TLS 1.2 settles on when only this one is offered; None: the server refuses."""
+    context = ssl.create_default_context(cafile=target.ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    with socket.create_connection((target.host, target.port), 10) as raw:
+        try:
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as connection:
+                connection.sendall(b"GET /-/health HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(100).startswith(b"HTTP/1.1 200")
+                return connection.cipher()[0]
+        except (ssl.SSLError, ConnectionError):
+            return None
+
+
+@pytest.mark.parametrize("cipher", [
+    "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"])
+def test_ciphers_that_are_served(with_rsa, cipher):
+    assert handshake(with_rsa, cipher) == cipher
+
+
+@pytest.mark.parametrize("cipher", [
+    "AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES256-CCM", "AES128-SHA", "AES256-SHA256", "CAMELLIA256-SHA",
+    "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES256-SHA", "DHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES128-SHA", "AECDH-AES256-SHA",
+    "ADH-AES256-GCM-SHA384"])
+def test_ciphers_without_forward_secrecy_or_aead_are_refused(with_rsa, cipher):
+    """Key exchange by RSA alone, ciphers in CBC mode, and exchanges that nobody signs."""
+    assert handshake(with_rsa, cipher) is None
+
+
 def test_plain_http_to_the_tls_port_gets_nothing(secure):
     with socket.create_connection((secure.host, secure.port), 10) as raw:
         raw.sendall(b"GET /-/health HTTP/1.1\r\nHost: x\r\n\r\n")

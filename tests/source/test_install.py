@@ -131,6 +131,10 @@ def test_systemd_takes_the_unit(prefix, tmp_path):
     assert answer.returncode == 0 and "baler.service" not in answer.stderr, answer.stderr
 
 
+def test_the_unit_has_a_mount_namespace_of_its_own(prefix):
+    assert "\nPrivateMounts=yes\n" in (prefix / "lib/systemd/system/baler.service").read_text(encoding="utf-8")
+
+
 def test_the_unit_gives_up_what_it_can(prefix, tmp_path):
     answer = run("systemd-analyze", "security", "--offline=true", "--threshold=15", unit(prefix, tmp_path))
     assert answer.returncode == 0, answer.stdout[-300:]

@@ -285,8 +285,13 @@ static void drop_message(void *arg, const char *format, va_list ap)
 }
 
 #define TLS_OPTIONS_MAX 3
-/* GnuTLS's own choice but for what is older than TLS 1.2 (RFC 8996). */
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+/* TLS 1.2 and 1.3 (RFC 8996 forbids older ones), only with ephemeral keys and only with AEAD ciphers: what
+ * RFC 9325, sections 4.1 and 4.2, recommends. Whoever learns the server's key later can so not read
+ * what was recorded before, and there is no CBC padding to be guessed at. */
+#define TLS_PRIORITIES                                                                             \
+	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"                                               \
+	":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA"                                                         \
+	":-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD"
 
 /* Before the handshake, and before the socket is closed. */
 static void on_connection(void *arg, struct MHD_Connection *connection, void **slot,
