@@ -2,6 +2,7 @@
 
 #include "gateway/admin/admin.h"
 #include "gateway/http/dialect.h"
+#include "gateway/http/framing.h"
 #include "gateway/http/request.h"
 #include "gateway/lambda/invoke.h"
 #include "gateway/s3/s3.h"
@@ -24,11 +25,6 @@ static enum rc begin(struct request *r, struct err *err)
 	const struct operation *operation;
 	enum rc rc;
 
-	if (admin_dialect.is_meant(r))
-		r->dialect = &admin_dialect;
-	if ((rc = body_check_framing(r, err)))
-		return rc;
-	r->dialect = choose_dialect(r);
 	if ((rc = r->dialect->begin(r, err)))
 		return rc;
 	operation = r->operation;
@@ -45,6 +41,14 @@ static bool is_health_check(const struct request *r)
 	       !request_header(r, "authorization").p;
 }
 
+/* What is left of the server is for whoever looks after it. */
+static enum rc refuse_regular(struct request *r, struct err *err)
+{
+	r->reply.close = true;
+	reply_header_str(r, "Retry-After", "1");
+	return err_code(err, RC_AGAIN, "SlowDown", "all places of connections are taken");
+}
+
 void front_begin(struct request *r)
 {
 	struct err err = {0};
@@ -54,7 +58,11 @@ void front_begin(struct request *r)
 	r->now_wall_ms = clock_wall_ms(r->service->clock);
 	r->method = request_method_of(r->method_text);
 	uri_split(r->target, &r->path, &r->query);
-	r->dialect = &s3_dialect;
+	r->dialect = choose_dialect(r);
+	if ((rc = framing_check(r, &err))) {
+		reply_error(r, rc, &err);
+		return;
+	}
 	if (atomic_load(&r->service->stopping)) {
 		r->reply.close = true;
 		rc = err_code(&err, RC_AGAIN, "ServiceUnavailable", "the server is stopping");
@@ -67,7 +75,7 @@ void front_begin(struct request *r)
 		reply_empty(r, 200);
 		return;
 	}
-	rc = begin(r, &err);
+	rc = r->is_spare && r->dialect != &admin_dialect ? refuse_regular(r, &err) : begin(r, &err);
 	if (rc)
 		reply_error(r, rc, &err);
 }

@@ -19,6 +19,8 @@ X(EV_BUNDLING_ENDED, LOG_CRITICAL, "bundling-ended",
 	"bundling cannot go on; the process ends so that a fresh one can recover")
 X(EV_STEP_FAILED, LOG_ERROR, "step-failed", "one round of bundling failed and will be tried again")
 X(EV_LIMIT_REACHED, LOG_INFO, "limit-reached", "Predicted disk usage exceeds limit: the bundle is closed with what it holds")
+X(EV_CONNECTIONS_CROWDED, LOG_WARNING, "connections-crowded",
+	"connections were ended or refused to make room; those without a valid signature go first; told once a minute")
 X(EV_REQUEST, LOG_DEBUG, "request", "an S3 request was answered")
 X(EV_REQUEST_FAILED, LOG_ERROR, "request-failed", "an S3 request got a 5xx answer")
 X(EV_DAMAGE, LOG_CRITICAL, "damage",

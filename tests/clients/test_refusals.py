@@ -1,4 +1,5 @@
 """Requests that no client library sends: lengths that lie, broken framing, bodies nobody may read, names nobody may use."""
+import contextlib
 import hashlib
 import pathlib
 import resource
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from helpers import body_of
-from rawhttp import Http, read_answer
+from rawhttp import STREAM_SIGNED, Http, read_answer
 from server import Server
 
 BODY = b"0123456789" * 100
@@ -139,6 +140,43 @@ def test_refused_while_the_body_is_on_its_way(http, s3, bucket):
     request = http.request("PUT", f"/{bucket}/k", b"x" * (20 << 20)).sign(secret_key="wrong")
     answer = request.send()
     assert answer is None or (answer.status, answer.code) == (403, "SignatureDoesNotMatch")
+    assert nothing_there(s3, bucket)
+
+
+def refused_puts(http, bucket):
+    """Uploads that are refused before their body, in its first chunk, and without a known length; each with how it goes on."""
+    whole = http.request("PUT", f"/{bucket}/k", b"", {"Content-Length": str(64 << 20)}, "UNSIGNED-PAYLOAD").sign(secret_key="wrong")
+    yield "before a long body", whole.head(), b"x" * 65536
+    small = http.request("PUT", f"/{bucket}/k", b"", {"Content-Length": str(200 << 10)}, "UNSIGNED-PAYLOAD").sign(secret_key="wrong")
+    yield "before a short body", small.head(), b"x"
+    chunked = http.request("PUT", f"/{bucket}/k", b"", {"Content-Length": None, "Transfer-Encoding": "chunked"}, "UNSIGNED-PAYLOAD").sign(secret_key="wrong")
+    yield "before chunks", chunked.head(), b"1000\r\n" + b"x" * 4096 + b"\r\n"
+    signed = http.request("PUT", f"/{bucket}/k", b"", {"Content-Length": str(64 << 20), "x-amz-decoded-content-length": str(60 << 20)}, STREAM_SIGNED).sign()
+    yield "in the first chunk", signed.head() + b"10000;chunk-signature=" + b"0" * 64 + b"\r\n" + b"x" * 65536 + b"\r\n", b"x" * 65536
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("pause_s", [0, 0.1], ids=["fast", "slow"])
+def test_security_25_a_refused_body_is_not_read_for_long(http, s3, bucket, number, pause_s):
+    """For 2 s or 256 KiB, and what the socket's buffers hold; then the connection is closed. The client has the answer all the same."""
+    what, head, more = list(refused_puts(http, bucket))[number]
+    sent, began, answer = 0, time.monotonic(), b""
+    with http.connect() as connection:
+        connection.sendall(head)
+        connection.settimeout(5)
+        while time.monotonic() - began < 10:
+            try:
+                connection.sendall(more)
+                sent += len(more)
+            except OSError:
+                break
+            time.sleep(pause_s)
+        took = time.monotonic() - began
+        with contextlib.suppress(OSError):
+            while data := connection.recv(65536):
+                answer += data
+    assert took < 6 and sent < 16 << 20, (what, took, sent)
+    assert answer.startswith(b"HTTP/1.1 403 ") and answer.count(b"HTTP/1.1") == 1, (what, answer)
     assert nothing_there(s3, bucket)
 
 

@@ -1,5 +1,8 @@
 """A throw-away certificate authority and certificates for loopback, made by the openssl command."""
+import ssl
 import subprocess
+
+import rawhttp
 
 
 def openssl(*words):
@@ -21,3 +24,14 @@ class Authority:
         openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial", "-days", days, "-extfile", more, "-out", cert)
         key.chmod(0o600)
         return cert, key
+
+
+class Http(rawhttp.Http):
+    """rawhttp over TLS."""
+
+    def __init__(self, target):
+        super().__init__(target.host, target.port, target.access_key, target.secret_key)
+        self.context = ssl.create_default_context(cafile=target.ca)
+
+    def connect(self):
+        return self.context.wrap_socket(super().connect(), server_hostname="127.0.0.1")

@@ -25,6 +25,18 @@ static uint64_t now(struct clock *c)
 
 static struct clock test_clock = {.wall_ms = now, .boot_ms = now};
 
+/* What the test says that each peer has taken of its answer: by descriptor. */
+static struct {
+	uint64_t bytes;
+	bool pending;
+} taken[256];
+
+static void progress(int fd, uint64_t *ret_bytes, bool *ret_pending)
+{
+	*ret_bytes = fd < 256 ? taken[fd].bytes : 0;
+	*ret_pending = fd < 256 && taken[fd].pending;
+}
+
 struct peers {
 	struct connections *cs;
 	int theirs[N_PEERS], ours[N_PEERS];
@@ -32,9 +44,10 @@ struct peers {
 
 static struct peers peers_new(unsigned max)
 {
-	struct peers p = {.cs = connections_new(max, IDLE_MS, &test_clock)};
+	struct peers p = {.cs = connections_new(max, IDLE_MS, &test_clock, progress)};
 
 	now_ms = 1000000;
+	memset(taken, 0, sizeof(taken));
 	for (int i = 0; i < N_PEERS; i++) {
 		int pair[2];
 
@@ -61,11 +74,100 @@ static bool is_ended(const struct peers *p, int i)
 	return recv(p->theirs[i], &byte, 1, MSG_DONTWAIT) == 0;
 }
 
+static bool take_from(struct connections *cs, int fd, unsigned address)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET};
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + address);
+	return connections_take(cs, fd, (struct sockaddr *)&from);
+}
+
+/* A stranger of an address of its own, so that no address has too many. */
 static struct connection *take(struct peers *p, int i)
 {
 	now_ms += 10;
-	assert_true(connections_take(p->cs, p->ours[i]));
+	assert_true(take_from(p->cs, p->ours[i], (unsigned)i));
 	return connections_find(p->cs, p->ours[i]);
+}
+
+static struct connection *take_known(struct peers *p, int i)
+{
+	struct connection *c = take(p, i);
+
+	connection_is_known(c);
+	return c;
+}
+
+/* Whatever they do, but for a request that is whole: a known connection stays. */
+static void strangers_are_the_first_to_go(void **state)
+{
+	struct peers p = peers_new(4);
+	struct connection *sender, *reader, *drained;
+
+	(void)state;
+	take_known(&p, 0); /* idle, and older than all */
+	sender = take(&p, 1);
+	connection_sends(sender);
+	reader = take(&p, 2);
+	connection_answers(reader);
+	drained = take(&p, 3);
+	connection_drains(drained);
+	connection_sent(sender, 1000000);
+	take_known(&p, 4);
+	assert_true(is_ended(&p, 1) && !is_ended(&p, 2) && !is_ended(&p, 3));
+	connections_drop(p.cs, sender);
+	take_known(&p, 5);
+	assert_true(is_ended(&p, 2) && !is_ended(&p, 3));
+	connections_drop(p.cs, reader);
+	take_known(&p, 6);
+	assert_true(is_ended(&p, 3) && !is_ended(&p, 0));
+	assert_int_equal(connections_count(p.cs).ended_for_room, 3);
+	peers_free(&p);
+}
+
+/* Its request may change something: it is done, and answered. */
+static void a_request_that_is_whole_is_not_ended(void **state)
+{
+	struct peers p = peers_new(2);
+
+	(void)state;
+	connection_works(take(&p, 0));
+	take_known(&p, 1);
+	take(&p, 2);
+	assert_true(!is_ended(&p, 0) && is_ended(&p, 1));
+	peers_free(&p);
+}
+
+static void an_address_has_its_share(void **state)
+{
+	struct peers p = peers_new(6);
+
+	(void)state;
+	take(&p, 7); /* the oldest of all, from elsewhere */
+	for (int i = 0; i < 4; i++, now_ms++)
+		assert_true(take_from(p.cs, p.ours[i], 100));
+	assert_true(is_ended(&p, 0) && !is_ended(&p, 1) && !is_ended(&p, 7));
+	/* known ones are not counted */
+	for (int i = 1; i < 4; i++)
+		connection_is_known(connections_find(p.cs, p.ours[i]));
+	assert_true(take_from(p.cs, p.ours[4], 100));
+	assert_false(is_ended(&p, 1) || is_ended(&p, 2) || is_ended(&p, 3) || is_ended(&p, 7));
+	peers_free(&p);
+}
+
+/* Who comes from an address of its own is not ended for those who come from one. */
+static void the_crowded_address_makes_room(void **state)
+{
+	struct peers p = peers_new(4);
+
+	(void)state;
+	take(&p, 0);
+	assert_true(take_from(p.cs, p.ours[1], 100));
+	now_ms++;
+	assert_true(take_from(p.cs, p.ours[2], 100));
+	take(&p, 3); /* strangers have three quarters: one goes, though there is a place */
+	assert_true(!is_ended(&p, 0) && is_ended(&p, 1) && !is_ended(&p, 2));
+	peers_free(&p);
 }
 
 static void the_longest_idle_makes_room(void **state)
@@ -74,20 +176,20 @@ static void the_longest_idle_makes_room(void **state)
 	struct connection *first, *second;
 
 	(void)state;
-	first = take(&p, 0);
-	second = take(&p, 1);
-	take(&p, 2);
+	first = take_known(&p, 0);
+	second = take_known(&p, 1);
+	take_known(&p, 2);
 	connection_sends(first);
 	now_ms += 10;
-	connection_is_served(first);
+	connection_works(first);
 	now_ms += 10;
 	connection_rests(first); /* idle later than the others */
-	take(&p, 3);
+	take_known(&p, 3);
 	assert_true(is_ended(&p, 1) && !is_ended(&p, 0) && !is_ended(&p, 2));
 	assert_true(connections_are_ending(p.cs));
 	connections_drop(p.cs, second);
 	assert_false(connections_are_ending(p.cs));
-	take(&p, 4);
+	take_known(&p, 4);
 	assert_true(is_ended(&p, 2) && !is_ended(&p, 0));
 	peers_free(&p);
 }
@@ -98,18 +200,40 @@ static void who_works_stays_and_the_silent_go(void **state)
 	struct connection *sender, *silent;
 
 	(void)state;
-	sender = take(&p, 0);
-	silent = take(&p, 1);
+	sender = take_known(&p, 0);
+	silent = take_known(&p, 1);
 	connection_sends(silent);
 	connection_sends(sender);
-	take(&p, 2); /* nobody is idle: into the slack */
+	take_known(&p, 2); /* nobody is idle: into the slack */
 	assert_false(is_ended(&p, 0) || is_ended(&p, 1) || is_ended(&p, 2));
-	connection_is_served(connections_find(p.cs, p.ours[2]));
+	connection_works(connections_find(p.cs, p.ours[2]));
 	now_ms += CONNECTION_SILENCE_MS;
 	connection_sent(sender, 100);
-	take(&p, 3);
+	take_known(&p, 3);
 	assert_true(is_ended(&p, 1));
 	assert_false(is_ended(&p, 0) || is_ended(&p, 2) || is_ended(&p, 3));
+	peers_free(&p);
+}
+
+/* Also known ones: who takes nothing of an answer holds its place no longer than who sends nothing. */
+static void who_does_not_read_makes_room(void **state)
+{
+	struct peers p = peers_new(2);
+	struct connection *reads, *sleeps;
+
+	(void)state;
+	reads = take_known(&p, 0);
+	sleeps = take_known(&p, 1);
+	connection_answers(sleeps);
+	connection_answers(reads);
+	taken[p.ours[0]].pending = taken[p.ours[1]].pending = true;
+	for (int s = 0; s < 6; s++) {
+		now_ms += 1000;
+		taken[p.ours[0]].bytes += 10;
+		connections_sweep(p.cs);
+	}
+	take_known(&p, 2);
+	assert_true(is_ended(&p, 1) && !is_ended(&p, 0));
 	peers_free(&p);
 }
 
@@ -120,16 +244,16 @@ static void who_was_ended_begins_nothing_more(void **state)
 	struct connection *idle, *silent;
 
 	(void)state;
-	silent = take(&p, 0);
+	silent = take_known(&p, 0);
 	assert_true(connection_sends(silent));
-	idle = take(&p, 1);
-	take(&p, 2);
+	idle = take_known(&p, 1);
+	take_known(&p, 2);
 	now_ms += CONNECTION_SILENCE_MS;
-	connection_is_served(connections_find(p.cs, p.ours[2]));
-	take(&p, 3);
+	connection_works(connections_find(p.cs, p.ours[2]));
+	take_known(&p, 3);
 	assert_true(is_ended(&p, 0) && is_ended(&p, 1));
 	assert_false(connection_sends(idle));
-	assert_false(connection_is_served(silent));
+	assert_false(connection_works(silent));
 	connection_rests(silent);
 	connections_drop(p.cs, idle);
 	assert_true(connections_are_ending(p.cs));
@@ -140,55 +264,66 @@ static void who_was_ended_begins_nothing_more(void **state)
 static void a_new_one_ends_one_and_not_more(void **state)
 {
 	struct peers p = peers_new(3);
-	int fd = 1000000;
+	int fd = 1000000; /* none of ours: shutting it down does nothing */
 
 	(void)state;
-	for (unsigned i = 0; i < CONNECTIONS_SLACK + 1; i++, now_ms++)
-		assert_true(connections_take(p.cs, fd++));
-	take(&p, 0);
-	take(&p, 1);
+	for (unsigned i = 0; i < CONNECTIONS_SLACK + 1; i++, now_ms++, fd++) {
+		assert_true(take_from(p.cs, fd, 0));
+		connection_is_known(connections_find(p.cs, fd));
+	}
+	take_known(&p, 0);
+	take_known(&p, 1);
 	for (int i = 0; i < 3; i++)
-		assert_false(connections_take(p.cs, p.ours[2]));
+		assert_false(take_from(p.cs, p.ours[2], 0));
 	assert_false(is_ended(&p, 0) || is_ended(&p, 1));
 	peers_free(&p);
 }
 
-static void when_all_work_new_ones_are_refused(void **state)
+static void when_all_work_new_ones_are_spares_then_refused(void **state)
 {
-	struct connections *cs = connections_new(1, IDLE_MS, &test_clock);
-	int fd = 1000000; /* none of ours: shutting it down does nothing */
+	struct connections *cs = connections_new(1, IDLE_MS, &test_clock, progress);
+	int fd = 1000000;
 
 	(void)state;
 	assert_int_equal(connections_limit(cs), 1 + CONNECTIONS_SLACK);
 	for (unsigned i = 0; i < connections_limit(cs); i++, fd++) {
-		assert_true(connections_take(cs, fd));
-		connection_is_served(connections_find(cs, fd));
+		struct connection *c;
+
+		assert_true(take_from(cs, fd, 0));
+		c = connections_find(cs, fd);
+		connection_is_known(c);
+		connection_works(c);
+		assert_int_equal(connection_is_spare(cs, c), i > 0);
 	}
-	assert_false(connections_take(cs, fd));
+	assert_false(take_from(cs, fd, 0));
 	assert_false(connections_are_ending(cs));
 	connections_drop(cs, connections_find(cs, 1000003));
-	assert_true(connections_take(cs, fd));
+	assert_true(take_from(cs, fd, 0));
 	/* closed by the library without a word: the number comes again and has no second place */
-	assert_true(connections_take(cs, fd));
+	assert_true(take_from(cs, fd, 0));
+	for (int i = 0; i < fd - 1000000; i++)
+		if (i != 3)
+			connections_drop(cs, connections_find(cs, 1000000 + i));
+	assert_false(connection_is_spare(cs, connections_find(cs, fd))); /* there is room again */
 	connections_free(cs);
 }
 
 static void time_is_over(void **state)
 {
 	struct peers p = peers_new(N_PEERS);
-	struct connection *slow, *quick, *served;
+	struct connection *slow, *quick, *works;
 
 	(void)state;
-	take(&p, 0); /* says nothing, or dribbles at a head */
-	slow = take(&p, 1);
-	quick = take(&p, 2);
-	served = take(&p, 3);
+	take_known(&p, 0); /* says nothing, or dribbles at a head */
+	slow = take_known(&p, 1);
+	quick = take_known(&p, 2);
+	works = take_known(&p, 3);
 	connection_sends(slow);
 	connection_sends(quick);
-	connection_sends(served);
-	connection_is_served(served);
+	connection_sends(works);
+	connection_works(works);
 	now_ms += IDLE_MS - 1000;
-	take(&p, 4);
+	take_known(&p, 4);
 	connections_sweep(p.cs);
 	for (int i = 0; i < 5; i++)
 		assert_false(is_ended(&p, i));
@@ -198,6 +333,48 @@ static void time_is_over(void **state)
 	connections_sweep(p.cs);
 	assert_true(is_ended(&p, 0) && is_ended(&p, 1));
 	assert_false(is_ended(&p, 2) || is_ended(&p, 3) || is_ended(&p, 4));
+	assert_int_equal(connections_count(p.cs).ended_as_too_slow, 2);
+	peers_free(&p);
+}
+
+static void a_refused_body_is_drained_for_a_while(void **state)
+{
+	struct peers p = peers_new(N_PEERS);
+	struct connection *c = take(&p, 0);
+
+	(void)state;
+	connection_drains(c);
+	for (unsigned ms = 0; ms < CONNECTION_DRAIN_MS + 1000; ms += 500) {
+		now_ms += 500;
+		connection_sent(c, 1u << 20); /* however much comes */
+		connection_drains(c);
+		connections_sweep(p.cs);
+		assert_false(is_ended(&p, 0));
+	}
+	now_ms += 500;
+	connections_sweep(p.cs);
+	assert_true(is_ended(&p, 0));
+	peers_free(&p);
+}
+
+/* Also where the answer is long: 256 bytes a second on average, once idle_ms are over, and only while the answer waits for the peer. */
+static void a_reader_must_take_bytes(void **state)
+{
+	struct peers p = peers_new(N_PEERS);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		connection_answers(take_known(&p, i));
+		taken[p.ours[i]].pending = i != 2; /* the last one waits for us */
+	}
+	for (unsigned s = 0; s <= IDLE_MS / 1000 + 1; s++) {
+		taken[p.ours[0]].bytes += CONNECTION_RATE_MIN_BYTES + 10;
+		taken[p.ours[1]].bytes += CONNECTION_RATE_MIN_BYTES - 10;
+		connections_sweep(p.cs);
+		now_ms += 1000;
+	}
+	connections_sweep(p.cs);
+	assert_true(!is_ended(&p, 0) && is_ended(&p, 1) && !is_ended(&p, 2));
 	peers_free(&p);
 }
 
@@ -332,12 +509,19 @@ static void many_more_than_the_limit_hinder_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(strangers_are_the_first_to_go),
+		cmocka_unit_test(a_request_that_is_whole_is_not_ended),
+		cmocka_unit_test(an_address_has_its_share),
+		cmocka_unit_test(the_crowded_address_makes_room),
 		cmocka_unit_test(the_longest_idle_makes_room),
 		cmocka_unit_test(who_works_stays_and_the_silent_go),
+		cmocka_unit_test(who_does_not_read_makes_room),
 		cmocka_unit_test(who_was_ended_begins_nothing_more),
 		cmocka_unit_test(a_new_one_ends_one_and_not_more),
-		cmocka_unit_test(when_all_work_new_ones_are_refused),
+		cmocka_unit_test(when_all_work_new_ones_are_spares_then_refused),
 		cmocka_unit_test(time_is_over),
+		cmocka_unit_test(a_refused_body_is_drained_for_a_while),
+		cmocka_unit_test(a_reader_must_take_bytes),
 		cmocka_unit_test(who_dribbles_or_is_silent_is_let_go),
 		cmocka_unit_test(many_more_than_the_limit_hinder_nobody),
 	};

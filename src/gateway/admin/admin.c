@@ -119,6 +119,7 @@ static enum rc authenticate(
 	}
 	if (!*ret_by_token)
 		return auth_check(r, err);
+	r->by_token = true;
 	r->auth.payload = SIGV4_PAYLOAD_UNSIGNED;
 	return RC_OK;
 }

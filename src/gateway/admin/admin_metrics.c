@@ -1,6 +1,18 @@
 /* GET /-/metrics: what Prometheus collects. */
 #include "gateway/admin/admin_ops.h"
 #include "gateway/admin/admin_run.h"
+#include "gateway/http/server.h"
+
+static void add_connections(struct metrics *m, const struct service *s)
+{
+	struct connection_counts counts = server_connections(s->server);
+
+	m->values[METRIC_CONNECTIONS_KNOWN] = counts.known;
+	m->values[METRIC_CONNECTIONS_STRANGERS] = counts.strangers;
+	m->values[METRIC_CONNECTIONS_ROOM] = counts.ended_for_room;
+	m->values[METRIC_CONNECTIONS_SLOW] = counts.ended_as_too_slow;
+	m->values[METRIC_CONNECTIONS_REFUSED] = counts.refused;
+}
 
 static enum rc metrics_job(struct request *r, struct err *err)
 {
@@ -12,6 +24,7 @@ static enum rc metrics_job(struct request *r, struct err *err)
 		return rc;
 	m.values[METRIC_REQUESTS] = atomic_load(&s->n_requests);
 	m.values[METRIC_REQUEST_ERRORS] = atomic_load(&s->n_failures);
+	add_connections(&m, s);
 	metrics_read_process(&m);
 	metrics_write(&r->reply.document, &m);
 	if (s->memory.look)

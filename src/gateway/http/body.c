@@ -15,28 +15,6 @@
 
 #define CHUNKED_OVERHEAD_MAX_BYTES (1ull << 30) /* of signatures in 5 GiB of 64 KiB chunks, ample */
 
-enum rc body_check_framing(struct request *r, struct err *err)
-{
-	struct slice coding = {0}, length = {0};
-	size_t n_lengths = header_find(r->headers, r->n_headers, "content-length", &length);
-	size_t n_codings = header_find(r->headers, r->n_headers, "transfer-encoding", &coding);
-
-	r->reply.close = true; /* where a bad body ends nobody knows */
-	if (n_lengths > 1 || n_codings > 1 || (n_lengths && n_codings))
-		return err_code(err, RC_REFUSED, "InvalidRequest",
-			"one Content-Length or one Transfer-Encoding, not more");
-	if (n_codings && !slice_eq_nocase(coding, slice_str("chunked")))
-		return err_code(
-			err, RC_REFUSED, "InvalidRequest", "the Transfer-Encoding must be chunked");
-	if (n_lengths && !slice_to_u64(length, &r->body.wire_length))
-		return err_code(
-			err, RC_REFUSED, "InvalidRequest", "the Content-Length is not a number");
-	r->body.has_length = n_lengths == 1;
-	r->body.length = r->body.wire_length;
-	r->reply.close = false;
-	return RC_OK;
-}
-
 static struct slice sent_header(const struct request *r, const char *name)
 {
 	return header_value(r->headers, r->n_headers, name);

@@ -11,9 +11,6 @@
 
 #define BODY_NONE_MAX_BYTES 65536
 
-/* HTTP's framing, before anything else: RC_REFUSED InvalidRequest for Content-Length with
- * Transfer-Encoding, either twice, a coding other than chunked. */
-enum rc body_check_framing(struct request *r, struct err *err);
 /* Reads the headers that describe the body; the request is authenticated. RC_REFUSED
  * MissingContentLength, EntityTooLarge, InvalidDigest, InvalidRequest, …
  */

@@ -40,6 +40,7 @@ struct body {
 	bool has_length;      /* the size of the decoded body was declared */
 	uint64_t length;      /* decoded bytes declared */
 	uint64_t wire_length; /* Content-Length; 0 with Transfer-Encoding */
+	bool is_chunked;      /* Transfer-Encoding: chunked */
 	uint64_t got;         /* decoded bytes so far */
 	unsigned algs;
 	struct digest *digest;
@@ -105,10 +106,19 @@ struct operation {
 struct request {
 	struct service *service;
 	const struct dialect *dialect; /* set before anything can be refused */
-	void *connection; /* the server's */
-	struct connection *peer; /* the server's: its socket, connections.h */
-	bool has_begun;   /* the server's: request_begin was called */
-	uint64_t taken;   /* the server's: bytes of the body as they came */
+
+	/* The server's own. */
+	void *connection;        /* of the HTTP library */
+	struct connection *peer; /* its socket: connections.h */
+	bool has_begun;          /* service.begin was called */
+	uint64_t taken;          /* bytes of the body as they came */
+	bool drains;             /* it is refused, and what is left of its body is read and dropped */
+	uint64_t drained_from;   /* taken when that began */
+	const char *body_floor;  /* no byte of the body was read to a place before this one */
+	uint64_t chunk_left;     /* of the chunk in hand: framing.h */
+	struct header *trailer;  /* the fields behind the last chunk */
+	size_t n_trailer;
+
 	enum request_phase phase;
 	struct arena arena;
 	struct arena page; /* what a listing's store gave, until it is written out */
@@ -122,10 +132,14 @@ struct request {
 	enum method method;
 	struct header *headers;
 	size_t n_headers;
+	bool is_http_1_0;
+	bool is_malformed; /* the head is not as RFC 9112 has it: framing.h */
+	bool is_spare;     /* only health checks and the admin API are served: connections.h */
 
 	struct sigv4_auth auth; /* trusted once is_authenticated */
 	struct sigv4_seed seed; /* of signed chunks */
 	bool is_authenticated;
+	bool by_token; /* one of the two tokens was right: admin/admin_token.h */
 	enum key_role role; /* ROLE_NONE until then */
 	struct uri_target name;   /* bucket and key */
 	struct slice bucket, key; /* the same */

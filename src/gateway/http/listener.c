@@ -13,7 +13,9 @@
 
 #include "base/clock.h"
 
-#define LISTEN_BACKLOG 1024
+/* While one loop of the thread takes a thousand at once, those that come must not be dropped: a dropped SYN
+ * comes again after a second. The kernel cuts it to net.core.somaxconn. */
+#define LISTEN_BACKLOG 4096
 #define NO_ROOM_PAUSE_MS 50
 #define TICK_MS 1000
 #define ACCEPTS_MAX 64

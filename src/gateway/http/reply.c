@@ -158,6 +158,14 @@ static void forget_body(struct request *r)
 	reply->has_stream = false;
 }
 
+void reply_forget(struct request *r)
+{
+	forget_body(r);
+	r->reply.headers = NULL;
+	r->reply.tail = &r->reply.headers;
+	r->reply.n_extras = 0;
+}
+
 void reply_error(struct request *r, enum rc rc, const struct err *err)
 {
 	forget_body(r);

@@ -30,6 +30,8 @@ enum rc reply_document(struct request *r);
 /* The same, of another type (static), with a status of its own. */
 enum rc reply_text(struct request *r, unsigned status, const char *content_type);
 enum rc reply_json(struct request *r, unsigned status);
+/* Drops an answer of which nothing is out yet, so that another can be given. */
+void reply_forget(struct request *r);
 /* Ends the request with the error document of its dialect for rc and err. */
 void reply_error(struct request *r, enum rc rc, const struct err *err);
 /* Writes a failure of ours to the log, once the reply's status is set. */

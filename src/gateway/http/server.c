@@ -6,9 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/date.h"
 #include "gateway/http/connections.h"
+#include "gateway/http/framing.h"
+#include "gateway/http/closer.h"
 #include "gateway/http/request.h"
 #include "gateway/http/tls.h"
+#include "obs/log.h"
 
 /* The library zeroes all of a connection's memory after each request, and reads a body by half of
  * it. Measured, µs of server thread per 4 KiB PUT and ms of CPU per 300 MB PUT: 32 KiB 57 and
@@ -18,9 +22,12 @@
 #define CONNECTIONS_MAX 1000
 #define IDLE_TIMEOUT_S 60
 #define THREADS_MAX 4
-/* A refused body up to this size is read to its end, so that the client sees the answer and can
- * keep its connection. */
-#define DRAIN_MAX_BYTES (16u << 20)
+/* A refused body up to this size, and for at most CONNECTION_DRAIN_MS, is read to its end, so that the client
+ * can keep its connection. */
+#define DRAIN_MAX_BYTES (256u << 10)
+#define ANSWER_HEAD_MAX_BYTES (16u << 10)
+/* A crowd is logged once in this time. */
+#define CROWD_LOG_MS 60000
 #define STOP_POLL_MS 2
 /* How long a new connection waits for those that are ended for it to be gone. */
 #define ROOM_POLL_MS 5
@@ -31,6 +38,9 @@ struct server {
 	struct service *service;
 	struct tls *tls; /* NULL: plain HTTP */
 	struct connections *connections;
+	struct closer *closer;
+	struct connection_counts told; /* the sweep's: what the log has been told */
+	uint64_t told_boot_ms;
 	_Atomic uint64_t in_hand;
 	_Atomic uint64_t waiting; /* for the store, or about to */
 	atomic_bool closing;      /* nothing may go to the store any more */
@@ -87,15 +97,43 @@ static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
-static void begin(struct request *r, const char *method)
+/* Whether the head came as RFC 9112 has it, judged by where the library says its pieces are. */
+static bool is_plain(const struct request *r, const char *method, const char *version, size_t head_n)
 {
+	struct framing_head head = {.start = method,
+		.end = method + head_n,
+		.target_n = r->target.n,
+		.version = version,
+		.headers = r->headers,
+		.n_headers = r->n_headers};
+
+	return framing_head_is_plain(&head);
+}
+
+/* A request on it was verified, so it is no stranger's connection any more. */
+static void note_known(const struct request *r)
+{
+	if (r->is_authenticated || r->by_token)
+		connection_is_known(r->peer);
+}
+
+static void begin(struct request *r, const char *method, const char *version)
+{
+	const union MHD_ConnectionInfo *size =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	size_t head_n = size ? size->header_size : 0;
 	int n = MHD_get_connection_values(r->connection, MHD_HEADER_KIND, NULL, NULL);
 
 	r->has_begun = true;
 	r->headers = arena_array(&r->arena, n > 0 ? (size_t)n : 1, sizeof(*r->headers));
 	MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, take_header, r);
 	r->method_text = slice_str(method);
+	r->is_http_1_0 = strcmp(version, "HTTP/1.1") != 0;
+	r->is_malformed = !is_plain(r, method, version, head_n);
+	r->body_floor = method + head_n;
+	r->is_spare = connection_is_spare(server_of(r)->connections, r->peer);
 	r->service->begin(r);
+	note_known(r);
 }
 
 /* --- the way out --- */
@@ -150,7 +188,7 @@ static enum MHD_Result send_reply(struct request *r)
 
 	request_charge_answer(r);
 	response = make_response(r);
-	connection_is_served(r->peer);
+	connection_answers(r->peer);
 	if (!response)
 		return MHD_NO;
 	/* A response that lacks a header can be wrong (a 200 without x-amz-version-id): without memory for
@@ -166,6 +204,42 @@ static enum MHD_Result send_reply(struct request *r)
 	return result;
 }
 
+static void write_answer(const struct request *r, struct buf *out)
+{
+	struct slice body = r->reply.document.n ? buf_slice(&r->reply.document) : r->reply.bytes;
+	char date[DATE_HTTP_BYTES];
+
+	date_http_format(clock_wall_ms(r->service->clock), date);
+	buf_addf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
+		r->reply.status, MHD_get_reason_phrase_for(r->reply.status), date, body.n);
+	for (const struct reply_header *h = r->reply.headers; h; h = h->next)
+		buf_addf(out, "%s: %s\r\n", h->name, h->value);
+	buf_add_str(out, "\r\n");
+	if (r->method != METHOD_HEAD)
+		buf_add_slice(out, body);
+}
+
+/* Answers in the middle of a body, where the library can only read on or close, and has it closed. Nothing
+ * is on the way out then, so a refusal fits into the socket's buffer; what does not is lost. */
+static enum MHD_Result answer_and_close(struct request *r)
+{
+	const union MHD_ConnectionInfo *fd =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *session =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	struct buf text;
+
+	buf_init(&text, ANSWER_HEAD_MAX_BYTES + REPLY_DOCUMENT_MAX_BYTES);
+	write_answer(r, &text);
+	if (server_of(r)->tls && session)
+		tls_send(session->tls_session, buf_slice(&text));
+	else if (fd && send(fd->connect_fd, text.p, text.n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		r->reply.close = true; /* the client has gone: nobody is left to be told */
+	buf_release(&text);
+	connection_cuts(r->peer);
+	return MHD_NO;
+}
+
 /* --- the way in --- */
 
 static bool expects_continue(const struct request *r)
@@ -173,13 +247,31 @@ static bool expects_continue(const struct request *r)
 	return slice_eq_nocase(request_header(r, "expect"), slice_str("100-continue"));
 }
 
-/* A refusal goes out before the body only where nobody sends the body then, or where reading it
- * would cost too much; the library closes such a connection. */
+static bool has_body(const struct request *r)
+{
+	return r->body.is_chunked || r->body.wire_length > 0;
+}
+
+/* A refusal goes out before the body only where nobody sends the body then, where reading it would cost too
+ * much, or where nobody knows how long it is; the library closes such a connection. */
 static bool reply_before_body(const struct request *r)
 {
-	if (r->phase != PHASE_REPLY || (r->method != METHOD_PUT && r->method != METHOD_POST))
+	if (r->phase != PHASE_REPLY)
 		return false;
-	return expects_continue(r) || r->body.wire_length > DRAIN_MAX_BYTES || r->reply.close;
+	return r->reply.close || (has_body(r) && (expects_continue(r) ||
+							 r->body.wire_length > DRAIN_MAX_BYTES));
+}
+
+/* The request is refused; what is left of its body is dropped. false: that has lasted long enough. */
+static bool drain(struct request *r)
+{
+	if (!r->drains) {
+		r->drains = true;
+		r->drained_from = r->taken;
+		connection_drains(r->peer);
+	}
+	return r->taken - r->drained_from <= DRAIN_MAX_BYTES &&
+	       connection_state_ms(r->peer) <= CONNECTION_DRAIN_MS;
 }
 
 /* The library may miss the end of input when it comes together with data, and would keep the
@@ -195,20 +287,66 @@ static void notice_end_of_input(const struct request *r)
 		MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 }
 
+/* What follows a chunk that cannot be read may be anything: whatever the answer was to be, it is this. */
+static void refuse_chunk(struct request *r)
+{
+	struct err err = {0};
+	enum rc rc = err_code(&err, RC_REFUSED, "InvalidRequest",
+		"the line of a chunk is not as RFC 9112 has it, or longer than %d bytes",
+		FRAMING_CHUNK_LINE_MAX_BYTES);
+
+	reply_forget(r);
+	reply_error(r, rc, &err);
+}
+
 static enum MHD_Result take_body(struct request *r, const char *data, size_t *n)
 {
 	r->taken += *n;
 	connection_sent(r->peer, r->taken);
-	if (r->phase == PHASE_REPLY) {
-		if (!r->is_authenticated && r->taken > DRAIN_MAX_BYTES)
-			return MHD_NO; /* closes the connection */
-	} else {
-		request_body(r, slice_of(data, *n));
+	if (r->body.is_chunked && !framing_chunk(&r->chunk_left, r->body_floor, data, *n)) {
+		refuse_chunk(r);
+		return answer_and_close(r);
 	}
+	if (r->phase != PHASE_REPLY)
+		request_body(r, slice_of(data, *n));
+	if (r->phase == PHASE_REPLY && !drain(r))
+		return answer_and_close(r);
 	*n = 0;
 	if (r->taken != r->body.wire_length)
 		notice_end_of_input(r);
 	return MHD_YES;
+}
+
+static enum MHD_Result take_field(void *arg, enum MHD_ValueKind kind, const char *name,
+	size_t name_bytes, const char *value, size_t value_bytes)
+{
+	struct request *r = arg;
+
+	(void)kind;
+	r->trailer[r->n_trailer++] = (struct header){
+		slice_of(name, name_bytes), slice_of(value ? value : "", value_bytes)};
+	return MHD_YES;
+}
+
+/* The fields behind the last chunk mean nothing here, but must be fields. */
+static void check_trailer(struct request *r)
+{
+	int n = r->body.is_chunked ? MHD_get_connection_values(
+					     r->connection, MHD_FOOTER_KIND, NULL, NULL)
+				   : 0;
+	struct err err = {0};
+
+	if (n <= 0)
+		return;
+	r->trailer = arena_array(&r->arena, (size_t)n, sizeof(*r->trailer));
+	MHD_get_connection_values_n(r->connection, MHD_FOOTER_KIND, take_field, r);
+	if (framing_trailer_is_plain(r->trailer, r->n_trailer))
+		return;
+	r->reply.close = true;
+	reply_error(r,
+		err_code(&err, RC_REFUSED, "InvalidRequest",
+			"the trailer is not as RFC 9112 has it"),
+		&err);
 }
 
 /* The body is complete. Counted before closing is looked at, as server_stop sets closing before it
@@ -217,14 +355,16 @@ static enum MHD_Result end(struct request *r)
 {
 	struct server *s = server_of(r);
 
-	if (!connection_is_served(r->peer))
+	if (!connection_works(r->peer))
 		return MHD_NO;
 	atomic_fetch_add(&s->waiting, 1);
 	if (atomic_load(&s->closing)) {
 		atomic_fetch_sub(&s->waiting, 1);
 		return MHD_NO;
 	}
+	check_trailer(r);
 	request_end(r);
+	note_known(r);
 	if (r->phase != PHASE_WAIT)
 		atomic_fetch_sub(&s->waiting, 1);
 	return r->phase == PHASE_REPLY ? send_reply(r) : MHD_YES;
@@ -239,14 +379,19 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	(void)arg;
 	(void)connection;
 	(void)url;
-	(void)version;
 	if (!r->has_begun) {
 		if (!connection_sends(r->peer))
 			return MHD_NO;
-		begin(r, method);
-		if (r->method == METHOD_PUT || r->method == METHOD_POST)
+		begin(r, method, version);
+		if (has_body(r))
 			notice_end_of_input(r);
-		return reply_before_body(r) ? send_reply(r) : MHD_YES;
+		if (reply_before_body(r)) {
+			connection_cuts(r->peer);
+			return send_reply(r);
+		}
+		if (r->phase == PHASE_REPLY && has_body(r))
+			drain(r);
+		return MHD_YES;
 	}
 	if (*data_bytes)
 		return take_body(r, data, data_bytes);
@@ -301,6 +446,9 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 	const union MHD_ConnectionInfo *info;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		if (info && connection_lingers(*slot))
+			closer_take(s->closer, info->connect_fd);
 		budget_give(s->service->memory.connections, gateway_connection_bytes(s->tls));
 		connections_drop(s->connections, *slot);
 		return;
@@ -327,6 +475,14 @@ static void set_tls(const struct server *s, struct MHD_OptionItem options[TLS_OP
 	options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 }
 
+static void server_free(struct server *s)
+{
+	closer_stop(s->closer);
+	connections_free(s->connections);
+	tls_free(s->tls);
+	free(s);
+}
+
 enum rc server_start(const struct gateway_config *config, struct service *service,
 	struct server **ret_server, struct err *err)
 {
@@ -334,18 +490,18 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 	unsigned threads = or_default(config->threads, cpus < THREADS_MAX ? cpus : THREADS_MAX);
 	struct MHD_OptionItem tls[TLS_OPTIONS_MAX];
 	struct server *s = xcalloc(1, sizeof(*s));
+	enum rc rc = config->tls_cert ? tls_new(config->tls_cert, config->tls_key, &s->tls, err)
+				      : RC_OK;
 
-	if (config->tls_cert) {
-		enum rc rc = tls_new(config->tls_cert, config->tls_key, &s->tls, err);
-
-		if (rc) {
-			free(s);
-			return rc;
-		}
+	if (!rc)
+		rc = closer_start(&s->closer, err);
+	if (rc) {
+		server_free(s);
+		return rc;
 	}
 	set_tls(s, tls);
 	s->connections = connections_new(or_default(config->connections_max, CONNECTIONS_MAX),
-		1000ull * or_default(config->idle_timeout_s, IDLE_TIMEOUT_S), clock_system());
+		1000ull * or_default(config->idle_timeout_s, IDLE_TIMEOUT_S), clock_system(), NULL);
 	s->service = service;
 	service->server = s;
 	service->suspend = suspend;
@@ -365,9 +521,7 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 		on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_ARRAY,
 		tls, MHD_OPTION_END);
 	if (!s->daemon) {
-		connections_free(s->connections);
-		tls_free(s->tls);
-		free(s);
+		server_free(s);
 		return err_set(err, RC_FATAL, "the HTTP%s server cannot be started",
 			config->tls_cert ? "S" : "");
 	}
@@ -378,17 +532,37 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n)
 {
 	struct server *s = arg;
-	bool taken = connections_take(s->connections, fd);
+	bool taken = connections_take(s->connections, fd, address);
 
 	for (int i = 0; !taken && i < ROOM_POLLS_MAX && connections_are_ending(s->connections);
 		i++) {
 		clock_sleep_ms(clock_system(), ROOM_POLL_MS);
-		taken = connections_take(s->connections, fd);
+		taken = connections_take(s->connections, fd, address);
 	}
-	if (!taken)
+	if (!taken) {
+		connections_refuse(s->connections);
 		close(fd);
-	else if (MHD_add_connection(s->daemon, fd, address, n) != MHD_YES) /* it closed fd */
+		return;
+	}
+	if (MHD_add_connection(s->daemon, fd, address, n) != MHD_YES) /* it closed fd */
 		connections_drop(s->connections, connections_find(s->connections, fd));
+}
+
+/* The first of a crowd is told at once, the rest once in CROWD_LOG_MS. */
+static void tell_crowd(struct server *s)
+{
+	struct connection_counts counts = connections_count(s->connections);
+	uint64_t now = clock_boot_ms(clock_system());
+	uint64_t n_ended = counts.ended_for_room - s->told.ended_for_room;
+	uint64_t n_refused = counts.refused - s->told.refused;
+
+	if ((!n_ended && !n_refused) || (s->told_boot_ms && now - s->told_boot_ms < CROWD_LOG_MS))
+		return;
+	log_event(EV_CONNECTIONS_CROWDED, LF_U64(known_connections, counts.known),
+		LF_U64(stranger_connections, counts.strangers), LF_U64(ended_connections, n_ended),
+		LF_U64(refused_connections, n_refused));
+	s->told = counts;
+	s->told_boot_ms = now;
 }
 
 void server_sweep(void *arg)
@@ -396,6 +570,12 @@ void server_sweep(void *arg)
 	struct server *s = arg;
 
 	connections_sweep(s->connections);
+	tell_crowd(s);
+}
+
+struct connection_counts server_connections(const struct server *server)
+{
+	return connections_count(server->connections);
 }
 
 enum rc server_renew_tls(struct server *server, const char *cert, const char *key, struct err *err)
@@ -424,7 +604,5 @@ void server_stop(struct server *server)
 	while (atomic_load(&server->waiting))
 		clock_sleep_ms(clock, STOP_POLL_MS);
 	MHD_stop_daemon(server->daemon);
-	connections_free(server->connections);
-	tls_free(server->tls);
-	free(server);
+	server_free(server);
 }

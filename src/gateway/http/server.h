@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 
+#include "gateway/http/connections.h"
 #include "gateway/http/service.h"
 
 struct server;
@@ -19,6 +20,8 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n);
 /* Ends connections that have been silent, or nearly so, for too long; to be called every second or so. arg: the server. */
 void server_sweep(void *arg);
+/* Who is connected, and how many had to go. */
+struct connection_counts server_connections(const struct server *server);
 /* Connections that come from now on are shown this pair. RC_REFUSED: it cannot be used, or there is no TLS; nothing changes. */
 enum rc server_renew_tls(struct server *server, const char *cert, const char *key, struct err *err);
 /* Sets service->stopping: no new requests on open connections. */

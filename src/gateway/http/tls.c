@@ -99,6 +99,17 @@ void tls_attach(struct tls *t, void *session)
 	gnutls_session_set_ptr(session, t);
 }
 
+void tls_send(void *session, struct slice bytes)
+{
+	while (bytes.n) {
+		ssize_t n = gnutls_record_send(session, bytes.p, bytes.n);
+
+		if (n <= 0)
+			return;
+		bytes = slice_of(bytes.p + n, bytes.n - (size_t)n);
+	}
+}
+
 static int retrieve(gnutls_session_t session, const gnutls_datum_t *issuers, int n_issuers,
 	const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **ret_chain,
 	unsigned *ret_n, gnutls_privkey_t *ret_key)

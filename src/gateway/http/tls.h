@@ -7,6 +7,7 @@
 #ifndef BALER_GATEWAY_HTTP_TLS_H
 #define BALER_GATEWAY_HTTP_TLS_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct tls;
@@ -20,6 +21,8 @@ void tls_free(struct tls *t);
 
 /* For the HTTP library: session is a gnutls_session_t before its handshake; it borrows t. */
 void tls_attach(struct tls *t, void *session);
+/* Sends what fits into the socket's buffer, after the handshake; what does not fit is lost. */
+void tls_send(void *session, struct slice bytes);
 /* A gnutls_certificate_retrieve_function2, for attached sessions. */
 void *tls_retrieve_function(void);
 
