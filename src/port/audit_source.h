@@ -54,12 +54,20 @@ struct audit_stage {
 	uint64_t staged_wall_ms;
 };
 
-enum audit_body_kind { AUDIT_BODY_OBJECT, AUDIT_BODY_PART, AUDIT_BODY_STAGE, AUDIT_BODY_DATABASE };
+enum audit_body_kind {
+	AUDIT_BODY_OBJECT,
+	AUDIT_BODY_PART,
+	AUDIT_BODY_STAGE,
+	AUDIT_BODY_MESSAGE,
+	AUDIT_BODY_DEAD_LETTER,
+	AUDIT_BODY_DATABASE
+};
 
 /* Something that is stored, and that can be checked by itself. */
 struct audit_body {
 	enum audit_body_kind kind;
-	/* A part has its upload's bucket and key, and its number; a stage those that it is to be published under. The database has none. */
+	/* A part has its upload's bucket and key, and its number; a stage those that it is to be published under. The others have none: a
+	 * message and a dead letter have their id as number. */
 	struct object_id object;
 	uint64_t number;
 	uint64_t size_bytes;
@@ -119,8 +127,8 @@ struct audit_source_ops {
 	 * there, its bytes are not. */
 	enum rc (*open)(struct audit_source *s, const struct object_id *object, int *ret_fd,
 		struct err *err);
-	/* Everything that has bytes, of every bucket, as it is now, not at the moment: versions, parts, stages that are not published; and
-	 * the database, once, last. check_body reads all bytes of one. RC_CORRUPT: they are not those that were stored; RC_ABSENT: it is
+	/* Everything that has bytes, of every bucket, as it is now, not at the moment: versions, parts, stages that are not published,
+	 * messages and dead letters; and the database, once, last. check_body reads all bytes of one. RC_CORRUPT: they are not those that were stored; RC_ABSENT: it is
 	 * gone by now. *ret_has_sums: false when there are no checksums to hold them against, so that only the size was looked at. */
 	enum rc (*bodies)(struct audit_source *s, audit_body_fn *visit, void *arg, struct err *err);
 	enum rc (*check_body)(struct audit_source *s, const struct audit_body *body,

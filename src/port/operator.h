@@ -72,7 +72,8 @@ struct op_status {
 struct op_dead {
 	char id[OP_ID_BYTES];
 	struct slice code, reason;
-	struct slice message; /* the original bytes */
+	struct slice message; /* the original bytes, unless: */
+	bool is_damaged;      /* the store did not keep them; it cannot be redriven */
 	uint32_t attempts;
 	uint64_t sent_wall_ms, died_wall_ms;
 };

@@ -31,6 +31,12 @@ static void note_damage(struct auditor *a, const struct audit_body *b, const str
 		auditor_note(a, FINDING_DAMAGED, "I13", &b->object, NULL,
 			"a stage that is not published: %s", err->text);
 		break;
+	case AUDIT_BODY_MESSAGE:
+	case AUDIT_BODY_DEAD_LETTER:
+		auditor_note(a, FINDING_DAMAGED, "I13", NULL, NULL, "the %s %016llx: %s",
+			b->kind == AUDIT_BODY_MESSAGE ? "message" : "dead letter",
+			(unsigned long long)b->number, err->text);
+		break;
 	case AUDIT_BODY_DATABASE:
 		auditor_note(a, FINDING_DAMAGED, "I13", NULL, NULL, "the database: %s", err->text);
 		break;

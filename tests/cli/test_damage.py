@@ -271,3 +271,22 @@ def test_a_damaged_bundle_is_not_pulled_and_not_replayed(tmp_path):
     assert {(f["kind"], f["invariant"], f["bucket"]) for f in json.loads(answer.stdout)["findings"]} == {
         ("damaged", "I4", DISTRIBUTION), ("damaged", "I4", "data-aggregator-archive-dev")}
     folder.stop()
+
+
+def test_verify_names_a_damaged_message_and_the_object_that_is_lost_by_it(tmp_path):
+    folder = Folder(tmp_path / "s")
+    world = folder.start("--batch-window", "1h")
+    world.put("data/a-waiting-object", b"x")
+    world.put("data/b", b"x")
+    folder.stop()
+    database = folder.data / "baler.db"
+    data = bytearray(database.read_bytes())
+    at = data.find(b'"key":"data/a-waiting-object"')
+    assert at > 0 and data.find(b'"key":"data/a-waiting-object"', at + 1) < 0
+    data[at + 12] ^= 2
+    database.write_bytes(data)
+    answer = world.baler("verify", "--ledger", "--data", folder.data, "--json")
+    found = json.loads(answer.stdout)["findings"]
+    [text_of_it] = [f["text"] for f in found if (f["kind"], f["invariant"]) == ("damaged", "I13")]
+    assert text_of_it.startswith("the message ")
+    assert [f["key"] for f in found if f["kind"] == "lost"] == ["data/a-waiting-object"]

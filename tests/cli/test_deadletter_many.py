@@ -17,7 +17,7 @@ ODD = [b"\xff\xfe\x00 no text", os.urandom(256 << 10), b'"a\x00b"', b"", "ünï 
 def fill(folder):
     bodies = [b"not json %d" % i for i in range(N_SHORT)] + LONG + ODD
     database = sqlite3.connect(folder / "s" / "data" / "baler.db")
-    database.executemany("INSERT INTO dead_letter VALUES(?, 1, 1000, 2000, 'not-json', 'by hand', ?)",
+    database.executemany("INSERT INTO dead_letter VALUES(?, 1, 1000, 2000, 'not-json', 'by hand', ?, NULL)",
                          [(i + 1, body) for i, body in enumerate(bodies)])
     database.commit()
     database.close()

@@ -65,6 +65,16 @@ static uint64_t n_damaged(struct fixture *f, const char *kind, const char *key)
 	return s.n_damaged;
 }
 
+static uint64_t n_damaged_messages(struct fixture *f)
+{
+	struct op_status s;
+
+	assert_int_equal(op_status_get(f->op, &f->arena, &s, NULL), RC_OK);
+	for (size_t i = 0; i < s.n_damage; i++)
+		assert_string_equal(s.damage[i].kind, "message");
+	return s.n_damaged;
+}
+
 /* More of them than a bundle is begun again for, small ones in rows and large ones in files. */
 static void damaged_objects_are_dead_letters_at_once_and_the_others_ship(void **state)
 {
@@ -178,6 +188,55 @@ static void os14_a_damaged_stage_is_not_published_its_members_are_bundled_again(
 	}
 }
 
+/* Of its object nobody can be sure: it is neither delivered nor lost, and cannot be redriven. The others are. */
+static void a_damaged_message_is_a_dead_letter_and_the_others_are_delivered(void **state)
+{
+	struct fixture *f = *state;
+	struct s3_event_record bad = put(f, "data/bad", "bad"), good = put(f, "data/good", "good");
+	struct op_change change;
+	struct op_dead dead;
+
+	announce(f, &bad);
+	announce(f, &good);
+	run_sql(f->local.folder, "UPDATE message SET body = CAST(replace(CAST(body AS TEXT), 'data/bad',"
+				 " 'data/bat') AS BLOB)");
+	run(f);
+	assert_shown(f, 1, 1, &good, 1);
+	dead = the_dead(f);
+	assert_slice_is(dead.code, "message-damaged");
+	assert_true(dead.is_damaged);
+	assert_int_equal(n_damaged_messages(f), 1);
+	change = (struct op_change){0};
+	snprintf(change.id, sizeof(change.id), "%s", dead.id);
+	assert_int_equal(op_redrive(f->op, "test", &change, 1, NULL), RC_OK);
+	assert_int_equal(change.outcome, OP_REFUSED);
+	assert_non_null(strstr(change.why, "its message is damaged"));
+	assert_int_equal(op_drop(f->op, "test", &change, 1, NULL), RC_OK);
+	assert_int_equal(change.outcome, OP_DONE);
+	assert_int_equal(n_damaged_messages(f), 0);
+}
+
+static void a_dead_letter_that_is_damaged_says_so_and_is_not_put_back(void **state)
+{
+	struct fixture *f = *state;
+	struct s3_event_record gone = put(f, "data/gone", "gone");
+	struct op_change change = {0};
+	struct op_dead dead;
+
+	gone.object.key = slice_str("data/never");
+	announce(f, &gone);
+	run(f);
+	assert_false(the_dead(f).is_damaged);
+	run_sql(f->local.folder, "UPDATE dead_letter SET body = x'7b7d'");
+	dead = the_dead(f);
+	assert_true(dead.is_damaged);
+	assert_non_null(memmem(dead.reason.p, dead.reason.n, "is damaged", 10));
+	snprintf(change.id, sizeof(change.id), "%s", dead.id);
+	assert_int_equal(op_redrive(f->op, "test", &change, 1, NULL), RC_OK);
+	assert_int_equal(change.outcome, OP_REFUSED);
+	assert_int_equal(queue(f).dead, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -185,6 +244,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(damaged_objects_are_dead_letters_at_once_and_the_others_ship),
 		TEST(the_alarm_ends_with_the_version),
+		TEST(a_damaged_message_is_a_dead_letter_and_the_others_are_delivered),
+		TEST(a_dead_letter_that_is_damaged_says_so_and_is_not_put_back),
 		cmocka_unit_test(
 			os14_a_damaged_stage_is_not_published_its_members_are_bundled_again),
 	};

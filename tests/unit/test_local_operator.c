@@ -279,7 +279,7 @@ static void op_2_a_page_of_long_messages_is_short(void **state)
 
 	sql = arena_printf(&w->a,
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
-		"INSERT INTO dead_letter SELECT i, 1, 1, 2, 'c', 'r', zeroblob(%d) FROM n",
+		"INSERT INTO dead_letter SELECT i, 1, 1, 2, 'c', 'r', zeroblob(%d), NULL FROM n",
 		N, BYTES);
 	change_folder(&w->f, sql);
 	do {

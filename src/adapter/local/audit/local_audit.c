@@ -6,6 +6,7 @@
 
 #include "adapter/local/audit/local_audit_internal.h"
 #include "adapter/local/buckets/version.h"
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/engine/schema.sql.h"
 #include "model/s3_event.h"
 
@@ -130,6 +131,7 @@ static enum rc check_schema(struct local_audit *a, struct err *err)
 		rc = numbers(a, "SELECT count(*) FROM sqlite_schema WHERE name = ?",
 			slice_str("audit"), &n_audit, 1, err);
 	a->has_sums = version >= 2;
+	a->has_row_sums = version >= 6;
 	a->has_audit = n_audit > 0;
 	return rc;
 }
@@ -158,6 +160,22 @@ static enum rc note_objects(
 	return rc;
 }
 
+const char *local_audit_messages(const struct local_audit *a, const char *table)
+{
+	if (strcmp(table, "message") == 0)
+		return a->has_row_sums ? "SELECT id, sent, body, sum FROM message"
+				       : "SELECT id, sent, body, NULL FROM message";
+	return a->has_row_sums ? "SELECT id, sent, body, sum FROM dead_letter"
+			       : "SELECT id, sent, body, NULL FROM dead_letter";
+}
+
+bool local_audit_row_is_whole(sqlite3_stmt *st)
+{
+	return row_sum_fits(st, 3,
+		row_sum_message(
+			db_column_u64(st, 0), db_column_u64(st, 1), db_column_slice(st, 2)));
+}
+
 static enum rc copy_traces(
 	struct local_audit *a, const char *select, unsigned trace, struct err *err)
 {
@@ -169,7 +187,8 @@ static enum rc copy_traces(
 		rc = local_audit_prepare(
 			a, "INSERT OR IGNORE INTO at_trace VALUES(?, ?, ?, ?)", &insert, err);
 	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row)
-		rc = note_objects(insert, db_column_slice(st, 0), trace, err);
+		if (local_audit_row_is_whole(st))
+			rc = note_objects(insert, db_column_slice(st, 2), trace, err);
 	local_audit_done(st);
 	local_audit_done(insert);
 	return rc;
@@ -216,9 +235,9 @@ static enum rc copy_all(
 	enum rc rc = local_audit_exec(a, TEMP_TABLES, err);
 
 	if (rc == RC_OK)
-		rc = copy_traces(a, "SELECT body FROM message", AUDIT_WAITING, err);
+		rc = copy_traces(a, local_audit_messages(a, "message"), AUDIT_WAITING, err);
 	if (rc == RC_OK)
-		rc = copy_traces(a, "SELECT body FROM dead_letter", AUDIT_DEAD, err);
+		rc = copy_traces(a, local_audit_messages(a, "dead_letter"), AUDIT_DEAD, err);
 	if (rc == RC_OK)
 		rc = copy_bundles(a, cfg, err);
 	if (rc == RC_OK)

@@ -79,6 +79,9 @@ static enum rc walk(struct local_audit *a, const char *sql, enum audit_body_kind
 	" FROM part p LEFT JOIN upload u ON u.seq = p.upload LEFT JOIN bucket b ON b.id = "        \
 	"u.bucket WHERE (p.upload, p.number) > (?1, ?2) AND ?3 = 0 ORDER BY p.upload, p.number "   \
 	"LIMIT 256"
+#define MESSAGES_SQL(table)                                                                        \
+	"SELECT x'', x'', x'', id, length(body), id, 0 FROM " table " WHERE id > ?1 AND ?2 = 0 "   \
+	"AND ?3 = 0 ORDER BY id LIMIT 256"
 #define STAGES_SQL                                                                                 \
 	"SELECT bucket, key, x'', 0, size, id, 0 FROM stage WHERE id > ?1 AND ?2 = 0 AND ?3 = 0"   \
 	" AND published = 0 ORDER BY id LIMIT 256"
@@ -118,6 +121,11 @@ enum rc local_audit_bodies(
 		rc = walk(a, PARTS_SQL, AUDIT_BODY_PART, 0, visit, arg, err);
 	if (rc == RC_OK)
 		rc = walk(a, STAGES_SQL, AUDIT_BODY_STAGE, 0, visit, arg, err);
+	if (rc == RC_OK)
+		rc = walk(a, MESSAGES_SQL("message"), AUDIT_BODY_MESSAGE, 0, visit, arg, err);
+	if (rc == RC_OK)
+		rc = walk(a, MESSAGES_SQL("dead_letter"), AUDIT_BODY_DEAD_LETTER, 0, visit, arg,
+			err);
 	return rc == RC_OK ? visit(arg, &database, err) : rc;
 }
 
@@ -163,6 +171,33 @@ static const char *piece_sql(const struct local_audit *a, enum audit_body_kind k
 	return a->has_sums ? STAGE_SQL("b.sums") : STAGE_SQL("NULL");
 }
 
+#define MESSAGE_SQL(table, sum) "SELECT id, sent, body, " sum " FROM " table " WHERE id = ?"
+
+static enum rc check_message(struct local_audit *a, const struct audit_body *b,
+	bool *ret_has_sums, struct err *err)
+{
+	bool is_dead = b->kind == AUDIT_BODY_DEAD_LETTER, row = false;
+	const char *sql = a->has_row_sums ? is_dead ? MESSAGE_SQL("dead_letter", "sum")
+						    : MESSAGE_SQL("message", "sum")
+			  : is_dead       ? MESSAGE_SQL("dead_letter", "NULL")
+					  : MESSAGE_SQL("message", "NULL");
+	sqlite3_stmt *st = NULL;
+	enum rc rc = local_audit_prepare(a, sql, &st, err);
+
+	if (rc == RC_OK) {
+		db_bind_u64(st, 1, b->handle[0]);
+		rc = db_step(st, &row, err);
+	}
+	if (rc == RC_OK && !row)
+		rc = err_set(err, RC_ABSENT, "it is gone");
+	*ret_has_sums = rc == RC_OK && sqlite3_column_type(st, 3) != SQLITE_NULL;
+	if (rc == RC_OK && !local_audit_row_is_whole(st))
+		rc = err_code(
+			err, RC_CORRUPT, ERR_DAMAGED, "its bytes are not those that were stored");
+	local_audit_done(st);
+	return rc;
+}
+
 /* SQLite's own look at every page, row and index. */
 static enum rc check_database(struct local_audit *a, struct err *err)
 {
@@ -191,6 +226,8 @@ enum rc local_audit_check_body(struct audit_source *s, const struct audit_body *
 	*ret_has_sums = true;
 	if (body->kind == AUDIT_BODY_DATABASE)
 		return check_database(a, err);
+	if (body->kind == AUDIT_BODY_MESSAGE || body->kind == AUDIT_BODY_DEAD_LETTER)
+		return check_message(a, body, ret_has_sums, err);
 	if (body->kind == AUDIT_BODY_OBJECT) {
 		rc = local_audit_check_version(a, body->handle[0], ret_has_sums, err);
 	} else {

@@ -28,6 +28,7 @@ struct local_audit {
 	char *folder, *landing, *prefix, *distribution, *archive;
 	sqlite3 *handle; /* in its snapshot until release */
 	bool has_sums;   /* a folder of schema 2 or later: bodies have checksums */
+	bool has_row_sums; /* of schema 6 or later: messages and dead letters too */
 	bool has_audit;  /* the folder has the operators' table */
 	bool is_alone;   /* opened as nobody else's, without a lock */
 	struct local_audit_stamp stamp;
@@ -85,6 +86,10 @@ enum rc local_audit_check_version(
 struct version_segment;
 enum rc local_audit_check_segment(struct local_audit *a, const struct version_segment *segment,
 	bool *ret_has_sums, struct err *err);
+
+/* local_audit.c: the rows of "message" or "dead_letter": id, sent, body, sum; and whether one is what was written. */
+const char *local_audit_messages(const struct local_audit *a, const char *table);
+bool local_audit_row_is_whole(sqlite3_stmt *st);
 
 /* local_audit_bodies.c */
 enum rc local_audit_bodies(

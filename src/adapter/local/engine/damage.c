@@ -16,6 +16,7 @@
 	"  AND v.seq = d.owner)"                                                                   \
 	" WHEN 2 THEN EXISTS (SELECT 1 FROM stage WHERE id = d.owner AND published = 0)"           \
 	" WHEN 3 THEN EXISTS (SELECT 1 FROM message WHERE id = d.owner)"                           \
+	"  OR EXISTS (SELECT 1 FROM dead_letter WHERE id = d.owner)"                               \
 	" WHEN 4 THEN EXISTS (SELECT 1 FROM dead_letter WHERE id = d.owner)"                       \
 	" ELSE 1 END"
 

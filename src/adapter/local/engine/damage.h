@@ -17,7 +17,7 @@
 enum damage_kind {
 	DAMAGE_OBJECT = 1,      /* owner: the version's seq */
 	DAMAGE_STAGE = 2,       /* the stage's id */
-	DAMAGE_MESSAGE = 3,     /* the message's id */
+	DAMAGE_MESSAGE = 3,     /* the message's id, which is that of the dead letter it becomes */
 	DAMAGE_DEAD_LETTER = 4, /* its id */
 	DAMAGE_DATABASE = 5,    /* 0: pages of the database file */
 };

@@ -11,7 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 5 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 6 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
@@ -76,15 +76,15 @@
 
 /*
  * event_queue. id is a seq: order of sending. That a message is away on a delivery is not in its row (event_queue.c says why);
- * receive_count counts deliveries that have ended. sent and died are wall ms.
+ * receive_count counts deliveries that have ended. sent and died are wall ms. sum: engine/row_sum.h, of id, sent and body.
  */
 #define SCHEMA_QUEUE                                                                                      \
 	"CREATE TABLE message("                                                                           \
 	"  id INTEGER PRIMARY KEY, receive_count INTEGER NOT NULL, sent INTEGER NOT NULL,"                \
-	"  body BLOB NOT NULL) STRICT;"                                                                   \
+	"  body BLOB NOT NULL, sum INTEGER) STRICT;"                                                      \
 	"CREATE TABLE dead_letter("                                                                       \
 	"  id INTEGER PRIMARY KEY, receive_count INTEGER NOT NULL, sent INTEGER NOT NULL,"                \
-	"  died INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL) STRICT;"
+	"  died INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL, sum INTEGER) STRICT;"
 
 /*
  * ledger: docs/protocol.md section 1. seq is the order of opening, for paging. live: the scanner may have to do something, so not done

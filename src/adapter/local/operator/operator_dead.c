@@ -12,11 +12,12 @@
  */
 #include <stdio.h>
 
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/operator/operator.h"
 #include "model/s3_event.h"
 #include "port/ledger.h"
 
-#define DEAD_COLUMNS "id, receive_count, sent, died, code, reason, body"
+#define DEAD_COLUMNS "id, receive_count, sent, died, code, reason, body, sum"
 
 static void read_dead(sqlite3_stmt *st, struct arena *a, struct op_dead *ret_dead)
 {
@@ -29,6 +30,12 @@ static void read_dead(sqlite3_stmt *st, struct arena *a, struct op_dead *ret_dea
 		.message = db_column_copy(st, 6, a),
 	};
 	op_id_format(db_column_u64(st, 0), ret_dead->id);
+	ret_dead->is_damaged = !row_sum_fits(st, 7,
+		row_sum_message(db_column_u64(st, 0), ret_dead->sent_wall_ms, ret_dead->message));
+	if (ret_dead->is_damaged && !slice_eq_str(ret_dead->code, "message-damaged"))
+		ret_dead->reason = slice_str(arena_printf(a,
+			SLICE_FMT " (and the message that is kept here is damaged)",
+			SLICE_ARG(ret_dead->reason)));
 }
 
 static enum rc bad_id(const char *id, struct err *err)
@@ -268,6 +275,12 @@ static enum rc put_back(struct change_op *w, struct db_conn *conn, struct arena 
 	struct s3_event event = {0};
 	enum rc rc = RC_OK;
 
+	if (dead->is_damaged) {
+		c->outcome = OP_REFUSED;
+		snprintf(c->why, sizeof(c->why),
+			"its message is damaged: put its object again, then drop it");
+		return RC_OK;
+	}
 	/* one that is no event at all goes back too: perhaps a later version can read it */
 	rc = s3_event_parse(a, dead->message, &event, err);
 	if (rc != RC_OK && rc != RC_REFUSED)

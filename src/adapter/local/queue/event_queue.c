@@ -73,18 +73,20 @@ static size_t take_ended_locked(struct local_queue *q, struct queue_change *chan
 
 	while (n < SETTLE_MAX && queue_next_end_locked(q) <= now) {
 		f = flight_first(&q->flights, FLIGHT_AWAY);
-		if (flight_count(f) < q->local->max_receives &&
+		if (!f->is_damaged && flight_count(f) < q->local->max_receives &&
 			flight_count(f) == f->stored_count) {
 			flight_move(&q->flights, f, FLIGHT_DUE);
 			continue;
 		}
 		changes[n++] = (struct queue_change){
-			.kind = flight_count(f) < q->local->max_receives ? CHANGE_COUNT
-									 : CHANGE_BURY,
+			.kind = f->is_damaged || flight_count(f) >= q->local->max_receives
+					? CHANGE_BURY
+					: CHANGE_COUNT,
 			.id = f->id,
 			.count = flight_count(f),
-			.code = slice_str("max-receives"),
-			.reason = slice_str("received too often without being acknowledged"),
+			.code = slice_str(f->is_damaged ? "message-damaged" : "max-receives"),
+			.reason = slice_str(f->is_damaged ? QUEUE_DAMAGED
+							  : "received too often without being acknowledged"),
 		};
 		flight_move(&q->flights, f, FLIGHT_NOWHERE);
 	}

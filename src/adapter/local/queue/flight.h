@@ -23,6 +23,7 @@ struct flight {
 	uint64_t visible_boot_ms; /* when it may be delivered again */
 	uint32_t count_before;    /* counted deliveries before the newest */
 	uint32_t stored_count;    /* receive_count as it is in the row */
+	bool is_damaged;          /* its row is not what was sent: it ends as a dead letter */
 	bool counted;             /* the newest delivery counts too */
 	/* the table's own */
 	unsigned char place;

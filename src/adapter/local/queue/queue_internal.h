@@ -8,6 +8,11 @@
 #include "adapter/local/queue/flight.h"
 #include "adapter/local/queue/queue_receipt.h"
 
+/* What becomes of a message that is not what was sent. */
+#define QUEUE_DAMAGED                                                                              \
+	"its bytes are not those that were sent: 'baler verify --ledger' names its object, if it " \
+	"is lost; put that again"
+
 struct local_queue {
 	struct event_queue base;
 	struct local *local; /* db, committer, clock, max_receives */

@@ -1,6 +1,7 @@
 /* One receive: what is due first, then fresh rows behind the cursor. event_queue.c has the design. */
 #include <stdlib.h>
 
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/queue/queue_internal.h"
 
 /* A message on its way out of one receive. */
@@ -9,6 +10,7 @@ struct outgoing {
 	uint32_t count_before;
 	bool is_due;  /* has a flight already, taken out of its heap */
 	bool is_read; /* the row was there */
+	bool is_damaged; /* it is not what was sent: not delivered, but buried */
 	struct slice body;
 };
 
@@ -51,12 +53,17 @@ static void take_due_locked(struct local_queue *q, struct receive_call *call)
 	q->next_serial += call->room;
 }
 
+static bool is_damaged(sqlite3_stmt *st, int i, const struct outgoing *o)
+{
+	return !row_sum_fits(st, i, row_sum_message(o->id, o->sent_wall_ms, o->body));
+}
+
 /* For a due one the row may be gone only when a receipt from before a restart was acknowledged meanwhile. */
 static enum rc read_due(
 	struct db_conn *conn, struct receive_call *call, size_t *bytes, struct err *err)
 {
 	for (; call->n_tried < call->n_due && *bytes < QUEUE_RECEIVE_BYTES; call->n_tried++) {
-		sqlite3_stmt *st = db_stmt(conn, "SELECT sent, body FROM message WHERE id = ?");
+		sqlite3_stmt *st = db_stmt(conn, "SELECT sent, body, sum FROM message WHERE id = ?");
 		struct outgoing *o = &call->out[call->n_tried];
 		enum rc rc;
 
@@ -67,6 +74,7 @@ static enum rc read_due(
 		if (o->is_read) {
 			o->sent_wall_ms = db_column_u64(st, 0);
 			o->body = db_column_copy(st, 1, call->a);
+			o->is_damaged = is_damaged(st, 2, o);
 			*bytes += o->body.n;
 		}
 		db_done(st);
@@ -77,9 +85,10 @@ static enum rc read_due(
 static enum rc read_fresh(
 	struct db_conn *conn, struct receive_call *call, size_t *bytes, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT id, receive_count, sent, body FROM message WHERE "
+	sqlite3_stmt *st = db_stmt(conn, "SELECT id, receive_count, sent, body, sum FROM message WHERE "
 					 "id > ? ORDER BY id LIMIT ?");
 	size_t end = call->n + call->room;
+	struct outgoing *o;
 	enum rc rc = RC_OK;
 	bool row = true;
 
@@ -89,13 +98,15 @@ static enum rc read_fresh(
 		rc = db_step(st, &row, err);
 		if (rc != RC_OK || !row)
 			break;
-		call->out[call->n++] = (struct outgoing){.id = db_column_u64(st, 0),
+		o = &call->out[call->n++];
+		*o = (struct outgoing){.id = db_column_u64(st, 0),
 			.serial = call->serial++,
 			.count_before = (uint32_t)db_column_u64(st, 1),
 			.sent_wall_ms = db_column_u64(st, 2),
 			.is_read = true,
 			.body = db_column_copy(st, 3, call->a)};
-		*bytes += call->out[call->n - 1].body.n;
+		o->is_damaged = is_damaged(st, 4, o);
+		*bytes += o->body.n;
 	}
 	db_done(st);
 	return rc;
@@ -103,7 +114,7 @@ static enum rc read_fresh(
 
 static bool is_delivered(const struct local_queue *q, const struct outgoing *o)
 {
-	return o->is_read && o->count_before < q->local->max_receives;
+	return o->is_read && !o->is_damaged && o->count_before < q->local->max_receives;
 }
 
 /* Not under lock: a receipt's hash takes half a microsecond. The array has room for what is delivered, not for call->max: many receives
@@ -142,6 +153,12 @@ static enum rc read_messages(struct local_queue *q, struct receive_call *call, s
 	if (rc == RC_OK && call->n_tried == call->n_due && call->room > 0)
 		rc = read_fresh(conn, call, &bytes, err);
 	db_reader_return(q->local->db, conn);
+	for (size_t i = 0; rc == RC_OK && i < call->n; i++)
+		if (call->out[i].is_damaged)
+			damage_note(q->local->damage,
+				&(struct damage_found){.kind = DAMAGE_MESSAGE,
+					.owner = call->out[i].id,
+					.what = slice_str(QUEUE_DAMAGED)});
 	if (rc == RC_OK)
 		write_messages(q, call);
 	return rc;
@@ -160,7 +177,10 @@ static void depart_due_locked(
 		flight_remove(&q->flights, f);
 	} else {
 		f->count_before = o->count_before;
-		f->counted = true;
+		f->counted = !o->is_damaged;
+		f->is_damaged = o->is_damaged;
+		if (o->is_damaged)
+			f->visible_boot_ms = 0;
 		flight_move(&q->flights, f, FLIGHT_AWAY);
 	}
 }
@@ -180,8 +200,10 @@ static void depart_locked(struct local_queue *q, struct receive_call *call, enum
 
 		f->serial = o->serial;
 		f->count_before = f->stored_count = o->count_before;
-		f->counted = o->count_before < q->local->max_receives;
-		/* One received often enough before a restart is not delivered: it has ended already, and is buried as such. */
+		f->counted = is_delivered(q, o);
+		f->is_damaged = o->is_damaged;
+		/* One that is damaged, or was received often enough before a restart, is not delivered: it has ended already, and is buried
+		 * as such. */
 		f->visible_boot_ms = f->counted ? now + call->visibility_ms : 0;
 		flight_move(&q->flights, f, FLIGHT_AWAY);
 		q->cursor = o->id;

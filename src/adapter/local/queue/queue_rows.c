@@ -1,6 +1,7 @@
 /* Every statement that changes the queue's rows, and send, which is no more than that. */
 #include <stdlib.h>
 
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/queue/queue_internal.h"
 
 struct write_op {
@@ -44,8 +45,8 @@ static enum rc apply_bury(
 	struct db_conn *conn, struct queue_change *c, uint64_t now_wall_ms, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn,
-		"INSERT INTO dead_letter(id, receive_count, sent, died, code, reason, body)"
-		" SELECT id, max(receive_count, ?2), sent, ?3, ?4, ?5, body FROM message WHERE id "
+		"INSERT INTO dead_letter(id, receive_count, sent, died, code, reason, body, sum)"
+		" SELECT id, max(receive_count, ?2), sent, ?3, ?4, ?5, body, sum FROM message WHERE id "
 		"= ?1");
 	enum rc rc;
 
@@ -103,11 +104,13 @@ enum rc local_queue_insert(
 	struct local *local, struct db_conn *conn, uint64_t seq, struct slice body, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
-		conn, "INSERT INTO message(id, receive_count, sent, body) VALUES(?, 0, ?, ?)");
+		conn, "INSERT INTO message(id, receive_count, sent, body, sum) VALUES(?, 0, ?, ?, ?)");
+	uint64_t sent = clock_wall_ms(local->clock);
 
 	db_bind_u64(st, 1, seq);
-	db_bind_u64(st, 2, clock_wall_ms(local->clock));
+	db_bind_u64(st, 2, sent);
 	db_bind_slice(st, 3, body);
+	db_bind_u64(st, 4, row_sum_message(seq, sent, body));
 	return db_run(st, err);
 }
 

@@ -1,0 +1,36 @@
+/*
+ * row_sum: the CRC32C of a row's fields, kept in its column sum, so that a row that the disk did not keep is told from one that it did, and
+ * its neighbours are read all the same. (A checksum of SQLite's pages would find as much, but take the neighbours with it, and every change by
+ * another program for damage; docs/decisions/damage.md.) A row whose sum is NULL was written by a baler that took none.
+ */
+#ifndef BALER_ADAPTER_LOCAL_ENGINE_ROW_SUM_H
+#define BALER_ADAPTER_LOCAL_ENGINE_ROW_SUM_H
+
+#include "adapter/local/engine/db.h"
+#include "base/digest.h"
+
+/* sum is 0 at first, then the last result. */
+static inline uint32_t row_sum_u64(uint32_t sum, uint64_t v)
+{
+	return crc32c_update(sum, slice_of(&v, sizeof(v)));
+}
+
+/* With its length, so that bytes do not pass from one field to the next unseen. */
+static inline uint32_t row_sum_slice(uint32_t sum, struct slice s)
+{
+	return crc32c_update(row_sum_u64(sum, s.n), s);
+}
+
+/* Whether column i, the row's sum, is this one. */
+static inline bool row_sum_fits(sqlite3_stmt *st, int i, uint32_t sum)
+{
+	return sqlite3_column_type(st, i) == SQLITE_NULL || db_column_u64(st, i) == sum;
+}
+
+/* Of a message, and of the dead letter that it becomes. */
+static inline uint32_t row_sum_message(uint64_t id, uint64_t sent_wall_ms, struct slice body)
+{
+	return row_sum_slice(row_sum_u64(row_sum_u64(0, id), sent_wall_ms), body);
+}
+
+#endif
