@@ -76,8 +76,13 @@ static void print_alarms(FILE *out, const json_t *alarms)
 static void print_damage(FILE *out, const json_t *s)
 {
 	const json_t *damage = json_object_get(s, "damage"), *d;
+	const json_t *checksums = json_object_get(s, "checksums");
 	uint64_t n = admin_u64(s, "damaged");
 	size_t i;
+
+	if (json_is_true(json_object_get(checksums, "pending")))
+		fprintf(out, "%-14s being taken of what an older baler stored, %llu so far\n",
+			"checksums", (unsigned long long)admin_u64(checksums, "taken"));
 
 	json_array_foreach(damage, i, d)
 	{

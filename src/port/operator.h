@@ -63,6 +63,8 @@ struct op_status {
 	bool is_disk_refusing;     /* a write found no room within the last minute */
 	struct slice disk_waiting; /* the bundle that waits for room on it; empty: none */
 	uint64_t disk_needed_bytes, disk_had_bytes; /* what it needs, and what was free */
+	bool is_filling;   /* a folder of an older baler: checksums of its bodies are being taken */
+	uint64_t n_filled; /* of so many, since the start */
 	/* The last line of level ERROR or CRITICAL since the start. */
 	bool has_error;
 	uint64_t error_wall_ms;

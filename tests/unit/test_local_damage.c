@@ -5,6 +5,7 @@
 #include "local_fixture.h"
 
 #include "adapter/local/engine/sums.h"
+#include "obs/log.h"
 
 #define BUCKET "landing"
 #define KEY "data/a"
@@ -202,6 +203,65 @@ static void a_body_without_checksums_is_given_unchecked(void **state)
 	}
 }
 
+static int64_t count(const struct local_fixture *f, const char *sql)
+{
+	char path[600];
+	sqlite3 *handle;
+	sqlite3_stmt *st;
+	int64_t n;
+
+	snprintf(path, sizeof(path), "%s/baler.db", f->folder);
+	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+	sqlite3_busy_timeout(handle, 5000);
+	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(handle);
+	return n;
+}
+
+#define WITHOUT                                                                                    \
+	"SELECT (SELECT count(*) FROM body WHERE sum IS NULL)"                                     \
+	" + (SELECT count(*) FROM blob WHERE sums IS NULL)"                                        \
+	" + (SELECT count(*) FROM meta WHERE name LIKE 'fill%')"
+
+static void wait_until_filled(const struct local_fixture *f)
+{
+	for (int i = 0; i < 1000 && count(f, WITHOUT) > 0; i++)
+		clock_sleep_ms(clock_system(), 10);
+	assert_int_equal(count(f, WITHOUT), 0);
+}
+
+/* As the upgrade of an older folder leaves it; a stop in the middle loses nothing. */
+static void an_older_folder_gets_its_checksums_in_the_background(void **state)
+{
+	struct local_fixture *f = *state;
+	unsigned char *bytes = make_bytes(LARGE);
+	char path[600];
+	enum rc rc;
+
+	for (size_t i = 0; i < 200; i++)
+		put(f, bytes, 100 + i);
+	put(f, bytes, LARGE);
+	local_close(f->local);
+	run_sql(f->folder, "UPDATE body SET sum = NULL; UPDATE blob SET sums = NULL;"
+			   "INSERT INTO meta VALUES('fill_body', 0), ('fill_blob', 0)");
+	for (int i = 0; i < 3; i++) {
+		fixture_start(f);
+		local_close(f->local);
+	}
+	fixture_start(f);
+	wait_until_filled(f);
+	assert_int_equal(read_span(f, bytes, 0, LARGE, 65536, &rc), LARGE);
+	assert_int_equal(rc, RC_OK);
+	blob_path(f, path);
+	flip_byte(path, 100000);
+	assert_int_equal(read_span(f, bytes, 0, LARGE, 65536, &rc), SUMS_BLOCK_BYTES);
+	assert_int_equal(rc, RC_CORRUPT);
+	free(bytes);
+}
+
 static void sums_are_of_each_block_however_the_bytes_come(void **state)
 {
 	unsigned char *bytes = make_bytes(LARGE);
@@ -240,7 +300,10 @@ int main(void)
 			bs10_a_damaged_row_is_refused_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_body_without_checksums_is_given_unchecked, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_older_folder_gets_its_checksums_in_the_background, setup, teardown),
 	};
 
+	log_configure(LOG_CRITICAL + 1, LOG_FORMAT_JSON);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

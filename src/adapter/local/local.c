@@ -48,6 +48,7 @@ enum rc local_open(const struct local_config *cfg, struct local **ret_local, str
 		local_close(local);
 		return rc;
 	}
+	local->fill = fill_start(local->db, local->committer, local->blobs);
 	*ret_local = local;
 	return RC_OK;
 }
@@ -57,6 +58,7 @@ void local_close(struct local *local)
 {
 	if (!local)
 		return;
+	fill_stop(local->fill);
 	eq_close(local->event_queue);
 	lg_close(local->ledger);
 	os_close(local->object_store);

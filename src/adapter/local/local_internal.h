@@ -7,6 +7,7 @@
 #include "adapter/local/engine/blobs.h"
 #include "adapter/local/engine/committer.h"
 #include "adapter/local/engine/damage.h"
+#include "adapter/local/engine/fill.h"
 #include "adapter/local/local.h"
 #include "base/budget.h"
 #include "base/prng.h"
@@ -17,6 +18,7 @@ struct local {
 	struct committer *committer;
 	struct blobs *blobs;
 	struct damage *damage;
+	struct fill *fill; /* NULL: every body has its checksums */
 	struct clock *clock;
 	struct prng prng; /* the system's: any thread */
 	char *region;

@@ -79,6 +79,8 @@ static void add_damage(struct buf *out, const struct op_status *s)
 {
 	char id[OP_ID_BYTES];
 
+	buf_addf(out, ",\"checksums\":{\"pending\":%s,\"taken\":%llu}",
+		s->is_filling ? "true" : "false", (unsigned long long)s->n_filled);
 	buf_addf(out, ",\"damaged\":%llu,\"damage\":[", (unsigned long long)s->n_damaged);
 	for (size_t i = 0; i < s->n_damage; i++) {
 		const struct op_damage *d = &s->damage[i];

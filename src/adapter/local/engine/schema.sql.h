@@ -11,12 +11,12 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 6 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 7 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
 
-/* committer: seq_limit, no number at or above it has been given out. */
+/* committer: seq_limit, no number at or above it has been given out. fill: fill_body, fill_blob, while bodies may lack checksums. */
 #define SCHEMA_META "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 /*

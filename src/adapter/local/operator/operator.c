@@ -208,6 +208,8 @@ static enum rc operator_status(
 	s.dead_letters = queue.dead;
 	read_last_error(a, &s);
 	read_disk(local, a, &s);
+	s.is_filling = fill_stat(local->fill).is_filling;
+	s.n_filled = fill_stat(local->fill).n_bodies;
 	rc = read_tables(o, a, &s, &to_keep, err);
 	if (rc == RC_OK && to_keep) {
 		/* once in a folder's life: a new distribution bucket */
