@@ -81,9 +81,8 @@ static void print_damage(FILE *out, const json_t *s)
 	size_t i;
 
 	if (json_is_true(json_object_get(checksums, "pending")))
-		fprintf(out, "%-14s being taken of what an older baler stored, %llu so far\n",
+		say_to(out, "%-14s being taken of what an older baler stored, %llu so far\n",
 			"checksums", (unsigned long long)admin_u64(checksums, "taken"));
-
 	json_array_foreach(damage, i, d)
 	{
 		const char *bucket = admin_str(d, "bucket"), *version = admin_str(d, "version");
