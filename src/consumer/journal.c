@@ -9,16 +9,14 @@
 
 #include "base/file.h"
 #include "base/table.h"
-#include "wire/uri.h"
+#include "consumer/journal_line.h"
 
-#define LINE_MAX_BYTES 4096
-#define ETAG_MAX 64
 
 struct entry {
 	char *key;
 	uint64_t first_ms, last_ms;
 	uint64_t listing; /* the last in which it was seen */
-	char etag[ETAG_MAX];
+	char etag[JOURNAL_ETAG_MAX];
 };
 
 struct journal {
@@ -33,18 +31,6 @@ struct journal {
 	struct table by_key;
 	bool needs_rewrite; /* found so when it was opened */
 };
-
-/* As a word of a line; foreign stores may have any text there. */
-static void etag_word(struct slice etag, char out[ETAG_MAX])
-{
-	size_t n = etag.n < ETAG_MAX - 1 ? etag.n : ETAG_MAX - 1;
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = (char)(etag.p[i] <= ' ' || etag.p[i] == 0x7f ? '_' : etag.p[i]);
-	out[n] = '\0';
-	if (n == 0)
-		strcpy(out, "-");
-}
 
 static struct entry *note(struct journal *j, struct slice key, uint64_t ms, struct slice etag)
 {
@@ -65,35 +51,21 @@ static struct entry *note(struct journal *j, struct slice key, uint64_t ms, stru
 		e->first_ms = ms;
 	e->last_ms = ms;
 	e->listing = j->listing;
-	etag_word(etag, e->etag);
+	journal_line_etag(etag, e->etag);
 	return e;
 }
 
-static struct slice field(struct slice *rest)
+static bool take_line(struct journal *j, struct slice text)
 {
-	const unsigned char *space = rest->n ? memchr(rest->p, ' ', rest->n) : NULL;
-	struct slice f = slice_of(rest->p, space ? (size_t)(space - rest->p) : rest->n);
-	size_t skip = f.n + (space ? 1 : 0);
-
-	*rest = slice_of(rest->p + skip, rest->n - skip);
-	return f;
-}
-
-/* "<first ms> <last ms> <etag> <key, percent-encoded>" */
-static bool take_line(struct journal *j, struct slice line)
-{
-	uint64_t first_ms, last_ms;
-	struct slice etag;
+	struct journal_line line;
 	struct buf key;
-	bool ok = slice_to_u64(field(&line), &first_ms) && slice_to_u64(field(&line), &last_ms);
+	bool ok;
 
-	etag = field(&line);
 	buf_init(&key, OBJECT_KEY_MAX);
-	ok = ok && line.n && uri_decode_path(&key, line, NULL) == RC_OK &&
-	     !memchr(key.p, '\0', key.n);
+	ok = journal_line_read(text, &key, &line);
 	if (ok) {
-		note(j, buf_slice(&key), first_ms, etag);
-		note(j, buf_slice(&key), last_ms, etag);
+		note(j, line.key, line.first_ms, line.etag);
+		note(j, line.key, line.last_ms, line.etag);
 	}
 	buf_release(&key);
 	return ok;
@@ -101,33 +73,31 @@ static bool take_line(struct journal *j, struct slice line)
 
 static bool add_line(struct buf *out, const struct entry *e)
 {
-	buf_addf(out, "%llu %llu %s ", (unsigned long long)e->first_ms,
-		(unsigned long long)e->last_ms, e->etag);
-	uri_encode(out, slice_str(e->key), true);
-	buf_add_char(out, '\n');
-	return !out->overflow;
+	return journal_line_write(out, &(struct journal_line){e->first_ms, e->last_ms,
+					       slice_str(e->etag), slice_str(e->key)});
 }
 
 static enum rc load(struct journal *j, struct err *err)
 {
 	FILE *in = fopen(j->path, "re");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
+	char line[JOURNAL_LINE_MAX + 1];
+	bool is_begin = true; /* line begins a line of the file; a longer line comes in pieces */
+	int failed;
 
 	if (!in)
 		return errno == ENOENT ? RC_OK : err_errno(err, errno, "open '%s'", j->path);
-	while ((n = getline(&line, &cap, in)) > 0) {
-		bool whole = line[n - 1] == '\n';
+	while (fgets(line, sizeof(line), in)) {
+		size_t n = strlen(line);
+		bool is_end = n && line[n - 1] == '\n';
 
-		if (!whole || n > LINE_MAX_BYTES || !take_line(j, slice_of(line, (size_t)n - 1)))
+		if (!is_begin || !is_end || !take_line(j, slice_of(line, n - 1)))
 			j->needs_rewrite = true;
+		is_begin = is_end;
 		j->lines++;
 	}
-	free(line);
-	n = ferror(in);
+	failed = ferror(in);
 	fclose(in);
-	return n ? err_errno(err, EIO, "read '%s'", j->path) : RC_OK;
+	return failed ? err_errno(err, EIO, "read '%s'", j->path) : RC_OK;
 }
 
 /* For adding lines; what is open stays so. */
@@ -144,7 +114,7 @@ static enum rc rewrite(struct journal *j, struct entry **entries, size_t n, stru
 	struct buf out;
 	enum rc rc;
 
-	buf_init(&out, (n + 1) * LINE_MAX_BYTES);
+	buf_init(&out, (n + 1) * JOURNAL_LINE_MAX);
 	for (size_t i = 0; i < n; i++)
 		add_line(&out, entries[i]);
 	rc = file_replace(j->path, buf_slice(&out), 0600, err);
@@ -183,11 +153,11 @@ enum rc journal_open(const char *path, size_t keep, struct journal **ret_journal
 
 bool journal_has(struct journal *j, const struct os_object *bundle)
 {
-	char etag[ETAG_MAX];
+	char etag[JOURNAL_ETAG_MAX];
 	const struct entry *e;
 	bool has;
 
-	etag_word(bundle->etag, etag);
+	journal_line_etag(bundle->etag, etag);
 	pthread_mutex_lock(&j->lock);
 	e = table_get(&j->by_key, bundle->key);
 	has = e && e->last_ms == bundle->modified_wall_ms && strcmp(etag, e->etag) == 0;
@@ -251,7 +221,7 @@ enum rc journal_add(struct journal *j, const struct os_object *bundle, struct er
 	struct buf line;
 	enum rc rc;
 
-	buf_init(&line, LINE_MAX_BYTES);
+	buf_init(&line, JOURNAL_LINE_MAX);
 	pthread_mutex_lock(&j->lock);
 	e = table_get(&j->by_key, bundle->key);
 	if (e)

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "gateway/admin/admin_body.h"
 #include "gateway/admin/admin_ops.h"
 #include "gateway/admin/admin_run.h"
 #include "model/s3_event.h"
@@ -108,18 +109,6 @@ enum rc admin_dead_get(struct request *r, struct err *err)
 	return admin_run(r, get_job);
 }
 
-static enum rc take_id(struct slice text, struct op_change *c, struct err *err)
-{
-	uint64_t number;
-
-	if (!op_id_parse(text, &number))
-		return err_code(err, RC_REFUSED, "InvalidArgument",
-			"'%.*s' is not the id of a dead letter: 16 hex digits",
-			(int)(text.n > 100 ? 100 : text.n), (const char *)text.p);
-	op_id_format(number, c->id);
-	return RC_OK;
-}
-
 static void add_change(struct buf *out, const struct op_change *c)
 {
 	buf_addf(out, "{\"id\":\"%s\",\"outcome\":\"%s\",\"reopened\":%u", c->id,
@@ -133,40 +122,13 @@ static void add_change(struct buf *out, const struct op_change *c)
 	buf_add_char(out, '}');
 }
 
-/* {"ids":["…", …]} */
-static enum rc read_ids(
-	struct request *r, struct op_change **ret_changes, size_t *ret_n, struct err *err)
-{
-	json_t *root = NULL;
-	const json_t *ids;
-	size_t n;
-	enum rc rc = json_parse(buf_slice(&r->body.document), S3_EVENT_MAX_BYTES, &root, err);
-
-	if (rc)
-		return err_code(err, RC_REFUSED, "InvalidArgument", "the body is not JSON");
-	ids = json_object_get(root, "ids");
-	n = json_array_size(ids);
-	if (!json_is_array(ids) || n > OP_BATCH_MAX)
-		rc = err_code(err, RC_REFUSED, "InvalidArgument",
-			"the body must be {\"ids\":[…]} with at most %d ids", OP_BATCH_MAX);
-	*ret_changes = arena_array(&r->arena, n, sizeof(**ret_changes));
-	*ret_n = n;
-	for (size_t i = 0; i < n && !rc; i++) {
-		const json_t *id = json_array_get(ids, i);
-
-		rc = take_id(slice_of(json_string_value(id), json_string_length(id)),
-			&(*ret_changes)[i], err);
-	}
-	json_decref(root);
-	return rc;
-}
-
 static enum rc redrive_job(struct request *r, struct err *err)
 {
 	struct buf *out = &r->reply.document;
 	struct op_change *changes;
 	size_t n;
-	enum rc rc = read_ids(r, &changes, &n, err);
+	enum rc rc = admin_body_ids(
+		buf_slice(&r->body.document), &r->arena, &changes, &n, err);
 
 	if (!rc)
 		rc = op_redrive(r->service->op, admin_who(r), changes, n, err);
@@ -191,7 +153,7 @@ enum rc admin_dead_redrive(struct request *r, struct err *err)
 static enum rc drop_job(struct request *r, struct err *err)
 {
 	struct op_change change = {0};
-	enum rc rc = take_id(admin_path_id(r), &change, err);
+	enum rc rc = admin_body_id(admin_path_id(r), &change, err);
 
 	if (!rc)
 		rc = op_drop(r->service->op, admin_who(r), &change, 1, err);

@@ -1,9 +1,8 @@
 /* Access keys, as the operator's API makes, shows and revokes them. The root key is none of these. */
 #include "base/json.h"
+#include "gateway/admin/admin_body.h"
 #include "gateway/admin/admin_ops.h"
 #include "gateway/admin/admin_run.h"
-
-#define KEY_BODY_MAX_BYTES 4096
 
 static void add_key(struct buf *out, const struct key_info *k, const char *secret)
 {
@@ -19,38 +18,17 @@ static void add_key(struct buf *out, const struct key_info *k, const char *secre
 	buf_add_char(out, '}');
 }
 
-/* note points into root. */
-static enum rc read_body(
-	const json_t *root, enum key_role *ret_role, struct slice *ret_note, struct err *err)
-{
-	const json_t *note = json_object_get(root, "note");
-
-	*ret_role = key_role_parse(json_member_str(root, "role"));
-	if (*ret_role == ROLE_NONE)
-		return err_code(err, RC_REFUSED, "InvalidArgument",
-			"\"role\" must be supplier, consumer, processor or admin");
-	if (note && !json_is_string(note))
-		return err_code(err, RC_REFUSED, "InvalidArgument", "\"note\" must be a string");
-	*ret_note = json_member_str(root, "note");
-	return RC_OK;
-}
-
 static enum rc add_job(struct request *r, struct err *err)
 {
 	char secret[KEY_SECRET_MAX + 1];
 	struct key_info info;
 	enum key_role role;
 	struct slice note;
-	json_t *root = NULL;
-	enum rc rc = json_parse(buf_slice(&r->body.document), KEY_BODY_MAX_BYTES, &root, err);
+	enum rc rc = admin_body_key(
+		buf_slice(&r->body.document), &r->arena, &role, &note, err);
 
-	if (rc)
-		return err_code(err, RC_REFUSED, "InvalidArgument",
-			"the body must be {\"role\":…,\"note\":…}");
-	rc = read_body(root, &role, &note, err);
 	if (!rc)
 		rc = ks_add(r->service->key_store, role, note, &info, secret, err);
-	json_decref(root);
 	if (rc)
 		return rc;
 	add_key(&r->reply.document, &info, secret);
