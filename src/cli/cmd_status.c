@@ -132,12 +132,12 @@ static void print_disk(FILE *out, const json_t *disk)
 
 	if (!json_is_object(disk))
 		return;
-	fprintf(out, "%-14s room for %s, of %s%s\n", "disk",
+	say_to(out, "%-14s room for %s, of %s%s\n", "disk",
 		human_bytes(admin_u64(disk, "free_bytes"), room),
 		human_bytes(admin_u64(disk, "size_bytes"), size),
 		json_is_true(json_object_get(disk, "refusing")) ? "; writes are refused" : "");
 	if (json_object_get(disk, "waiting_bundle"))
-		fprintf(out, "%-14s bundle %s waits for room: it needs %s\n", "",
+		say_to(out, "%-14s bundle %s waits for room: it needs %s\n", "",
 			admin_str(disk, "waiting_bundle"),
 			human_bytes(admin_u64(disk, "needed_bytes"), needed));
 }

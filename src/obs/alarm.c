@@ -103,6 +103,8 @@ static bool holds_locked(const struct alarms *a, enum alarm_id id, const struct 
 		return r->is_disk_refusing;
 	case ALARM_BUNDLE_ROOM:
 		return r->waiting_bundle && r->waiting_bundle[0];
+	case ALARM_CLOCK:
+		return r->clock_behind_ms > 0;
 	case ALARM_DISK_LOW:
 		return r->disk_free_bytes < r->disk_total_bytes / 10 &&
 		       r->disk_free_bytes < DISK_LOW_BYTES;
@@ -144,6 +146,10 @@ static void describe(const struct alarms *a, enum alarm_id id, const struct alar
 		snprintf(text, ALARM_TEXT_MAX, "bundle '%s' needs %llu bytes, and %llu are free",
 			r->waiting_bundle, (unsigned long long)r->needed_bytes,
 			(unsigned long long)r->had_bytes);
+		break;
+	case ALARM_CLOCK:
+		snprintf(text, ALARM_TEXT_MAX, "it is %llu hours behind",
+			(unsigned long long)r->clock_behind_ms / 3600000);
 		break;
 	case ALARM_INBOUND_RATE:
 		snprintf(text, ALARM_TEXT_MAX,

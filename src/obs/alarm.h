@@ -33,6 +33,7 @@ struct alarm_reading {
 	bool is_disk_refusing;                      /* a write found no room lately */
 	const char *waiting_bundle;                 /* the one that waits for room; NULL or "": none */
 	uint64_t needed_bytes, had_bytes;           /* what it needs, and what was free */
+	uint64_t clock_behind_ms; /* the wall clock, behind the newest thing that is stored; 0: it is not */
 	uint64_t damaged;              /* stored things that are not what they were */
 	const char *damage;            /* the first of them, in words; when there is one */
 };

@@ -7,6 +7,8 @@ X(ALARM_DAMAGE, "damage", ALARM_CRITICAL, 0, "stored bytes are damaged: 'baler s
 X(ALARM_DISK, "disk", ALARM_CRITICAL, 0, "writes are refused because the disk of the data folder is full")
 X(ALARM_BUNDLE_ROOM, "bundle-room", ALARM_CRITICAL, 0,
 	"a bundle waits for room on the disk: let the consumer take bundles, delete what is not needed, or enlarge the disk")
+X(ALARM_CLOCK, "clock", ALARM_WARNING, 0,
+	"the wall clock is behind what is stored: it was ahead once, or it is wrong now; look at it")
 X(ALARM_DISK_LOW, "disk-low", ALARM_WARNING, 0, "less than a tenth of the data folder's disk is free, and less than 10 GiB")
 X(ALARM_ERRORS, "errors", ALARM_WARNING, 0, "bundling failed 5 times or more within 10 minutes")
 X(ALARM_QUEUE_AGE, "queue-age", ALARM_CRITICAL, 5 * 60000, "the oldest message has waited for more than an hour")

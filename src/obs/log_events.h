@@ -41,6 +41,8 @@ X(EV_RETENTION_HELD, LOG_WARNING, "retention-held",
 	"the wall clock is further ahead than time has passed (or baler was not running): nothing is removed for its age until it has run on "
 	"for a while")
 X(EV_BLOBS_SWEPT, LOG_INFO, "blobs-swept", "files that no object owns were removed at the start; a process that died was writing them")
+X(EV_CLOCK_BEHIND, LOG_WARNING, "clock-behind",
+	"the wall clock is more than a day behind the newest thing that is stored: it was ahead once, or it is wrong now; ages are counted by it as it is")
 X(EV_RETENTION, LOG_INFO, "retention", "old data were removed")
 X(EV_RECORD_FAILED, LOG_WARNING, "record-failed", "a record of a direct invocation is in no bundle")
 X(EV_TIME_GUARD, LOG_INFO, "time-guard", "time runs out: the bundle is closed with what it holds")

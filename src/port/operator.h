@@ -58,6 +58,9 @@ struct op_status {
 	uint64_t n_damaged;
 	struct op_damage *damage;
 	size_t n_damage;
+	/* The wall clock is found so far behind the newest thing that is stored, within the last
+	 * day; 0: it is not. */
+	uint64_t clock_behind_ms;
 	/* The disk of the data folder; free: for objects and bundles. */
 	uint64_t disk_free_bytes, disk_total_bytes;
 	bool is_disk_refusing;     /* a write found no room within the last minute */

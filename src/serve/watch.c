@@ -47,6 +47,7 @@ static void observe(struct watch *w)
 				&a, SLICE_FMT, SLICE_ARG(s.disk_waiting)),
 			.needed_bytes = s.disk_needed_bytes,
 			.had_bytes = s.disk_had_bytes,
+			.clock_behind_ms = s.clock_behind_ms,
 			.damaged = s.n_damaged,
 			.damage = name_damage(&a, &s),
 			.waiting_bundles = s.waiting_bundles,

@@ -141,7 +141,7 @@ def test_watch_fits_a_terminal_of_80_columns(tmp_path):
         terminal.stop()
         named.stop()
     assert [line.split()[0] for line in first] == [line.split()[0] for line in second]
-    assert len(second) == 16 and max(map(len, second)) == 80
+    assert len(second) == 17 and max(map(len, second)) == 80
 
 
 def test_watch_outlives_a_restart_of_the_server(tmp_path):

@@ -697,11 +697,36 @@ static void op_8_what_nothing_knows_of_is_found_in_one_pass(void **state)
 	free(unknown);
 }
 
+/* The rates of the last minute, and what is said, after a clock that was ahead for a while. */
+static void op_1_a_clock_that_was_ahead_falsifies_no_rate_and_is_told(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, LANDING, "data/before", 10, version);
+	fixture_pass(&w->f.clock, 2 * OP_RATE_MS);
+	w->f.wall_jump_ms += (int64_t)(30 * DAY_MS);
+	for (int i = 0; i < 5; i++)
+		op_put(&w->f, LANDING, "data/ahead", 10, version);
+	assert_int_equal(status_of(w).received, 5);
+	w->f.wall_jump_ms -= (int64_t)(30 * DAY_MS);
+	assert_int_equal(status_of(w).received, 0);
+	op_put(&w->f, LANDING, "data/after", 10, version);
+	op_put(&w->f, LANDING, "data/after", 10, version);
+	assert_int_equal(status_of(w).received, 2);
+	assert_in_range(status_of(w).clock_behind_ms, 29 * DAY_MS, 30 * DAY_MS);
+	fixture_pass(&w->f.clock, 2 * OP_RATE_MS);
+	assert_int_equal(status_of(w).received, 0);
+	fixture_pass(&w->f.clock, DAY_MS);
+	assert_int_equal(status_of(w).clock_behind_ms, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(op_1_status_counts_objects_plans_and_rates),
+		TEST(op_1_a_clock_that_was_ahead_falsifies_no_rate_and_is_told),
 		TEST(op_1_totals_follow_every_removal),
 		TEST(op_1_totals_are_those_of_a_recount_also_after_a_crash),
 		TEST(op_1_a_folder_without_totals_gets_them),

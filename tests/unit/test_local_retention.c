@@ -630,6 +630,111 @@ static void a_start_with_a_wrong_clock_removes_nothing_for_a_day(void **state)
 	local_retention_stop(r);
 }
 
+static void jump_days(struct world *w, int64_t days)
+{
+	w->f.wall_jump_ms += days * (int64_t)DAY_MS;
+}
+
+static void restart(struct world *w)
+{
+	local_close(w->f.local);
+	fixture_start(&w->f);
+}
+
+static void begin_upload(struct world *w, const char *key)
+{
+	struct made m = {.wait = FIXTURE_WAIT};
+
+	bs_call(local_bucket_store(w->f.local), upload_create, slice_str(LANDING), slice_str(key),
+		(struct slice){0}, ((struct bs_done){made_done, &m}));
+	assert_int_equal(fixture_end(&m.wait), RC_OK);
+}
+
+/* Put when the clock was right, when it was a year ahead, and after it was put right. */
+static void put_three(struct world *w, bool with_restart)
+{
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, LANDING, "other/before", 10, version);
+	jump_days(w, 365);
+	op_put(&w->f, LANDING, "other/ahead", 10, version);
+	begin_upload(w, "data/ahead");
+	jump_days(w, -365);
+	if (with_restart)
+		restart(w);
+	op_put(&w->f, LANDING, "other/after", 10, version);
+}
+
+/* Order and time are two things: what the clock did once does not keep anything for a year. */
+static void a_clock_that_was_ahead_once_does_not_turn_retention_off(void **state)
+{
+	struct world *w = *state;
+
+	for (int with_restart = 0; with_restart < 2; with_restart++) {
+		put_three(w, with_restart);
+		pass_days(w, 5);
+		run(w);
+		assert_int_equal(w->did.versions, 0);
+		assert_int_equal(w->did.uploads, 1);
+		pass_days(w, 3);
+		run(w);
+		assert_int_equal(w->did.versions, 3);
+		assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 0);
+	}
+}
+
+/* One that falls back by mistake looks the same, and nothing goes too early when it is put
+ * right. */
+static void a_clock_that_falls_back_and_is_put_right_removes_nothing_early(void **state)
+{
+	struct world *w = *state;
+	char version[BS_VERSION_MAX];
+
+	op_put(&w->f, LANDING, "other/before", 10, version);
+	jump_days(w, -365);
+	restart(w);
+	op_put(&w->f, LANDING, "other/behind", 10, version);
+	pass_days(w, 1);
+	run(w);
+	assert_int_equal(w->did.versions, 0);
+	jump_days(w, 365);
+	run(w);
+	assert_int_equal(w->did.versions, 0);
+	pass_days(w, 7);
+	run(w);
+	assert_int_equal(w->did.versions, 2);
+}
+
+static void what_the_ledger_and_the_queue_keep_is_as_old_as_it_is(void **state)
+{
+	static const uint32_t excluded[] = {1};
+	struct world *w = *state;
+	char version[2][BS_VERSION_MAX];
+	struct object_id objects[2];
+	struct plan_id plan;
+
+	jump_days(w, 365);
+	op_put(&w->f, LANDING, "data/shipped", 10, version[0]);
+	op_put(&w->f, LANDING, "data/rejected", 10, version[1]);
+	objects[0] = object_of("data/shipped", version[0]);
+	objects[1] = object_of("data/rejected", version[1]);
+	plan = make_plan(&w->f, 1, "bundle-1", objects, 2);
+	reject(&w->f, &plan, &objects[1], "object-missing");
+	finish_plan(&w->f, &plan, 2, excluded, 1);
+	jump_days(w, -365);
+	restart(w);
+	pass_days(w, 8);
+	run(w);
+	assert_int_equal(w->did.versions, 1); /* what was rejected waits for its dead letter */
+	pass_days(w, 7);
+	run(w);
+	assert_int_equal(w->did.versions, 1);
+	pass_days(w, 31);
+	run(w);
+	assert_int_equal(w->did.records, 2);
+	assert_int_equal(w->did.plans, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -642,6 +747,9 @@ int main(void)
 		TEST(markers_go_with_the_last_version_under_them),
 		TEST(a_marker_stays_as_long_as_what_it_hides),
 		TEST(zero_keeps_for_ever),
+		TEST(a_clock_that_was_ahead_once_does_not_turn_retention_off),
+		TEST(a_clock_that_falls_back_and_is_put_right_removes_nothing_early),
+		TEST(what_the_ledger_and_the_queue_keep_is_as_old_as_it_is),
 		TEST(dead_letters_stay_for_their_time_after_they_died),
 		TEST(records_stay_while_the_source_version_exists),
 		TEST(records_of_many_chunks),

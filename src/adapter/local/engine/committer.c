@@ -6,13 +6,16 @@
 #include <time.h>
 
 #include "adapter/local/engine/checkpointer.h"
+#include "adapter/local/engine/clock_back.h"
 #include "adapter/local/engine/folder.h"
 #include "adapter/local/engine/grants.h"
 #include "adapter/local/engine/mark.h"
 #include "adapter/local/engine/room.h"
 #include "adapter/local/engine/schema.sql.h"
 #include "base/completion.h"
+#include "obs/log.h"
 
+#define HOUR_MS 3600000u
 #define GROUP_OPS_MAX 2000
 #define GROUP_BYTES_MAX (16u << 20)
 /* Without work for this long, the log is moved into the database. */
@@ -37,9 +40,11 @@ struct committer {
 	struct commit_op *head, **tail; /* under lock */
 	bool closing;                   /* under lock */
 	struct committer_stat stat;     /* under lock */
+	uint64_t behind_boot_ms;        /* under lock: when stat.clock_behind_ms was found out */
 
 	/* the thread's own */
 	uint64_t seq, seq_limit;
+	struct clock_back back;
 	struct checkpointer *checkpointer;
 	int log_pages;   /* in the log now */
 	int moved_pages; /* of them, known to be in the database */
@@ -76,6 +81,8 @@ static void load_seq(struct committer *c)
 		die("%s", err.text);
 	c->seq = c->seq_limit = row ? db_column_u64(st, 0) : 0;
 	db_done(st);
+	if (clock_back_read(c->conn, &c->back, &err) != RC_OK)
+		die("%s", err.text);
 }
 
 /* Whether a result leaves the transaction as it was: the operation has decided, not failed. */
@@ -99,12 +106,34 @@ static void rollback(struct committer *c)
 			die("%s", err.text);
 }
 
+static void tell_clock_back(struct committer *c, uint64_t behind_ms)
+{
+	pthread_mutex_lock(&c->lock);
+	c->stat.clock_behind_ms = behind_ms;
+	c->behind_boot_ms = clock_boot_ms(c->clock);
+	pthread_mutex_unlock(&c->lock);
+	log_event(EV_CLOCK_BEHIND, LF_U64(behind_hours, behind_ms / HOUR_MS));
+}
+
+/* The moment is kept in the transaction that is the first to see it. */
+static enum rc keep_clock_back(struct committer *c, struct clock_back *back, struct err *err)
+{
+	uint64_t now = clock_wall_ms(c->clock);
+
+	*back = c->back;
+	if (!clock_back_is_new(back, c->seq, now))
+		return RC_OK;
+	*back = (struct clock_back){.seq = c->seq + 1, .wall_ms = now};
+	return clock_back_save(c->conn, back, err);
+}
+
 static enum rc commit(struct committer *c, struct err *err)
 {
 	uint64_t limit = c->seq_limit;
-	enum rc rc = RC_OK;
+	struct clock_back back;
+	enum rc rc = keep_clock_back(c, &back, err);
 
-	if (c->seq >= limit) {
+	if (rc == RC_OK && c->seq >= limit) {
 		limit = c->seq + SEQ_AHEAD;
 		rc = save_seq(c, limit, err);
 	}
@@ -115,8 +144,28 @@ static enum rc commit(struct committer *c, struct err *err)
 	if (c->seq_limit != limit)
 		mark_note(c->mark, c->seq);
 	c->seq_limit = limit;
+	if (back.seq != c->back.seq)
+		tell_clock_back(c, (back.seq >> COMMITTER_SEQ_SHIFT) - back.wall_ms);
+	c->back = back;
 	c->is_tended = false;
 	return RC_OK;
+}
+
+/* A start that finds the clock far behind says so, whether or not it was found out before. */
+static void look_at_clock(struct committer *c)
+{
+	uint64_t now = clock_wall_ms(c->clock), newest = c->seq >> COMMITTER_SEQ_SHIFT;
+	struct err err;
+
+	if (newest <= now + CLOCK_BACK_MS)
+		return;
+	if (!clock_back_is_new(&c->back, c->seq, now)) {
+		tell_clock_back(c, newest - now);
+		return;
+	}
+	/* On a full disk the first commit that finds room keeps it. */
+	if (begin(c, &err) == RC_OK && commit(c, &err) != RC_OK)
+		rollback(c);
 }
 
 /* RC_OK: committed, each op has its result. Else nothing was. */
@@ -394,6 +443,7 @@ struct committer *committer_new(struct db *db, struct clock *clock)
 	pthread_condattr_destroy(&attr);
 	sqlite3_wal_hook(db_handle(c->conn), note_log_pages, c);
 	load_seq(c);
+	look_at_clock(c);
 	if (pthread_create(&c->thread, NULL, committer_thread, c) != 0)
 		die("cannot start the committer's thread");
 	pthread_setname_np(c->thread, "committer");
@@ -448,6 +498,8 @@ struct committer_stat committer_stat(struct committer *c)
 
 	pthread_mutex_lock(&c->lock);
 	stat = c->stat;
+	if (clock_boot_ms(c->clock) - c->behind_boot_ms > CLOCK_BACK_MS)
+		stat.clock_behind_ms = 0;
 	pthread_mutex_unlock(&c->lock);
 	return stat;
 }

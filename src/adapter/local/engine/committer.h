@@ -37,13 +37,18 @@ void committer_submit(struct committer *c, struct commit_op *op);
 /* Submits and waits; op->done is not looked at. Not from the committer's thread. */
 enum rc committer_run(struct committer *c, struct commit_op *op, struct err *err);
 
-/* The next number of the store's one sequence (versions, messages): ascending, never repeated, also over restarts.
- * Only from inside apply. wall_ms << COMMITTER_SEQ_SHIFT or a little more, so that it is ordered by time. */
+/* The next number of the store's one sequence (versions, messages): ascending, never repeated,
+ * also over restarts. Only from inside apply. It tells the order. It is wall_ms <<
+ * COMMITTER_SEQ_SHIFT or a little more while the wall clock is right, and further ahead after
+ * the clock was: see clock_back.h before you read a time from it. */
 #define COMMITTER_SEQ_SHIFT 20 /* a million numbers a millisecond */
 uint64_t committer_next_seq(struct committer *c);
 
 struct committer_stat {
 	uint64_t commits, operations; /* since start */
+	/* How far the wall clock was behind the newest number when that was found out
+	 * (clock_back.h), if that was within the last day; 0: it was not. */
+	uint64_t clock_behind_ms;
 };
 struct committer_stat committer_stat(struct committer *c);
 

@@ -1,5 +1,8 @@
 #include "adapter/local/operator/operator.h"
 
+#include "adapter/local/buckets/version.h"
+#include "adapter/local/engine/clock_back.h"
+
 #include <stdlib.h>
 
 #include "adapter/local/engine/totals.h"
@@ -24,23 +27,43 @@ static enum rc read_plans(struct db_conn *conn, struct op_status *s, struct err 
 	return rc;
 }
 
+/* The number of a bucket's first version of the last minute. */
+static enum rc minute_begin(struct db_conn *conn, uint64_t bucket, const struct op_status *s,
+	uint64_t *ret_seq, struct err *err)
+{
+	return clock_back_find(conn,
+		"SELECT seq, modified FROM version INDEXED BY version_age"
+		" WHERE bucket = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
+		bucket, s->now_wall_ms - OP_RATE_MS, s->now_wall_ms, ret_seq, err);
+}
+
 static enum rc read_landing(
 	struct db_conn *conn, const struct local_operator *o, struct op_status *s, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn,
-		"SELECT objects, bytes, (SELECT count(*) FROM version INDEXED BY version_age"
-		"  WHERE bucket = b.id AND seq > ?2) FROM bucket b WHERE name = ?1");
+		"SELECT objects, bytes, id FROM bucket b WHERE name = ?1");
+	uint64_t id, since;
 	bool row;
 	enum rc rc;
 
 	db_bind_text(st, 1, o->landing_bucket);
-	db_bind_u64(st, 2, (s->now_wall_ms - OP_RATE_MS) << COMMITTER_SEQ_SHIFT);
 	rc = db_step(st, &row, err);
-	if (rc == RC_OK && row) {
-		s->landing_objects = db_column_u64(st, 0);
-		s->landing_bytes = db_column_u64(st, 1);
-		s->received = db_column_u64(st, 2);
-	}
+	if (rc != RC_OK || !row)
+		return rc;
+	s->landing_objects = db_column_u64(st, 0);
+	s->landing_bytes = db_column_u64(st, 1);
+	id = db_column_u64(st, 2);
+	db_done(st);
+	rc = minute_begin(conn, id, s, &since, err);
+	if (rc != RC_OK)
+		return rc;
+	st = db_stmt(conn, "SELECT count(*) FROM version INDEXED BY version_age"
+			   " WHERE bucket = ? AND seq >= ?");
+	db_bind_u64(st, 1, id);
+	db_bind_u64(st, 2, since);
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && row)
+		s->received = db_column_u64(st, 0);
 	db_done(st);
 	return rc;
 }
@@ -87,15 +110,22 @@ static enum rc read_bundled(
 	struct db_conn *conn, const struct local_operator *o, struct op_status *s, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn,
-		"SELECT v.key FROM version v INDEXED BY version_age WHERE bucket ="
-		"  (SELECT id FROM bucket WHERE name = ?) AND seq > ? AND NOT is_marker");
+		"SELECT v.key FROM version v INDEXED BY version_age"
+		" WHERE bucket = ? AND seq >= ? AND NOT is_marker");
+	enum bs_versioning versioning;
 	struct plan_id id;
 	bool row = true;
-	uint64_t n;
-	enum rc rc;
+	uint64_t n, bucket, since;
+	enum rc rc = bucket_row(
+		conn, slice_str(o->distribution_bucket), &bucket, &versioning, err);
 
-	db_bind_text(st, 1, o->distribution_bucket);
-	db_bind_u64(st, 2, (s->now_wall_ms - OP_RATE_MS) << COMMITTER_SEQ_SHIFT);
+	if (rc != RC_OK)
+		return rc == RC_ABSENT ? RC_OK : rc;
+	rc = minute_begin(conn, bucket, s, &since, err);
+	if (rc != RC_OK)
+		return rc;
+	db_bind_u64(st, 1, bucket);
+	db_bind_u64(st, 2, since);
 	while ((rc = db_step(st, &row, err)) == RC_OK && row) {
 		if (!bundle_key_parse(db_column_slice(st, 0), &id))
 			continue;
@@ -210,6 +240,7 @@ static enum rc operator_status(
 	read_disk(local, a, &s);
 	s.is_filling = fill_stat(local->fill).is_filling;
 	s.n_filled = fill_stat(local->fill).n_bodies;
+	s.clock_behind_ms = committer_stat(local->committer).clock_behind_ms;
 	rc = read_tables(o, a, &s, &to_keep, err);
 	if (rc == RC_OK && to_keep) {
 		/* once in a folder's life: a new distribution bucket */

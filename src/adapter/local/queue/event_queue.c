@@ -17,6 +17,7 @@
  * CURSOR. Ids are given by the committer in commit order, so a row never appears behind the cursor. INVARIANT: a row at or below the cursor
  * has a flight; what is hidden or has timed out is found there (heap of due ones, by id), never by reading rows again.
  */
+#include "adapter/local/engine/clock_back.h"
 #include "adapter/local/queue/event_queue.h"
 
 #include <stdlib.h>
@@ -167,8 +168,9 @@ struct counts {
 static enum rc read_counts(struct local_queue *q, struct counts *ret_counts, struct err *err)
 {
 	struct db_conn *conn = db_reader(q->local->db);
-	sqlite3_stmt *st = db_stmt(conn, "SELECT sent FROM message ORDER BY id LIMIT 1");
+	sqlite3_stmt *st = db_stmt(conn, "SELECT id, sent FROM message ORDER BY id LIMIT 1");
 	uint64_t now = clock_wall_ms(q->local->clock), oldest;
+	struct clock_back back;
 	bool row;
 	enum rc rc;
 
@@ -177,9 +179,13 @@ static enum rc read_counts(struct local_queue *q, struct counts *ret_counts, str
 	if (rc == RC_OK)
 		rc = totals_dead_letters(conn, &ret_counts->dead, err);
 	if (rc == RC_OK)
+		rc = clock_back_read(conn, &back, err);
+	if (rc == RC_OK)
 		rc = db_step(st, &row, err);
 	if (rc == RC_OK) {
-		oldest = row ? db_column_u64(st, 0) : now;
+		oldest = row ? clock_back_time(
+				       &back, db_column_u64(st, 0), db_column_u64(st, 1), now)
+			     : now;
 		ret_counts->oldest_age_ms = oldest < now ? now - oldest : 0;
 	}
 	db_done(st);

@@ -54,17 +54,25 @@ enum rc batch_run(struct pass *p, struct batch *b, struct err *err)
 	return rc;
 }
 
+void pass_bind_age(const struct pass *p, sqlite3_stmt *st, uint64_t cutoff_ms)
+{
+	db_bind_u64(st, 1, p->now_wall_ms);
+	db_bind_u64(st, 2, p->back.seq);
+	db_bind_u64(st, 3, p->back.wall_ms);
+	db_bind_u64(st, 4, clock_back_bound(&p->back, cutoff_ms));
+	db_bind_u64(st, 5, cutoff_ms);
+}
+
 /* Dead letters, and what completed remembers. */
 
 static enum rc dead_apply(struct batch *b, struct db_conn *conn, struct err *err)
 {
 	uint64_t cutoff_ms = pass_cutoff_ms(b->pass, b->pass->cfg->dead_letters_ms);
 	sqlite3_stmt *st = db_stmt(conn, "DELETE FROM dead_letter WHERE id IN (SELECT id FROM "
-					 "dead_letter WHERE id < ? AND died < ? LIMIT 100)");
+					 "dead_letter WHERE " PASS_IS_OLD("id", "died") " LIMIT 100)");
 	enum rc rc;
 
-	db_bind_u64(st, 1, cutoff_ms << COMMITTER_SEQ_SHIFT);
-	db_bind_u64(st, 2, cutoff_ms);
+	pass_bind_age(b->pass, st, cutoff_ms);
 	rc = db_run(st, err);
 	b->n_done = rc == RC_OK ? (size_t)sqlite3_changes(db_handle(conn)) : 0;
 	b->counts.dead_letters = b->n_done;
@@ -75,10 +83,10 @@ static enum rc completed_apply(struct batch *b, struct db_conn *conn, struct err
 {
 	sqlite3_stmt *st =
 		db_stmt(conn, "DELETE FROM completed WHERE upload IN (SELECT upload FROM "
-			      "completed WHERE upload < ? LIMIT 500)");
+			      "completed WHERE " PASS_IS_OLD("upload", "modified") " LIMIT 500)");
 	enum rc rc;
 
-	db_bind_u64(st, 1, pass_cutoff_ms(b->pass, COMPLETED_MS) << COMMITTER_SEQ_SHIFT);
+	pass_bind_age(b->pass, st, pass_cutoff_ms(b->pass, COMPLETED_MS));
 	rc = db_run(st, err);
 	b->n_done = rc == RC_OK ? (size_t)sqlite3_changes(db_handle(conn)) : 0;
 	return rc;
@@ -160,13 +168,24 @@ static enum rc pass_pages(struct pass *p, struct err *err)
 	return rc;
 }
 
+static enum rc read_back(struct pass *p, struct err *err)
+{
+	struct db_conn *conn = db_reader(p->local->db);
+	enum rc rc = clock_back_read(conn, &p->back, err);
+
+	db_reader_return(p->local->db, conn);
+	return rc;
+}
+
 enum rc pass_run(struct pass *p, bool with_ledger, struct err *err)
 {
 	const struct retention_config *cfg = p->cfg;
 	enum rc rc;
 
 	p->now_wall_ms = clock_wall_ms(p->local->clock);
-	rc = pass_bucket(p, cfg->landing_bucket, cfg->landing_ms, true, err);
+	rc = read_back(p, err);
+	if (rc == RC_OK)
+		rc = pass_bucket(p, cfg->landing_bucket, cfg->landing_ms, true, err);
 	if (rc == RC_OK)
 		rc = pass_bucket(p, cfg->distribution_bucket, cfg->distribution_ms, false, err);
 	if (rc == RC_OK)

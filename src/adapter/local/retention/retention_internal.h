@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "adapter/local/buckets/version.h"
+#include "adapter/local/engine/clock_back.h"
 #include "adapter/local/retention/retention.h"
 
 struct pass {
@@ -14,6 +15,7 @@ struct pass {
 	const atomic_bool *stop; /* may be NULL */
 	struct retention_report report;
 	uint64_t now_wall_ms;
+	struct clock_back back;
 };
 
 /* A transaction of a pass. apply removes rows until pass_is_spent, counts into n_done and adds to counts; all are reset before. */
@@ -42,6 +44,19 @@ static inline uint64_t pass_cutoff_ms(const struct pass *p, uint64_t keep_ms)
 {
 	return keep_ms && p->now_wall_ms > keep_ms ? p->now_wall_ms - keep_ms : 0;
 }
+
+/* What was written with seq at that time, as the row says, was written before the cutoff. */
+static inline bool pass_is_old(
+	const struct pass *p, uint64_t seq, uint64_t written_wall_ms, uint64_t cutoff_ms)
+{
+	return clock_back_time(&p->back, seq, written_wall_ms, p->now_wall_ms) < cutoff_ms;
+}
+
+/* The same in SQL, of a number and a time, with pass_bind_age for ?1 to ?5. */
+#define PASS_IS_OLD(seq, written)                                                                  \
+	"(" seq " < ?4 AND CASE WHEN " written " > ?1 AND " seq " < ?2 THEN ?3 ELSE " written       \
+	" END < ?5)"
+void pass_bind_age(const struct pass *p, sqlite3_stmt *st, uint64_t cutoff_ms);
 
 /* The whole of it, once. */
 enum rc pass_run(struct pass *p, bool with_ledger, struct err *err);

@@ -45,7 +45,7 @@ static enum rc load_plans(struct ledger_pass *l, struct err *err)
 		struct old_plan *p = &l->plans[l->n_plans];
 		struct slice id = db_column_slice(st, 1);
 
-		if (db_column_u64(st, 3) >= l->cutoff_ms)
+		if (!pass_is_old(l->pass, db_column_u64(st, 0), db_column_u64(st, 3), l->cutoff_ms))
 			break; /* as they were opened: the rest is younger */
 		l->after = db_column_u64(st, 0);
 		if (db_column_u64(st, 2) || id.n != PLAN_ID_BYTES)
@@ -246,6 +246,21 @@ static enum rc remove_plans(struct ledger_pass *l, struct err *err)
 	return rc;
 }
 
+/* A stage has a number and no time. It is made while its plan is open, so stages with lower numbers
+ * than the first young plan are old. */
+static enum rc old_stages_end(
+	const struct pass *p, struct db_conn *conn, uint64_t *ret_seq, struct err *err)
+{
+	uint64_t cutoff_ms = pass_cutoff_ms(p, p->cfg->ledger_ms);
+
+	*ret_seq = clock_back_bound(&p->back, cutoff_ms);
+	if (*ret_seq != INT64_MAX)
+		return RC_OK;
+	return clock_back_find(conn,
+		"SELECT seq, opened FROM plan WHERE ?1 = 0 AND seq >= ?2 ORDER BY seq LIMIT 1", 0,
+		cutoff_ms, p->now_wall_ms, ret_seq, err);
+}
+
 /* What a published stage remembers is asked for by a plan that may be published again: a live one. */
 static enum rc stages_apply(struct batch *b, struct db_conn *conn, struct err *err)
 {
@@ -254,9 +269,12 @@ static enum rc stages_apply(struct batch *b, struct db_conn *conn, struct err *e
 		"= 1"
 		" AND NOT EXISTS (SELECT 1 FROM plan p INDEXED BY plan_live WHERE p.live = 1 AND "
 		"p.key = s.key) LIMIT 500)");
-	enum rc rc;
+	uint64_t before;
+	enum rc rc = old_stages_end(b->pass, conn, &before, err);
 
-	db_bind_u64(st, 1, pass_cutoff_ms(b->pass, b->pass->cfg->ledger_ms) << COMMITTER_SEQ_SHIFT);
+	if (rc != RC_OK)
+		return rc;
+	db_bind_u64(st, 1, before);
 	rc = db_run(st, err);
 	b->n_done = rc == RC_OK ? (size_t)sqlite3_changes(db_handle(conn)) : 0;
 	return rc;

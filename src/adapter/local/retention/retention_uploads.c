@@ -89,13 +89,13 @@ static enum rc read_old(
 {
 	struct db_conn *conn = db_reader(p->local->db);
 	sqlite3_stmt *st =
-		db_stmt(conn, "SELECT bucket, key, seq FROM upload WHERE created < ? LIMIT ?");
+		db_stmt(conn, "SELECT bucket, key, seq FROM upload WHERE " PASS_IS_OLD("seq", "created") " LIMIT ?6");
 	size_t n = 0;
 	bool row;
 	enum rc rc;
 
-	db_bind_u64(st, 1, pass_cutoff_ms(p, p->cfg->uploads_ms));
-	db_bind_u64(st, 2, RETENTION_ROWS);
+	pass_bind_age(p, st, pass_cutoff_ms(p, p->cfg->uploads_ms));
+	db_bind_u64(st, 6, RETENTION_ROWS);
 	while ((rc = db_step(st, &row, err)) == RC_OK && row)
 		items[n++] = (struct old_upload){.bucket = db_column_u64(st, 0),
 			.key = db_column_copy(st, 1, a),

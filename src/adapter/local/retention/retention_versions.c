@@ -36,7 +36,8 @@ static bool may_be_pending(const struct bucket_pass *bp, const struct version_ro
 /* A dead letter that is redriven needs its object: a rejected one stays as long as its dead letter may, counted from the put. */
 static bool is_past_redrive(const struct pass *p, const struct version_row *row)
 {
-	return row->seq < pass_cutoff_ms(p, p->cfg->dead_letters_ms) << COMMITTER_SEQ_SHIFT;
+	return pass_is_old(
+		p, row->seq, row->modified, pass_cutoff_ms(p, p->cfg->dead_letters_ms));
 }
 
 /* Whether nothing but its age keeps a version: in landing, that the ledger has done with it. */
@@ -184,10 +185,12 @@ static enum rc read_candidates(struct bucket_pass *bp, struct arena *a, struct c
 	*ret_n = *ret_seen = 0;
 	db_bind_u64(st, 1, bp->id);
 	db_bind_u64(st, 2, bp->cursor);
-	db_bind_u64(st, 3, bp->cutoff_ms << COMMITTER_SEQ_SHIFT);
+	db_bind_u64(st, 3, clock_back_bound(&bp->pass->back, bp->cutoff_ms));
 	db_bind_u64(st, 4, RETENTION_ROWS);
 	while ((rc = db_step(st, &found, err)) == RC_OK && found) {
 		version_read(st, &row);
+		if (!pass_is_old(bp->pass, row.seq, row.modified, bp->cutoff_ms))
+			break; /* in the order of writing: the rest is younger */
 		row.key = db_column_copy(st, VERSION_KEY_COLUMN, a);
 		rc = is_settled(bp, conn, a, &row, &settled, err);
 		if (rc != RC_OK)
