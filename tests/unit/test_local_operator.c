@@ -679,7 +679,7 @@ static void op_8_what_nothing_knows_of_is_found_in_one_pass(void **state)
 	make_plan(&w->f, 1, "bundle-1", &claimed, 1);
 	change_folder(&w->f, "DELETE FROM message WHERE id = (SELECT min(id) FROM message)"); /* of ids[0] */
 	change_folder(&w->f,
-		"INSERT INTO dead_letter SELECT id, 1, 1, 1, 'c', 'r', body FROM message WHERE id ="
+		"INSERT INTO dead_letter SELECT id, 1, 1, 1, 'c', 'r', body, NULL FROM message WHERE id ="
 		" (SELECT min(id) FROM message); DELETE FROM message WHERE id = (SELECT min(id) FROM dead_letter)");
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begun);
 	assert_int_equal(op_unknown(w->op, ids, N, unknown, &err), RC_OK);
