@@ -139,6 +139,8 @@ static void judge(struct claim_run *run, struct work_item *item, const struct lg
 	v = view_of(run, &rec->plan);
 	if (v->rc == RC_ABSENT)
 		settle(item, CLAIM_LOST); /* I6 broken by someone: never guess */
+	else if (v->rc == RC_CORRUPT)
+		settle(item, CLAIM_DAMAGED);
 	else if (v->rc != RC_OK)
 		return; /* the same write again in the next round brings us back here */
 	else if (v->plan.state == PLAN_OPEN)
@@ -166,6 +168,9 @@ static void take_result(
 		break;
 	case RC_FATAL:
 		run->fatal = RC_FATAL;
+		break;
+	case RC_CORRUPT: /* what became of the object cannot be known: it is never guessed */
+		settle(item, CLAIM_DAMAGED);
 		break;
 	default: /* unknown, again: the same write once more */
 		break;

@@ -120,6 +120,10 @@ static void decide_mine(struct round *r, struct unit *u)
 static void decide(struct round *r, struct unit *u)
 {
 	static const struct verdict shipped = {.kind = VERDICT_ACK};
+	static const struct verdict damaged = {.kind = VERDICT_DEAD,
+		.code = "record-damaged",
+		.reason = "the ledger's record of the object is damaged: whether it was bundled "
+			  "cannot be told"};
 
 	switch (u->claim) {
 	case CLAIM_MINE:
@@ -139,6 +143,9 @@ static void decide(struct round *r, struct unit *u)
 		break;
 	case CLAIM_SUSPECT:
 		batcher_add(r->c->batcher, u);
+		break;
+	case CLAIM_DAMAGED:
+		hand_decide(r->c->hand, u, &damaged);
 		break;
 	case CLAIM_LOST:
 	case CLAIM_NONE:

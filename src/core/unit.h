@@ -21,6 +21,7 @@ enum unit_claim {
 	CLAIM_REJECTED, /* rejected before; code is its reason */
 	CLAIM_WAIT,     /* in a plan that may be alive: again after wait_ms */
 	CLAIM_SUSPECT,  /* many plans have died with it: only in a smaller plan */
+	CLAIM_DAMAGED,  /* its record, or the plan that has it, cannot be read: never to be guessed */
 	CLAIM_LOST,     /* could not be settled: again soon */
 };
 

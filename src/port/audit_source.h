@@ -60,6 +60,8 @@ enum audit_body_kind {
 	AUDIT_BODY_STAGE,
 	AUDIT_BODY_MESSAGE,
 	AUDIT_BODY_DEAD_LETTER,
+	AUDIT_BODY_RECORD, /* of an object; told of only when it is damaged, as the next */
+	AUDIT_BODY_PLAN,   /* object: its bundle */
 	AUDIT_BODY_DATABASE
 };
 

@@ -31,6 +31,11 @@ static void note_damage(struct auditor *a, const struct audit_body *b, const str
 		auditor_note(a, FINDING_DAMAGED, "I13", &b->object, NULL,
 			"a stage that is not published: %s", err->text);
 		break;
+	case AUDIT_BODY_RECORD:
+	case AUDIT_BODY_PLAN:
+		auditor_note(a, FINDING_DAMAGED, "I13", &b->object, NULL, "its %s in the ledger: %s",
+			b->kind == AUDIT_BODY_RECORD ? "record" : "plan", err->text);
+		break;
 	case AUDIT_BODY_MESSAGE:
 	case AUDIT_BODY_DEAD_LETTER:
 		auditor_note(a, FINDING_DAMAGED, "I13", NULL, NULL, "the %s %016llx: %s",

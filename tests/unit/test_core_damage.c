@@ -237,6 +237,56 @@ static void a_dead_letter_that_is_damaged_says_so_and_is_not_put_back(void **sta
 	assert_int_equal(queue(f).dead, 1);
 }
 
+/* Whether the object was bundled cannot be told any more: it is not bundled again, and the others are. */
+static void a_damaged_record_is_never_guessed(void **state)
+{
+	struct fixture *f = *state;
+	struct s3_event_record bad = put(f, "data/bad", "bad"), good;
+	struct op_where where;
+	struct err err = {0};
+	struct op_dead dead;
+
+	announce(f, &bad);
+	run(f);
+	assert_shown(f, 1, 1, &bad, 1);
+	run_sql(f->local.folder, "UPDATE claim SET slot = slot + 1");
+	good = put(f, "data/good", "good");
+	announce(f, &bad);
+	announce(f, &good);
+	run(f);
+	assert_shown(f, 2, 2, &good, 1);
+	assert_shown(f, 2, 2, &bad, 1);
+	dead = the_dead(f);
+	assert_slice_is(dead.code, "record-damaged");
+	assert_int_equal(n_damaged(f, "record", "data/bad"), 1);
+	assert_int_equal(op_where_is(f->op, &f->arena, &bad.object, &where, &err), RC_CORRUPT);
+	assert_non_null(strstr(err.text, "data/bad"));
+}
+
+/* A sealed plan that is not what was sealed is neither published nor undone; the others are looked after. */
+static void a_damaged_plan_stays_and_holds_up_nobody(void **state)
+{
+	struct s3_event_record bad, good;
+	struct fixture *f = *state;
+
+	fault_all_ports(f);
+	bad = put(f, "data/bad", "bad");
+	announce(f, &bad);
+	publish_nothing(f, true);
+	while (!is_sealed(f))
+		step_on(f);
+	publish_nothing(f, false);
+	run_sql(f->local.folder, "UPDATE plan SET n_slots = n_slots + 1");
+	good = put(f, "data/good", "good");
+	announce(f, &good);
+	restart(f);
+	run(f);
+	assert_shown(f, 1, 1, &good, 1);
+	assert_slice_is(the_dead(f).code, "record-damaged");
+	assert_int_equal(n_damaged(f, "plan", ""), 1);
+	assert_true(is_sealed(f));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -246,6 +296,8 @@ int main(void)
 		TEST(the_alarm_ends_with_the_version),
 		TEST(a_damaged_message_is_a_dead_letter_and_the_others_are_delivered),
 		TEST(a_dead_letter_that_is_damaged_says_so_and_is_not_put_back),
+		TEST(a_damaged_record_is_never_guessed),
+		TEST(a_damaged_plan_stays_and_holds_up_nobody),
 		cmocka_unit_test(
 			os14_a_damaged_stage_is_not_published_its_members_are_bundled_again),
 	};

@@ -168,7 +168,7 @@ static enum rc late_redrive_apply(struct commit_op *op, struct db_conn *conn, st
 		clock_sleep_ms(clock_system(), 400);
 	r->slept = true;
 	return db_run(
-		db_stmt(conn, "UPDATE claim SET state = 1, reason = NULL WHERE state = 2"), err);
+		db_stmt(conn, "UPDATE claim SET state = 1, reason = NULL, sum = NULL WHERE state = 2"), err);
 }
 
 static void *redrive_late(void *arg)

@@ -132,6 +132,7 @@ static enum rc check_schema(struct local_audit *a, struct err *err)
 			slice_str("audit"), &n_audit, 1, err);
 	a->has_sums = version >= 2;
 	a->has_row_sums = version >= 6;
+	a->has_ledger_sums = version >= 8;
 	a->has_audit = n_audit > 0;
 	return rc;
 }

@@ -8,6 +8,7 @@
 
 #include "adapter/local/audit/local_audit_internal.h"
 #include "adapter/local/buckets/version.h"
+#include "adapter/local/engine/row_sum.h"
 
 #define PAGE 256
 
@@ -86,6 +87,96 @@ static enum rc walk(struct local_audit *a, const char *sql, enum audit_body_kind
 	"SELECT bucket, key, x'', 0, size, id, 0 FROM stage WHERE id > ?1 AND ?2 = 0 AND ?3 = 0"   \
 	" AND published = 0 ORDER BY id LIMIT 256"
 
+#define LEDGER_PAGE 1000
+#define RECORDS_SQL                                                                                \
+	"SELECT version, bucket, key, state, plan, slot, attempts, reason, sum FROM claim"         \
+	" WHERE (version, bucket, key) > (?, ?, ?) ORDER BY version, bucket, key LIMIT 1000"
+#define PLANS_SQL                                                                                  \
+	"SELECT seq, bucket, key, id, size, n_slots, sha256, staged, excluded, sum FROM plan"      \
+	" WHERE seq > ? AND sum IS NOT NULL ORDER BY seq LIMIT 1000"
+
+/* The damaged rows of a page; slices in arena. */
+struct ledger_page {
+	struct arena arena;
+	struct audit_body bodies[LEDGER_PAGE];
+	size_t n, n_rows;
+	struct object_id last;
+	uint64_t last_seq;
+};
+
+static void take_record(struct ledger_page *p, sqlite3_stmt *st)
+{
+	struct object_id o = {.version = db_column_copy(st, 0, &p->arena),
+		.bucket = db_column_copy(st, 1, &p->arena),
+		.key = db_column_copy(st, 2, &p->arena)};
+
+	if (!row_sum_fits(st, 8,
+		    row_sum_claim(&o, db_column_u64(st, 3), db_column_slice(st, 4),
+			    db_column_u64(st, 5), db_column_u64(st, 6), db_column_slice(st, 7))))
+		p->bodies[p->n++] = (struct audit_body){.kind = AUDIT_BODY_RECORD, .object = o};
+	p->last = o;
+}
+
+static void take_plan(struct ledger_page *p, sqlite3_stmt *st)
+{
+	if (!row_sum_fits(st, 9,
+		    row_sum_seal(db_column_slice(st, 3), db_column_u64(st, 4),
+			    db_column_u64(st, 5), db_column_slice(st, 6), db_column_slice(st, 7),
+			    db_column_slice(st, 8))))
+		p->bodies[p->n++] = (struct audit_body){.kind = AUDIT_BODY_PLAN,
+			.object = {.bucket = db_column_copy(st, 1, &p->arena),
+				.key = db_column_copy(st, 2, &p->arena)}};
+	p->last_seq = db_column_u64(st, 0);
+}
+
+static enum rc read_ledger_page(
+	struct local_audit *a, struct ledger_page *p, bool plans, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = true;
+	enum rc rc = local_audit_prepare(a, plans ? PLANS_SQL : RECORDS_SQL, &st, err);
+
+	p->n = p->n_rows = 0;
+	if (rc != RC_OK)
+		return rc;
+	if (plans) {
+		db_bind_u64(st, 1, p->last_seq);
+	} else {
+		db_bind_slice(st, 1, p->last.version);
+		db_bind_slice(st, 2, p->last.bucket);
+		db_bind_slice(st, 3, p->last.key);
+	}
+	while ((rc = db_step(st, &row, err)) == RC_OK && row) {
+		p->n_rows++;
+		if (plans)
+			take_plan(p, st);
+		else
+			take_record(p, st);
+	}
+	local_audit_done(st);
+	return rc;
+}
+
+static enum rc walk_ledger(
+	struct local_audit *a, bool plans, audit_body_fn *visit, void *arg, struct err *err)
+{
+	struct ledger_page *p = xcalloc(1, sizeof(*p));
+	enum rc rc;
+
+	do {
+		struct arena old = p->arena;
+
+		p->arena = ARENA_INIT;
+		rc = read_ledger_page(a, p, plans, err);
+		arena_release(&old); /* it had the last row's name */
+		for (size_t i = 0; rc == RC_OK && i < p->n; i++)
+			rc = visit(arg, &p->bodies[i], err);
+	} while (rc == RC_OK && p->n_rows == LEDGER_PAGE);
+	arena_release(&p->arena);
+	free(p);
+	return rc;
+}
+
 static enum rc next_bucket(
 	struct local_audit *a, uint64_t *bucket, bool *ret_found, struct err *err)
 {
@@ -126,6 +217,10 @@ enum rc local_audit_bodies(
 	if (rc == RC_OK)
 		rc = walk(a, MESSAGES_SQL("dead_letter"), AUDIT_BODY_DEAD_LETTER, 0, visit, arg,
 			err);
+	if (rc == RC_OK && a->has_ledger_sums)
+		rc = walk_ledger(a, false, visit, arg, err);
+	if (rc == RC_OK && a->has_ledger_sums)
+		rc = walk_ledger(a, true, visit, arg, err);
 	return rc == RC_OK ? visit(arg, &database, err) : rc;
 }
 
@@ -226,6 +321,8 @@ enum rc local_audit_check_body(struct audit_source *s, const struct audit_body *
 	*ret_has_sums = true;
 	if (body->kind == AUDIT_BODY_DATABASE)
 		return check_database(a, err);
+	if (body->kind == AUDIT_BODY_RECORD || body->kind == AUDIT_BODY_PLAN)
+		return err_code(err, RC_CORRUPT, ERR_DAMAGED, "it is not what was written");
 	if (body->kind == AUDIT_BODY_MESSAGE || body->kind == AUDIT_BODY_DEAD_LETTER)
 		return check_message(a, body, ret_has_sums, err);
 	if (body->kind == AUDIT_BODY_OBJECT) {

@@ -28,6 +28,7 @@ struct local_audit {
 	char *folder, *landing, *prefix, *distribution, *archive;
 	sqlite3 *handle; /* in its snapshot until release */
 	bool has_sums;   /* a folder of schema 2 or later: bodies have checksums */
+	bool has_ledger_sums; /* of schema 8 or later: records and sealed plans too */
 	bool has_row_sums; /* of schema 6 or later: messages and dead letters too */
 	bool has_audit;  /* the folder has the operators' table */
 	bool is_alone;   /* opened as nobody else's, without a lock */

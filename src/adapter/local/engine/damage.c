@@ -18,6 +18,9 @@
 	" WHEN 3 THEN EXISTS (SELECT 1 FROM message WHERE id = d.owner)"                           \
 	"  OR EXISTS (SELECT 1 FROM dead_letter WHERE id = d.owner)"                               \
 	" WHEN 4 THEN EXISTS (SELECT 1 FROM dead_letter WHERE id = d.owner)"                       \
+	" WHEN 6 THEN EXISTS (SELECT 1 FROM claim WHERE version = d.version"                       \
+	"  AND bucket = d.bucket AND key = d.key)"                                                 \
+	" WHEN 7 THEN EXISTS (SELECT 1 FROM plan WHERE seq = d.owner)"                             \
 	" ELSE 1 END"
 
 struct finding {
@@ -49,6 +52,10 @@ const char *damage_kind_name(enum damage_kind kind)
 		return "message";
 	case DAMAGE_DEAD_LETTER:
 		return "dead-letter";
+	case DAMAGE_RECORD:
+		return "record";
+	case DAMAGE_PLAN:
+		return "plan";
 	case DAMAGE_DATABASE:
 		break;
 	}

@@ -19,6 +19,8 @@ enum damage_kind {
 	DAMAGE_STAGE = 2,       /* the stage's id */
 	DAMAGE_MESSAGE = 3,     /* the message's id, which is that of the dead letter it becomes */
 	DAMAGE_DEAD_LETTER = 4, /* its id */
+	DAMAGE_RECORD = 6,      /* an object's in the ledger; a number made of its name */
+	DAMAGE_PLAN = 7,        /* its seq */
 	DAMAGE_DATABASE = 5,    /* 0: pages of the database file */
 };
 

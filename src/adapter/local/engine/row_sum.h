@@ -8,6 +8,7 @@
 
 #include "adapter/local/engine/db.h"
 #include "base/digest.h"
+#include "model/object_id.h"
 
 /* sum is 0 at first, then the last result. */
 static inline uint32_t row_sum_u64(uint32_t sum, uint64_t v)
@@ -31,6 +32,25 @@ static inline bool row_sum_fits(sqlite3_stmt *st, int i, uint32_t sum)
 static inline uint32_t row_sum_message(uint64_t id, uint64_t sent_wall_ms, struct slice body)
 {
 	return row_sum_slice(row_sum_u64(row_sum_u64(0, id), sent_wall_ms), body);
+}
+
+/* Of an object's record. reason: empty for none. */
+static inline uint32_t row_sum_claim(const struct object_id *o, uint64_t state, struct slice plan,
+	uint64_t slot, uint64_t attempts, struct slice reason)
+{
+	uint32_t sum = row_sum_slice(row_sum_slice(row_sum_slice(0, o->version), o->bucket), o->key);
+
+	sum = row_sum_u64(row_sum_slice(row_sum_u64(sum, state), plan), slot);
+	return row_sum_slice(row_sum_u64(sum, attempts), reason);
+}
+
+/* Of a plan's seal; NULL until there is one. */
+static inline uint32_t row_sum_seal(struct slice id, uint64_t size_bytes, uint64_t n_slots,
+	struct slice sha256, struct slice staged, struct slice excluded)
+{
+	uint32_t sum = row_sum_u64(row_sum_u64(row_sum_slice(0, id), size_bytes), n_slots);
+
+	return row_sum_slice(row_sum_slice(row_sum_slice(sum, sha256), staged), excluded);
 }
 
 #endif

@@ -11,7 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 7 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 8 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
@@ -100,12 +100,13 @@
 	"  live INTEGER NOT NULL, heartbeat INTEGER NOT NULL, nonce BLOB NOT NULL, owner BLOB NOT NULL,"  \
 	"  bucket BLOB NOT NULL, key BLOB NOT NULL, opened INTEGER NOT NULL,"                             \
 	"  size INTEGER NOT NULL DEFAULT 0, n_slots INTEGER NOT NULL DEFAULT 0,"                          \
-	"  sha256 BLOB, staged BLOB, excluded BLOB) STRICT;"                                              \
+	"  sha256 BLOB, staged BLOB, excluded BLOB, sum INTEGER) STRICT;"                                 \
 	"CREATE INDEX plan_live ON plan(seq) WHERE live = 1;"                                             \
 	"CREATE TABLE claim("                                                                             \
 	"  version BLOB NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"                               \
 	"  state INTEGER NOT NULL, plan BLOB NOT NULL, slot INTEGER NOT NULL,"                            \
 	"  attempts INTEGER NOT NULL, reason BLOB, by_key INTEGER NOT NULL DEFAULT 0,"                    \
+	"  sum INTEGER, "                                                                                 \
 	"  PRIMARY KEY(version, bucket, key)) STRICT, WITHOUT ROWID;" SCHEMA_CLAIM_INDEX
 
 /* object_store: bundles that are durable and not yet visible. bucket is the name: a stage can be discarded when its bucket is gone.

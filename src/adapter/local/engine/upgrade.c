@@ -44,6 +44,7 @@ static const struct step {
 	{6, "ALTER TABLE message ADD COLUMN sum INTEGER; ALTER TABLE dead_letter ADD COLUMN sum INTEGER;"},
 	/* what fill.c has to do */
 	{7, "INSERT OR IGNORE INTO meta(name, value) VALUES('fill_body', 0), ('fill_blob', 0);"},
+	{8, "ALTER TABLE plan ADD COLUMN sum INTEGER; ALTER TABLE claim ADD COLUMN sum INTEGER;"},
 };
 
 static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)

@@ -137,7 +137,7 @@ static enum rc write_seal(
 	struct db_conn *conn, uint64_t seq, const struct move_op *w, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "UPDATE plan SET state = 2, size = ?, n_slots = ?, sha256 "
-					 "= ?, staged = ?, excluded = ?"
+					 "= ?, staged = ?, excluded = ?, sum = ?"
 					 " WHERE seq = ?");
 
 	db_bind_u64(st, 1, w->seal->size_bytes);
@@ -145,7 +145,10 @@ static enum rc write_seal(
 	db_bind_slice(st, 3, slice_of(w->seal->sha256, LG_SHA256_BYTES));
 	db_bind_slice(st, 4, w->seal->staged);
 	db_bind_slice(st, 5, w->excluded);
-	db_bind_u64(st, 6, seq);
+	db_bind_u64(st, 6,
+		row_sum_seal(id_slice(w->id), w->seal->size_bytes, w->seal->n_slots,
+			slice_of(w->seal->sha256, LG_SHA256_BYTES), w->seal->staged, w->excluded));
+	db_bind_u64(st, 7, seq);
 	return db_run(st, err);
 }
 

@@ -5,6 +5,7 @@
 #ifndef BALER_ADAPTER_LOCAL_LEDGER_LEDGER_H
 #define BALER_ADAPTER_LOCAL_LEDGER_LEDGER_H
 
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/local_internal.h"
 #include "port/ledger.h"
 
@@ -15,6 +16,19 @@ struct local_ledger {
 	struct ledger base;
 	struct local *local;
 };
+
+/* A record that is not what was written: named, once. */
+static inline void ledger_note_record(
+	const struct local *local, const struct object_id *o, const struct err *err)
+{
+	damage_note(local->damage,
+		&(struct damage_found){.kind = DAMAGE_RECORD,
+			.owner = row_sum_claim(o, 0, o->version, 0, 0, o->key),
+			.bucket = o->bucket,
+			.key = o->key,
+			.version = o->version,
+			.what = slice_str(err->text)});
+}
 
 /* ledger_read.c */
 enum rc ledger_plan_get(struct ledger *lg, struct arena *a, const struct plan_id *id,

@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/ledger/ledger.h"
 
 #define BYTES_PER_CLAIM 256 /* about, for the group's bound */
@@ -26,7 +27,7 @@ static struct slice plan_slice(const struct plan_id *id)
 static enum rc read_record(struct db_conn *conn, struct arena *a, const struct object_id *object,
 	struct lg_object *ret_record, bool *ret_found, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT state, plan, slot, attempts, reason FROM claim"
+	sqlite3_stmt *st = db_stmt(conn, "SELECT state, plan, slot, attempts, reason, sum FROM claim"
 					 " WHERE version = ? AND bucket = ? AND key = ?");
 	struct slice plan;
 	enum rc rc;
@@ -42,12 +43,29 @@ static enum rc read_record(struct db_conn *conn, struct arena *a, const struct o
 		.reason = db_column_copy(st, 4, a),
 	};
 	plan = db_column_slice(st, 1);
-	if (plan.n == PLAN_ID_BYTES)
+	if (!row_sum_fits(st, 5,
+		    row_sum_claim(object, ret_record->state, plan, ret_record->slot,
+			    ret_record->attempts, ret_record->reason)))
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+			"its record in the ledger is not what was written");
+	else if (plan.n == PLAN_ID_BYTES)
 		memcpy(ret_record->plan.bytes, plan.p, PLAN_ID_BYTES);
 	else
 		rc = err_set(err, RC_CORRUPT, "a claim of a plan whose id has %zu bytes", plan.n);
 	db_done(st);
 	return rc;
+}
+
+/* Sets the sum of a record whose other fields were just written. */
+static enum rc write_sum(
+	struct db_conn *conn, const struct object_id *o, uint32_t sum, struct err *err)
+{
+	sqlite3_stmt *st = db_stmt(
+		conn, "UPDATE claim SET sum = ? WHERE version = ? AND bucket = ? AND key = ?");
+
+	db_bind_u64(st, 1, sum);
+	bind_object(st, 2, o);
+	return db_run(st, err);
 }
 
 struct claim_op {
@@ -65,10 +83,15 @@ static enum rc answer_conflict(
 	struct claim_op *w, struct db_conn *conn, struct lg_claim *c, struct err *err)
 {
 	bool found;
+	enum rc rc;
 
-	c->result = RC_CONFLICT;
 	c->record = (struct lg_object){0};
-	return read_record(conn, w->a, &c->object, &c->record, &found, err);
+	rc = read_record(conn, w->a, &c->object, &c->record, &found, err);
+	c->result = rc == RC_OK ? RC_CONFLICT : rc;
+	if (rc != RC_CORRUPT || !err_is(err, ERR_DAMAGED))
+		return rc;
+	ledger_note_record(w->local, &c->object, err);
+	return RC_OK; /* the others of the batch have results of their own */
 }
 
 /* Whether the table version knows its versions. */
@@ -81,7 +104,7 @@ static enum rc claim_one(
 	struct claim_op *w, struct db_conn *conn, struct lg_claim *c, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO claim(version, bucket, key, state, plan, "
-					 "slot, attempts, by_key) VALUES(?, ?, ?, 1, ?, ?, 1, ?)"
+					 "slot, attempts, by_key, sum) VALUES(?, ?, ?, 1, ?, ?, 1, ?, ?)"
 					 " ON CONFLICT DO NOTHING");
 	enum rc rc;
 
@@ -89,6 +112,9 @@ static enum rc claim_one(
 	db_bind_slice(st, 4, plan_slice(w->plan));
 	db_bind_u64(st, 5, c->slot);
 	db_bind_u64(st, 6, !is_ours(w->local, c->object.bucket));
+	db_bind_u64(st, 7,
+		row_sum_claim(&c->object, LG_CLAIMED, plan_slice(w->plan), c->slot, 1,
+			(struct slice){0}));
 	rc = db_run(st, err);
 	if (rc != RC_OK)
 		return rc;
@@ -109,8 +135,11 @@ static enum rc swap_one(
 			      "plan = ? RETURNING attempts");
 	uint32_t attempts;
 	bool row;
-	enum rc rc;
+	/* a damaged record must not be made whole by writing over half of it */
+	enum rc rc = answer_conflict(w, conn, c, err);
 
+	if (rc != RC_OK || c->result == RC_CORRUPT)
+		return rc;
 	db_bind_slice(st, 1, plan_slice(w->plan));
 	db_bind_u64(st, 2, c->slot);
 	db_bind_u64(st, 3, c->uncounted ? 0 : 1);
@@ -126,7 +155,10 @@ static enum rc swap_one(
 	c->result = RC_OK;
 	c->record = (struct lg_object){
 		.state = LG_CLAIMED, .plan = *w->plan, .slot = c->slot, .attempts = attempts};
-	return RC_OK;
+	return write_sum(conn, &c->object,
+		row_sum_claim(&c->object, LG_CLAIMED, plan_slice(w->plan), c->slot, attempts,
+			(struct slice){0}),
+		err);
 }
 
 static enum rc reject_one(
@@ -134,7 +166,10 @@ static enum rc reject_one(
 {
 	sqlite3_stmt *st = db_stmt(conn,
 		"UPDATE claim SET state = 2, reason = ?"
-		" WHERE version = ? AND bucket = ? AND key = ? AND state = 1 AND plan = ?");
+		" WHERE version = ? AND bucket = ? AND key = ? AND state = 1 AND plan = ?"
+		" RETURNING slot, attempts");
+	uint64_t slot, attempts;
+	bool row;
 	enum rc rc;
 
 	if (r->reason.n > LG_REASON_MAX) {
@@ -144,10 +179,19 @@ static enum rc reject_one(
 	db_bind_slice(st, 1, r->reason);
 	bind_object(st, 2, &r->object);
 	db_bind_slice(st, 5, plan_slice(w->plan));
-	rc = db_run(st, err);
-	if (rc == RC_OK)
-		r->result = sqlite3_changes(db_handle(conn)) > 0 ? RC_OK : RC_CONFLICT;
-	return rc;
+	rc = db_step(st, &row, err);
+	if (rc != RC_OK)
+		return rc;
+	slot = row ? db_column_u64(st, 0) : 0;
+	attempts = row ? db_column_u64(st, 1) : 0;
+	db_done(st);
+	r->result = row ? RC_OK : RC_CONFLICT;
+	if (!row)
+		return RC_OK;
+	return write_sum(conn, &r->object,
+		row_sum_claim(&r->object, LG_REJECTED, plan_slice(w->plan), slot, attempts,
+			r->reason),
+		err);
 }
 
 static enum rc claim_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
@@ -239,6 +283,8 @@ enum rc ledger_object_get(struct ledger *lg, struct arena *a, const struct objec
 	enum rc rc = read_record(conn, a, object, ret_record, &found, err);
 
 	db_reader_return(local->db, conn);
+	if (rc == RC_CORRUPT && err_is(err, ERR_DAMAGED))
+		ledger_note_record(local, object, err);
 	if (rc == RC_OK && !found)
 		return err_set(
 			err, RC_ABSENT, "no record of '" SLICE_FMT "'", SLICE_ARG(object->key));

@@ -12,7 +12,7 @@ static const uint32_t *decode_slots(struct slice text, struct arena *a)
 
 #define PLAN_COLUMNS                                                                               \
 	"id, state, heartbeat, nonce, owner, bucket, key, opened, size, n_slots, sha256, staged, " \
-	"excluded"
+	"excluded, sum, seq"
 
 /* A column that must have exactly n bytes. */
 static bool fixed_column(sqlite3_stmt *st, int i, unsigned char *out, size_t n)
@@ -50,10 +50,35 @@ static enum rc plan_read(
 		p.seal.excluded = decode_slots(excluded, a);
 		p.seal.n_excluded = excluded.n / 4;
 	}
+	if (good && !row_sum_fits(st, 13,
+			    row_sum_seal(db_column_slice(st, 0), db_column_u64(st, 8),
+				    db_column_u64(st, 9), db_column_slice(st, 10),
+				    db_column_slice(st, 11), db_column_slice(st, 12))))
+		good = false;
 	if (!good)
-		return err_set(err, RC_CORRUPT, "a plan's record is damaged");
+		return err_code(err, RC_CORRUPT, ERR_DAMAGED,
+			"its plan in the ledger is not what was written");
 	*ret_plan = p;
 	return RC_OK;
+}
+
+/* The same; one that is damaged is named. */
+static enum rc read_or_note(struct ledger *lg, sqlite3_stmt *st, struct arena *a,
+	struct lg_plan *ret_plan, struct err *err)
+{
+	struct err why = {0};
+	enum rc rc = plan_read(st, a, ret_plan, &why);
+
+	if (rc == RC_CORRUPT)
+		damage_note(((struct local_ledger *)lg)->local->damage,
+			&(struct damage_found){.kind = DAMAGE_PLAN,
+				.owner = db_column_u64(st, 14),
+				.bucket = db_column_slice(st, 5),
+				.key = db_column_slice(st, 6),
+				.what = slice_str(why.text)});
+	if (rc != RC_OK && err)
+		*err = why;
+	return rc;
 }
 
 enum rc ledger_plan_get(struct ledger *lg, struct arena *a, const struct plan_id *id,
@@ -70,7 +95,7 @@ enum rc ledger_plan_get(struct ledger *lg, struct arena *a, const struct plan_id
 	if (rc == RC_OK && !row)
 		rc = err_set(err, RC_ABSENT, "no such plan");
 	else if (rc == RC_OK)
-		rc = plan_read(st, a, ret_plan, err);
+		rc = read_or_note(lg, st, a, ret_plan, err);
 	db_done(st);
 	db_reader_return(db, conn);
 	return rc;
@@ -105,8 +130,9 @@ static sqlite3_stmt *scan_stmt(struct db_conn *conn, unsigned states)
 			     " WHERE live = 1 AND seq > ? AND state & ? ORDER BY seq LIMIT ?");
 }
 
-static enum rc scan_rows(sqlite3_stmt *st, struct arena *a, size_t max, struct lg_plan **ret_plans,
-	size_t *ret_n, struct err *err)
+/* A plan that is damaged is left out: the others must be looked after all the same. */
+static enum rc scan_rows(struct ledger *lg, sqlite3_stmt *st, struct arena *a, size_t max,
+	struct lg_plan **ret_plans, size_t *ret_n, struct err *err)
 {
 	struct lg_plan *plans = NULL;
 	size_t n = 0, cap = 0;
@@ -125,10 +151,11 @@ static enum rc scan_rows(sqlite3_stmt *st, struct arena *a, size_t max, struct l
 				memcpy(more, plans, n * sizeof(*more));
 			plans = more;
 		}
-		rc = plan_read(st, a, &plans[n], err);
-		if (rc != RC_OK)
+		rc = read_or_note(lg, st, a, &plans[n], err);
+		if (rc != RC_OK && rc != RC_CORRUPT)
 			break;
-		n++;
+		n += rc == RC_OK;
+		rc = RC_OK;
 	}
 	*ret_plans = plans;
 	*ret_n = n;
@@ -152,7 +179,7 @@ enum rc ledger_plan_scan(struct ledger *lg, struct arena *a, unsigned states,
 		db_bind_u64(st, 1, seq);
 		db_bind_u64(st, 2, states);
 		db_bind_u64(st, 3, max < INT32_MAX ? max : INT32_MAX);
-		rc = scan_rows(st, a, max, &plans, &n, err);
+		rc = scan_rows(lg, st, a, max, &plans, &n, err);
 		db_done(st);
 	}
 	db_reader_return(db, conn);

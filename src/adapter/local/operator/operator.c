@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/engine/totals.h"
 #include "obs/log.h"
 #include "port/event_queue.h"
@@ -294,7 +295,7 @@ enum rc operator_plan_facts(struct db_conn *conn, struct arena *a, struct slice 
 enum rc operator_record_read(struct db_conn *conn, struct arena *a, const struct object_id *object,
 	struct operator_record *ret_record, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT state, slot, attempts, plan, reason FROM claim"
+	sqlite3_stmt *st = db_stmt(conn, "SELECT state, slot, attempts, plan, reason, sum FROM claim"
 					 " WHERE version = ? AND bucket = ? AND key = ?");
 	enum rc rc;
 
@@ -309,6 +310,12 @@ enum rc operator_record_read(struct db_conn *conn, struct arena *a, const struct
 		ret_record->attempts = (uint32_t)db_column_u64(st, 2);
 		ret_record->plan = db_column_copy(st, 3, a);
 		ret_record->reason = db_column_copy(st, 4, a);
+		if (!row_sum_fits(st, 5,
+			    row_sum_claim(object, ret_record->state, ret_record->plan,
+				    ret_record->slot, ret_record->attempts, ret_record->reason)))
+			rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+				"the ledger's record of '" SLICE_FMT "' is damaged",
+				SLICE_ARG(object->key));
 	}
 	db_done(st);
 	return rc;

@@ -216,14 +216,18 @@ static enum rc check_reopen(struct db_conn *conn, struct arena *a, const struct 
 	return rc;
 }
 
-static enum rc set_claimed(struct db_conn *conn, const struct object_id *o, struct err *err)
+static enum rc set_claimed(struct db_conn *conn, const struct object_id *o,
+	const struct operator_record *record, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "UPDATE claim SET state = 1, attempts = 2, reason = NULL"
-					 " WHERE version = ? AND bucket = ? AND key = ?");
+	sqlite3_stmt *st = db_stmt(conn,
+		"UPDATE claim SET state = 1, attempts = 2, reason = NULL, sum = ?"
+		" WHERE version = ? AND bucket = ? AND key = ?");
 
-	db_bind_slice(st, 1, o->version);
-	db_bind_slice(st, 2, o->bucket);
-	db_bind_slice(st, 3, o->key);
+	db_bind_u64(st, 1,
+		row_sum_claim(o, LG_CLAIMED, record->plan, record->slot, 2, (struct slice){0}));
+	db_bind_slice(st, 2, o->version);
+	db_bind_slice(st, 3, o->bucket);
+	db_bind_slice(st, 4, o->key);
 	return db_run(st, err);
 }
 
@@ -237,7 +241,8 @@ static enum rc vouch(struct db_conn *conn, struct arena *a, const struct object_
 	if (record->attempts != 1)
 		return RC_OK;
 	rc = operator_plan_facts(conn, a, record->plan, record->slot, &facts, err);
-	return rc == RC_OK && facts.is_found && !facts.is_member ? set_claimed(conn, o, err) : rc;
+	return rc == RC_OK && facts.is_found && !facts.is_member ? set_claimed(conn, o, record, err)
+								    : rc;
 }
 
 static enum rc reopen_one(struct change_op *w, struct db_conn *conn, struct arena *a,
@@ -251,7 +256,7 @@ static enum rc reopen_one(struct change_op *w, struct db_conn *conn, struct aren
 		return vouch(conn, a, o, &record, err);
 	if (rc != RC_OK || !record.is_found || record.state != LG_REJECTED)
 		return rc;
-	rc = set_claimed(conn, o, err);
+	rc = set_claimed(conn, o, &record, err);
 	if (rc != RC_OK)
 		return rc;
 	c->n_reopened++;
