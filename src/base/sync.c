@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
 struct work_pool {
@@ -11,8 +12,13 @@ struct work_pool {
 	pthread_cond_t more;
 	struct work *head, **tail; /* under lock */
 	bool closing;              /* under lock */
+	unsigned n_waiting;        /* under lock */
 	unsigned n_threads;
-	pthread_t threads[];
+	struct thread {
+		struct work_pool *pool;
+		pthread_t id;
+		uint64_t since_boot_ms; /* when it began its piece, 0: it has none; under lock */
+	} threads[];
 };
 
 static struct work *take_locked(struct work_pool *pool)
@@ -25,6 +31,7 @@ static struct work *take_locked(struct work_pool *pool)
 	if (!w)
 		return NULL;
 	pool->head = w->next;
+	pool->n_waiting--;
 	if (!pool->head)
 		pool->tail = &pool->head;
 	return w;
@@ -32,12 +39,15 @@ static struct work *take_locked(struct work_pool *pool)
 
 static void *pool_thread(void *arg)
 {
-	struct work_pool *pool = arg;
+	struct thread *t = arg;
+	struct work_pool *pool = t->pool;
 	struct work *w;
 
 	do {
 		pthread_mutex_lock(&pool->lock);
+		t->since_boot_ms = 0;
 		w = take_locked(pool);
+		t->since_boot_ms = clock_boot_ms(clock_system());
 		pthread_mutex_unlock(&pool->lock);
 		if (w)
 			w->run(w);
@@ -47,16 +57,19 @@ static void *pool_thread(void *arg)
 
 struct work_pool *work_pool_new(unsigned n_threads, const char *name)
 {
-	struct work_pool *pool = xcalloc(1, sizeof(*pool) + n_threads * sizeof(pthread_t));
+	struct work_pool *pool = xcalloc(1, sizeof(*pool) + n_threads * sizeof(struct thread));
 
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->more, NULL);
 	pool->tail = &pool->head;
 	pool->n_threads = n_threads;
 	for (unsigned i = 0; i < n_threads; i++) {
-		if (pthread_create(&pool->threads[i], NULL, pool_thread, pool) != 0)
+		struct thread *t = &pool->threads[i];
+
+		t->pool = pool;
+		if (pthread_create(&t->id, NULL, pool_thread, t) != 0)
 			die("cannot start thread '%s' %u", name, i);
-		pthread_setname_np(pool->threads[i], name);
+		pthread_setname_np(t->id, name);
 	}
 	return pool;
 }
@@ -72,8 +85,29 @@ void work_pool_submit(struct work_pool *pool, struct work *w)
 	pthread_mutex_lock(&pool->lock);
 	*pool->tail = w;
 	pool->tail = &w->next;
+	pool->n_waiting++;
 	pthread_cond_signal(&pool->more);
 	pthread_mutex_unlock(&pool->lock);
+}
+
+struct work_pool_state work_pool_look(struct work_pool *pool)
+{
+	uint64_t now = clock_boot_ms(clock_system());
+	struct work_pool_state state = {0};
+
+	pthread_mutex_lock(&pool->lock);
+	state.n_waiting = pool->n_waiting;
+	for (unsigned i = 0; i < pool->n_threads; i++) {
+		uint64_t since = pool->threads[i].since_boot_ms;
+
+		if (!since)
+			continue;
+		state.n_running++;
+		if (now - since > state.longest_ms)
+			state.longest_ms = now - since;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return state;
 }
 
 void work_pool_free(struct work_pool *pool)
@@ -85,7 +119,7 @@ void work_pool_free(struct work_pool *pool)
 	pthread_cond_broadcast(&pool->more);
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->n_threads; i++)
-		pthread_join(pool->threads[i], NULL);
+		pthread_join(pool->threads[i].id, NULL);
 	pthread_cond_destroy(&pool->more);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);

@@ -6,6 +6,7 @@
 #define BALER_BASE_SYNC_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 struct work {
 	void (*run)(struct work *w); /* called once, on a pool thread */
@@ -19,6 +20,12 @@ struct work_pool *work_pool_new(unsigned n_threads, const char *name);
 unsigned work_pool_threads(const struct work_pool *pool);
 /* w stays the caller's and must live until its run has returned. First in, first started. Never blocks. */
 void work_pool_submit(struct work_pool *pool, struct work *w);
+/* What a pool is doing: pieces that wait for a thread, and since when the oldest one that runs has been running. */
+struct work_pool_state {
+	unsigned n_waiting, n_running;
+	uint64_t longest_ms; /* 0: none runs */
+};
+struct work_pool_state work_pool_look(struct work_pool *pool);
 /* Runs what was submitted, then ends the threads. */
 void work_pool_free(struct work_pool *pool);
 

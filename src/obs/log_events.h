@@ -21,6 +21,8 @@ X(EV_STEP_FAILED, LOG_ERROR, "step-failed", "one round of bundling failed and wi
 X(EV_LIMIT_REACHED, LOG_INFO, "limit-reached", "Predicted disk usage exceeds limit: the bundle is closed with what it holds")
 X(EV_CONNECTIONS_CROWDED, LOG_WARNING, "connections-crowded",
 	"connections were ended or refused to make room; those without a valid signature go first; told once a minute")
+X(EV_WORK_STUCK, LOG_WARNING, "work-stuck",
+	"a request has been running for more than a minute on the threads of its kind; the line names the kind")
 X(EV_REQUEST, LOG_DEBUG, "request", "an S3 request was answered")
 X(EV_REQUEST_FAILED, LOG_ERROR, "request-failed", "an S3 request got a 5xx answer")
 X(EV_DAMAGE, LOG_CRITICAL, "damage",

@@ -14,6 +14,21 @@ static void add_connections(struct metrics *m, const struct service *s)
 	m->values[METRIC_CONNECTIONS_REFUSED] = counts.refused;
 }
 
+static void add_pools(struct metrics *m, const struct service *s)
+{
+	static const enum metric_id waiting[SERVICE_POOLS] = {METRIC_WAITING_COPIES,
+		METRIC_WAITING_READS, METRIC_WAITING_ADMIN, METRIC_WAITING_STATUS};
+	static const enum metric_id longest[SERVICE_POOLS] = {METRIC_LONGEST_COPIES_MS,
+		METRIC_LONGEST_READS_MS, METRIC_LONGEST_ADMIN_MS, METRIC_LONGEST_STATUS_MS};
+	struct service_pool pools[SERVICE_POOLS];
+
+	service_pools(s, pools);
+	for (size_t i = 0; i < SERVICE_POOLS; i++) {
+		m->values[waiting[i]] = pools[i].state.n_waiting;
+		m->values[longest[i]] = pools[i].state.longest_ms;
+	}
+}
+
 static enum rc metrics_job(struct request *r, struct err *err)
 {
 	struct service *s = r->service;
@@ -25,6 +40,7 @@ static enum rc metrics_job(struct request *r, struct err *err)
 	m.values[METRIC_REQUESTS] = atomic_load(&s->n_requests);
 	m.values[METRIC_REQUEST_ERRORS] = atomic_load(&s->n_failures);
 	add_connections(&m, s);
+	add_pools(&m, s);
 	metrics_read_process(&m);
 	metrics_write(&r->reply.document, &m);
 	if (s->memory.look)
@@ -44,5 +60,5 @@ static enum rc answer(struct request *r, struct err *err)
 enum rc admin_metrics(struct request *r, struct err *err)
 {
 	(void)err;
-	return admin_run_to(r, metrics_job, answer);
+	return admin_run_status_to(r, metrics_job, answer);
 }

@@ -29,16 +29,22 @@ static enum rc answer(struct request *r, struct err *err)
 	return reply_json(r, 200);
 }
 
-enum rc admin_run_to(struct request *r, enum rc (*job)(struct request *r, struct err *err),
-	enum rc (*finish)(struct request *r, struct err *err))
+enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err))
 {
-	request_read_on(r, r->service->admin, job, finish);
+	request_read_on(r, r->service->admin, job, answer);
 	return RC_OK;
 }
 
-enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err))
+enum rc admin_run_status_to(struct request *r, enum rc (*job)(struct request *r, struct err *err),
+	enum rc (*finish)(struct request *r, struct err *err))
 {
-	return admin_run_to(r, job, answer);
+	request_read_on(r, r->service->status, job, finish);
+	return RC_OK;
+}
+
+enum rc admin_run_status(struct request *r, enum rc (*job)(struct request *r, struct err *err))
+{
+	return admin_run_status_to(r, job, answer);
 }
 
 const char *admin_who(const struct request *r)

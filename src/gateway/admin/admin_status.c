@@ -172,7 +172,7 @@ static enum rc status_job(struct request *r, struct err *err)
 enum rc admin_status(struct request *r, struct err *err)
 {
 	(void)err;
-	return admin_run(r, status_job);
+	return admin_run_status(r, status_job);
 }
 
 static void add_str(struct buf *out, const char *name, struct slice v)

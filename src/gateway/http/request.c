@@ -141,6 +141,16 @@ void request_run_on(struct request *r, struct work_pool *pool,
 	enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err))
 {
+	if (work_pool_look(pool).n_waiting >= POOL_WAITING_MAX) {
+		struct err err = {0};
+
+		reply_header_str(r, "Retry-After", "1");
+		reply_error(r,
+			err_code(&err, RC_AGAIN, "SlowDown",
+				"too many requests of this kind wait for their turn"),
+			&err);
+		return;
+	}
 	r->job = job;
 	r->work.run = run_job;
 	request_wait(r, after);

@@ -37,7 +37,8 @@ struct bs_done request_wait(
 void request_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err));
 struct bs_done request_job_done(struct request *r);
-/* The same on another pool than the one of large copies. */
+/* The same on another pool than the one of large copies. Where POOL_WAITING_MAX wait for it already, here and
+ * in the others, the request is answered 503 SlowDown instead: one that stands still keeps a bounded number waiting. */
 void request_run_on(struct request *r, struct work_pool *pool,
 	enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err));

@@ -41,6 +41,7 @@ struct server {
 	struct closer *closer;
 	struct connection_counts told; /* the sweep's: what the log has been told */
 	uint64_t told_boot_ms;
+	uint64_t stuck_boot_ms[SERVICE_POOLS]; /* the sweep's: when the log was told of a pool */
 	_Atomic uint64_t in_hand;
 	_Atomic uint64_t waiting; /* for the store, or about to */
 	atomic_bool closing;      /* nothing may go to the store any more */
@@ -565,12 +566,33 @@ static void tell_crowd(struct server *s)
 	s->told_boot_ms = now;
 }
 
+/* Once when a piece of work has run for POOL_STUCK_MS, and in each such time again. */
+static void tell_stuck(struct server *s)
+{
+	uint64_t now = clock_boot_ms(clock_system());
+	struct service_pool pools[SERVICE_POOLS];
+
+	service_pools(s->service, pools);
+	for (size_t i = 0; i < SERVICE_POOLS; i++) {
+		const struct work_pool_state *state = &pools[i].state;
+
+		if (state->longest_ms < POOL_STUCK_MS ||
+			(s->stuck_boot_ms[i] && now - s->stuck_boot_ms[i] < POOL_STUCK_MS))
+			continue;
+		log_event(EV_WORK_STUCK, LF_STR(pool, pools[i].name),
+			LF_U64(running_ms, state->longest_ms),
+			LF_U64(waiting_requests, state->n_waiting));
+		s->stuck_boot_ms[i] = now;
+	}
+}
+
 void server_sweep(void *arg)
 {
 	struct server *s = arg;
 
 	connections_sweep(s->connections);
 	tell_crowd(s);
+	tell_stuck(s);
 }
 
 struct connection_counts server_connections(const struct server *server)

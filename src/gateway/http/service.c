@@ -2,7 +2,9 @@
 
 #include "base/prng.h"
 
-#define WORKERS 2 /* of copies: enough to keep one disk busy, too few to starve the server */
+#define WORKERS 4 /* of copies: three may stand still before all do, and they are too few to starve the server */
+#define OPERATORS 2
+#define WATCHERS 2
 #define READERS 2 /* of listings: one long listing holds up no other, and both leave the server's threads their share */
 
 static const char *const default_domains[] = {"localhost", NULL};
@@ -37,7 +39,8 @@ void service_init(struct service *s, const struct gateway_config *config,
 	pthread_mutex_init(&s->digests.lock, NULL);
 	s->workers = work_pool_new(WORKERS, "gateway-copy");
 	s->reads = work_pool_new(READERS, "gateway-reads");
-	s->admin = work_pool_new(1, "gateway-admin");
+	s->admin = work_pool_new(OPERATORS, "gateway-admin");
+	s->status = work_pool_new(WATCHERS, "gateway-status");
 	s->invoker = config->invoker;
 	s->invocations = s->invoker ? work_pool_new(INVOCATIONS_MAX, "invoke") : NULL;
 }
@@ -47,11 +50,20 @@ void service_release(struct service *s)
 	work_pool_free(s->workers);
 	work_pool_free(s->reads);
 	work_pool_free(s->admin);
+	work_pool_free(s->status);
 	work_pool_free(s->invocations);
 	for (size_t i = 0; i < s->digests.n; i++)
 		digest_free(s->digests.idle[i]);
 	pthread_mutex_destroy(&s->digests.lock);
 	sigv4_keys_release(&s->signing_keys);
+}
+
+void service_pools(const struct service *s, struct service_pool ret_pools[SERVICE_POOLS])
+{
+	ret_pools[0] = (struct service_pool){"copies", work_pool_look(s->workers)};
+	ret_pools[1] = (struct service_pool){"reads", work_pool_look(s->reads)};
+	ret_pools[2] = (struct service_pool){"admin", work_pool_look(s->admin)};
+	ret_pools[3] = (struct service_pool){"status", work_pool_look(s->status)};
 }
 
 void service_new_id(struct service *s, char out[REQUEST_ID_BYTES + 1])

@@ -20,6 +20,10 @@
 #define DIGEST_POOL_MAX 64
 #define HOST_ID_BYTES 32
 #define REQUEST_ID_BYTES 16
+/* Requests that wait for a thread of one pool; beyond these the answer is 503 SlowDown. */
+#define POOL_WAITING_MAX 128
+/* A piece of work that takes longer is told to the log, by the name of its pool. */
+#define POOL_STUCK_MS 60000
 #define INVOCATIONS_MAX 4 /* of the function, at a time */
 
 struct request;
@@ -54,7 +58,8 @@ struct service {
 	struct digest_pool digests;
 	struct work_pool *workers; /* large copies */
 	struct work_pool *reads;   /* listings, and completing an upload, which reads up to 10,000 parts */
-	struct work_pool *admin;   /* what an operator asks and events, which wait for commits */
+	struct work_pool *admin;   /* what an operator asks and large events, which wait for commits */
+	struct work_pool *status;  /* status and metrics alone, so that nothing else keeps them waiting */
 	struct work_pool *invocations; /* NULL without an invoker */
 	_Atomic int n_invocations;     /* running, or their bodies on the way */
 	_Atomic uint64_t n_requests, n_failures;
@@ -72,6 +77,14 @@ struct service {
 void service_init(struct service *s, const struct gateway_config *config,
 	void (*begin)(struct request *r));
 void service_release(struct service *s);
+
+/* The pools by name, for metrics and the log. */
+#define SERVICE_POOLS 4
+struct service_pool {
+	const char *name;
+	struct work_pool_state state;
+};
+void service_pools(const struct service *s, struct service_pool ret_pools[SERVICE_POOLS]);
 
 /* x-amz-request-id: 16 of 0-9 A-Z, different for every request of this process. */
 void service_new_id(struct service *s, char out[REQUEST_ID_BYTES + 1]);
