@@ -184,7 +184,7 @@ void damage_note_err(
 {
 	struct damage_found own = *found;
 
-	if (rc != RC_CORRUPT)
+	if (rc != RC_CORRUPT || !err)
 		return;
 	own.what = slice_str(err->text);
 	if (!err_is(err, ERR_DAMAGED))

@@ -40,7 +40,8 @@ struct damage *damage_new(struct committer *committer, struct db *db, struct clo
 void damage_free(struct damage *d);
 
 void damage_note(struct damage *d, const struct damage_found *found);
-/* The same for what a person reads in err: nothing unless rc is RC_CORRUPT; when it is SQLite that says so, it is about the database. */
+/* The same for what a person reads in err: nothing unless rc is RC_CORRUPT; when it is SQLite that says so, it is about the database. err NULL:
+ * nothing. */
 void damage_note_err(
 	struct damage *d, enum rc rc, const struct err *err, const struct damage_found *found);
 

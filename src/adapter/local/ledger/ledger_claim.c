@@ -237,6 +237,7 @@ static enum rc run(struct ledger *lg, struct claim_op *w, struct err *err)
 		return RC_OK;
 	w->op.bytes = w->n * BYTES_PER_CLAIM;
 	rc = committer_run(local->committer, &w->op, err);
+	damage_note_err(local->damage, rc, err, &(struct damage_found){0});
 	/* The transaction is gone, and every entry's result with it. */
 	for (size_t i = 0; i < w->n && rc != RC_OK; i++) {
 		if (w->claims)

@@ -153,6 +153,7 @@ static enum rc read_messages(struct local_queue *q, struct receive_call *call, s
 	if (rc == RC_OK && call->n_tried == call->n_due && call->room > 0)
 		rc = read_fresh(conn, call, &bytes, err);
 	db_reader_return(q->local->db, conn);
+	damage_note_err(q->local->damage, rc, err, &(struct damage_found){0});
 	for (size_t i = 0; rc == RC_OK && i < call->n; i++)
 		if (call->out[i].is_damaged)
 			damage_note(q->local->damage,
