@@ -325,6 +325,11 @@ static void look_at_reader_locked(struct connections *cs, struct connection *c, 
 	atomic_store(&c->bytes, bytes - c->first_bytes);
 }
 
+static bool is_too_slow(const struct connections *cs, struct connection *c, uint64_t ms)
+{
+	return ms > cs->idle_ms && atomic_load(&c->bytes) < ms / 1000 * CONNECTION_RATE_MIN_BYTES;
+}
+
 static bool is_over(const struct connections *cs, struct connection *c, int state, uint64_t now)
 {
 	uint64_t since = atomic_load(&c->since_boot_ms), ms = now > since ? now - since : 0;
@@ -332,13 +337,10 @@ static bool is_over(const struct connections *cs, struct connection *c, int stat
 	switch (state) {
 	case IDLE:
 		return ms > cs->idle_ms;
-	case ANSWERING:
-		if (!c->reader_lags) /* it waits for us */
-			return false;
-		/* fallthrough */
 	case SENDING:
-		return ms > cs->idle_ms &&
-		       atomic_load(&c->bytes) < ms / 1000 * CONNECTION_RATE_MIN_BYTES;
+		return is_too_slow(cs, c, ms);
+	case ANSWERING: /* unless it waits for us */
+		return c->reader_lags && is_too_slow(cs, c, ms);
 	case DRAINING:
 		return ms > CONNECTION_DRAIN_MS + DRAIN_GRACE_MS;
 	default:
