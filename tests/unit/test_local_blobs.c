@@ -2,11 +2,15 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "adapter/local/engine/blobs.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 struct fixture {
@@ -15,6 +19,17 @@ struct fixture {
 	struct blobs *blobs;
 	struct err err;
 };
+
+/* Stands before libc's: each removal takes SLOW_MS when it is told to. */
+#define SLOW_MS 20
+static atomic_bool is_slow;
+
+int unlink(const char *path)
+{
+	if (is_slow)
+		clock_sleep_ms(clock_system(), SLOW_MS);
+	return (int)syscall(SYS_unlink, path);
+}
 
 static int setup(void **state)
 {
@@ -150,10 +165,54 @@ static void a_missing_file_is_corrupt_not_absent(void **state)
 	assert_int_equal(blobs_fd(f->blobs, &id, &fd, &f->err), RC_CORRUPT);
 }
 
+struct fsync_work {
+	struct work work;
+	pthread_mutex_t lock;
+	pthread_cond_t end;
+	bool ended; /* under lock */
+};
+
+static void fsync_run(struct work *w)
+{
+	struct fsync_work *f = (struct fsync_work *)w;
+
+	pthread_mutex_lock(&f->lock);
+	f->ended = true;
+	pthread_cond_signal(&f->end);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Retention drops files by the hundred; the fsync of a PUT does not stand behind them in a queue. */
+static void removals_do_not_hold_up_other_work(void **state)
+{
+	enum { N = 100 };
+	struct fsync_work w = {.work = {.run = fsync_run},
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.end = PTHREAD_COND_INITIALIZER};
+	struct fixture *f = *state;
+	struct blob_file *files[N];
+	uint64_t begun;
+
+	for (int i = 0; i < N; i++)
+		files[i] = write_blob(f, 10);
+	is_slow = true;
+	for (int i = 0; i < N; i++)
+		blob_discard(files[i]);
+	begun = clock_boot_ms(clock_system());
+	work_pool_submit(blobs_pool(f->blobs), &w.work);
+	pthread_mutex_lock(&w.lock);
+	while (!w.ended)
+		pthread_cond_wait(&w.end, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	assert_in_range(clock_boot_ms(clock_system()) - begun, 0, N * SLOW_MS / 4);
+	is_slow = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_discarded_blob_leaves_no_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(removals_do_not_hold_up_other_work, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_sweep_removes_what_has_no_row_and_nothing_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -35,6 +35,7 @@ struct blobs {
 	char folder[PATH_MAX];
 	struct grants *grants;
 	struct work_pool *pool;
+	struct work_pool *removers; /* apart: thousands of removals must not stand before a PUT's fsync */
 	pthread_mutex_t lock;
 	struct pin *pins[PIN_SLOTS]; /* under lock */
 };
@@ -49,7 +50,7 @@ struct blob_file {
 	struct sums sums;
 };
 
-/* An unlink of a large file takes a while on some file systems: the pool does it. */
+/* An unlink of a large file takes a while on some file systems: a thread of its own does it. */
 struct removal {
 	struct work work;
 	struct blobs *blobs;
@@ -109,6 +110,7 @@ enum rc blobs_open(
 	b->grants = grants;
 	pthread_mutex_init(&b->lock, NULL);
 	b->pool = work_pool_new(BLOB_THREADS, "blobs");
+	b->removers = work_pool_new(1, "blob-removal");
 	*ret_blobs = b;
 	return RC_OK;
 }
@@ -118,6 +120,7 @@ void blobs_close(struct blobs *b)
 	if (!b)
 		return;
 	work_pool_free(b->pool);
+	work_pool_free(b->removers);
 	for (size_t i = 0; i < PIN_SLOTS; i++)
 		if (b->pins[i])
 			die("blobs: a reader is still open");
@@ -419,7 +422,7 @@ static void remove_later(struct blobs *b, const struct blob_id *id, int fd)
 	r->blobs = b;
 	r->id = *id;
 	r->fd = fd;
-	work_pool_submit(b->pool, &r->work);
+	work_pool_submit(b->removers, &r->work);
 }
 
 void blob_keep(struct blob_file *f)

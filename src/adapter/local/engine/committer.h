@@ -2,8 +2,8 @@
  * committer: the one thread that writes. Operations that arrive together share one transaction and one fsync.
  *
  * INVARIANTS: apply runs on the committer's thread inside a transaction; done runs on the same thread after COMMIT has made it durable,
- * or after the whole group was rolled back; each exactly once per submit (apply possibly twice: when a group fails, each of its
- * operations is tried again alone, so that one that does not fit cannot take the others with it).
+ * or after the operation was rolled back alone; done exactly once per submit, apply perhaps a dozen times: a group that fails is halved
+ * until the operation that fails is alone, so that one that does not fit cannot take the others with it.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_COMMITTER_H
 #define BALER_ADAPTER_LOCAL_ENGINE_COMMITTER_H
