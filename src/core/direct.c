@@ -108,10 +108,8 @@ static void count(struct run *r)
 /* The plan is in no ledger; but its seal has the same form, and is published in the same order. */
 static enum rc publish(struct run *r, struct lg_plan *plan, const struct bundle *b, struct err *err)
 {
-	enum rc rc;
+	enum rc rc = publish_stages(r->job->cfg->ports.distribution, plan, err);
 
-	plan->seal = seal_record(&r->arena, b, r->units, r->n);
-	rc = publish_stages(r->job->cfg->ports.distribution, plan, err);
 	if (rc != RC_OK)
 		return rc;
 	snprintf(r->result->key, sizeof(r->result->key), SLICE_FMT, SLICE_ARG(plan->key));
@@ -120,6 +118,27 @@ static enum rc publish(struct run *r, struct lg_plan *plan, const struct bundle 
 		LF_U64(objects, b->n_members), LF_U64(object_bytes, b->member_bytes),
 		LF_U64(bundle_bytes, b->size_bytes));
 	return RC_OK;
+}
+
+/*
+ * Nothing of an invocation that failed is to be left. Its stages are discarded first. After that,
+ * publishing once more tells for certain whether the bundle was published: then it stays, with its
+ * copy in the archive, and the invocation has not failed. If it was not, what is in the archive
+ * already is taken out again.
+ */
+static enum rc undo(struct run *r, struct lg_plan *plan, const struct bundle *b, enum rc failed)
+{
+	struct object_store *store = r->job->cfg->ports.distribution;
+	struct slice archive = slice_str(r->job->cfg->archive_bucket);
+	struct err later;
+	enum rc rc = stages_discard(store, plan, archive, &later);
+
+	if (rc != RC_OK || !b->n_members || !b->staged.n)
+		return failed;
+	rc = publish(r, plan, b, &later);
+	if (rc == RC_ABSENT)
+		stages_unarchive(store, plan, archive, &later);
+	return rc == RC_OK ? RC_OK : failed;
 }
 
 static enum rc make(struct run *r, struct err *err)
@@ -142,14 +161,15 @@ static enum rc make(struct run *r, struct err *err)
 		.tick = keep_going,
 		.tick_arg = (void *)(uintptr_t)r->job};
 	struct bundle b = {0};
-	struct err later;
 	enum rc rc = bundle_make(&job, r->units, r->n, &b, err);
 
 	r->result->by_time = b.closed_by_time;
-	if (rc == RC_OK && b.n_members)
+	if (rc == RC_OK && b.n_members) {
+		plan.seal = seal_record(&r->arena, &b, r->units, r->n);
 		rc = publish(r, &plan, &b, err);
+	}
 	if (rc != RC_OK || b.n_members == 0)
-		stages_discard(ports->distribution, &plan, job.archive_bucket, &later);
+		rc = undo(r, &plan, &b, rc);
 	bundle_release(&b);
 	return rc;
 }

@@ -174,6 +174,46 @@ static void every_step_that_fails_leaves_nothing_behind(void **state)
 	}
 }
 
+static size_t versions_in(struct fixture *f, const char *bucket)
+{
+	struct os_list_query query = {.bucket = slice_str(bucket), .max = 100, .versions = true};
+	struct arena a = ARENA_INIT;
+	struct os_list_page page;
+	size_t n;
+
+	assert_int_equal(os_list(f->w.store, &query, &a, &page, NULL), RC_OK);
+	n = page.n;
+	arena_release(&a);
+	return n;
+}
+
+/* Of three that are published the copy and the manifest come first: what is in the archive without
+ * its bundle is taken out again. */
+static void what_is_archived_and_never_published_is_taken_out_again(void **state)
+{
+	static const enum fault_action actions[] = {FAULT_AGAIN, FAULT_LOST, FAULT_APPLIED};
+
+	for (size_t i = 0; i < 9; i++) {
+		bool is_out = i == 8; /* the bundle's own publishing, answered as unknown */
+		struct direct_result res;
+		struct fixture *f;
+
+		setup(state);
+		f = *state;
+		f->verb = "publish";
+		f->skip = (int)(i % 3);
+		f->action = actions[i / 3];
+		f->n = 1;
+		assert_int_equal(direct(f, N, &res) == RC_OK, is_out);
+		assert_int_equal(f->n, 0);
+		world_harvest(&f->w);
+		assert_int_equal(f->w.n_bundles, is_out);
+		assert_int_equal(versions_in(f, WORLD_ARCHIVE), is_out ? 2 : 0);
+		assert_int_equal(mem_object_store_n_stages(f->w.store), 0);
+		teardown(state);
+	}
+}
+
 static void a_stop_gives_it_up(void **state)
 {
 	struct fixture *f = *state;
@@ -288,6 +328,7 @@ int main(void)
 		TEST(a_name_that_is_taken_is_left),
 		TEST(another_bucket_is_never_read),
 		cmocka_unit_test(every_step_that_fails_leaves_nothing_behind),
+		cmocka_unit_test(what_is_archived_and_never_published_is_taken_out_again),
 		TEST(a_stop_gives_it_up),
 		TEST(messages_are_shipped_once_and_answered),
 		TEST(messages_come_back_when_a_port_fails_and_ship_when_it_does_not),

@@ -160,6 +160,67 @@ static void stages_of_no_live_plan_are_swept_by_the_owner(void **state)
 	buf_release(&record);
 }
 
+#define DIRECT "x-amz-meta-baler-origin:direct-invocation\n"
+#define ARCHIVE "archive"
+
+struct invocation {
+	struct buf record[3]; /* the bundle's, its copy's, its manifest's */
+};
+
+static void invoke(struct local_fixture *f, struct invocation *v)
+{
+	struct os_stage *st = begin(f, "a bundle"), *manifest;
+
+	for (int i = 0; i < 3; i++)
+		buf_init(&v->record[i], LG_STAGED_MAX);
+	assert_int_equal(os_stage_finish(st, slice_str(DIRECT), &v->record[0], NULL), RC_OK);
+	assert_int_equal(os_stage_copy(st, slice_str(ARCHIVE), slice_str(KEY), slice_str(DIRECT),
+				 &v->record[1], NULL),
+		RC_OK);
+	os_stage_free(st);
+	assert_int_equal(os_stage_begin(store_of(f), slice_str(ARCHIVE),
+				 slice_str("manifests/" KEY ".json"), &manifest, NULL),
+		RC_OK);
+	assert_int_equal(os_stage_finish(manifest, slice_str(DIRECT), &v->record[2], NULL), RC_OK);
+	os_stage_free(manifest);
+}
+
+static void publish_some(struct local_fixture *f, const struct invocation *v, int n)
+{
+	static const char *const buckets[] = {ARCHIVE, ARCHIVE, BUCKET};
+	static const char *const keys[] = {KEY, "manifests/" KEY ".json", KEY};
+	static const int order[] = {1, 2, 0};
+
+	for (int i = 0; i < n; i++)
+		assert_int_equal(os_publish(store_of(f), slice_str(buckets[i]), slice_str(keys[i]),
+					 buf_slice(&v->record[order[i]]), NULL),
+			RC_OK);
+}
+
+/* Cut off between the archive and the bundle: nobody has seen the bundle, and the archive holds
+ * exactly what was published (I12). */
+static void what_a_dead_invocation_put_into_the_archive_is_swept_by_the_owner(void **state)
+{
+	for (int published = 0; published <= 3; published++) {
+		struct local_fixture *f;
+		struct invocation v;
+		size_t n;
+
+		setup(state);
+		f = *state;
+		fixture_bucket(f, ARCHIVE, BS_ENABLED);
+		invoke(f, &v);
+		publish_some(f, &v, published);
+		fixture_crash(f);
+		assert_int_equal(local_sweep_stages(f->local, &n, NULL), RC_OK);
+		assert_int_equal(n, 3 - published);
+		assert_files(f, published == 3 ? 3 : 0);
+		for (int i = 0; i < 3; i++)
+			buf_release(&v.record[i]);
+		teardown(state);
+	}
+}
+
 static void os8_a_stage_that_was_discarded_cannot_be_finished(void **state)
 {
 	struct local_fixture *f = *state;
@@ -373,6 +434,8 @@ int main(void)
 		STORE_TEST(os6_in_a_bucket_without_versions_the_newer_bundle_replaces),
 		STORE_TEST(os7_only_the_exact_record_bucket_and_key_publish),
 		STORE_TEST(stages_of_no_live_plan_are_swept_by_the_owner),
+		cmocka_unit_test(
+			what_a_dead_invocation_put_into_the_archive_is_swept_by_the_owner),
 		STORE_TEST(os8_a_stage_that_was_discarded_cannot_be_finished),
 		STORE_TEST(os8_discard_gives_the_room_back),
 		STORE_TEST(os8_discard_needs_no_bucket),

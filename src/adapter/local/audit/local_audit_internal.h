@@ -7,9 +7,10 @@
 
 #include "adapter/local/audit/local_audit.h"
 #include "adapter/local/engine/db.h"
+#include "adapter/local/engine/schema.sql.h"
 
 /* A line of metadata, in SQL: what a direct invocation made says so (core/stages.h). */
-#define LOCAL_AUDIT_DIRECT "'x-amz-meta-baler-origin:direct-invocation' || x'0a'"
+#define LOCAL_AUDIT_DIRECT SCHEMA_DIRECT
 
 struct local_audit_stamp {
 	off_t db_bytes, wal_bytes;

@@ -109,6 +109,9 @@
 	"  sum INTEGER, "                                                                                 \
 	"  PRIMARY KEY(version, bucket, key)) STRICT, WITHOUT ROWID;" SCHEMA_CLAIM_INDEX
 
+/* A line of headers, in SQL: what a direct invocation made says so (core/stages.h). */
+#define SCHEMA_DIRECT "'x-amz-meta-baler-origin:direct-invocation' || x'0a'"
+
 /* object_store: bundles that are durable and not yet visible. bucket is the name: a stage can be discarded when its bucket is gone.
  * Publishing gives the blob to a version and keeps the row, which remembers it [OS-6]. */
 #define SCHEMA_STAGE                                                                                      \
