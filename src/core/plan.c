@@ -140,20 +140,9 @@ enum rc plan_discard(struct object_store *os, struct ledger *lg, const struct lg
 bool plan_has_slot(const struct lg_plan *plan, uint32_t slot)
 {
 	const struct lg_seal *seal = &plan->seal;
-	size_t lo = 0, hi = seal->n_excluded;
 
 	assert(plan->state == PLAN_SEALED || plan->state == PLAN_DONE);
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (seal->excluded[mid] == slot)
-			return false;
-		if (seal->excluded[mid] < slot)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return slot < seal->n_slots;
+	return slot < seal->n_slots && !lg_is_excluded(seal->excluded, slot);
 }
 
 void plan_id_text(const struct plan_id *id, char out[2 * PLAN_ID_BYTES + 1])

@@ -8,18 +8,22 @@ struct lg_seal seal_record(
 	struct lg_seal seal = {.staged = buf_slice(&b->staged),
 		.size_bytes = b->size_bytes,
 		.n_slots = (uint32_t)n};
-	uint32_t *excluded = arena_array(a, n, sizeof(*excluded));
+	unsigned char *excluded = arena_alloc(a, LG_BITMAP_BYTES(n));
+	size_t n_excluded = 0;
 
 	memcpy(seal.sha256, b->sha256, sizeof(seal.sha256));
 	for (size_t i = 0; i < n; i++) {
 		bool member = units[i]->claim == CLAIM_MINE && units[i]->fetch == FETCH_PACKED;
 
 		assert(units[i]->slot == i);
-		if (!member)
-			excluded[seal.n_excluded++] = (uint32_t)i;
+		if (member)
+			continue;
+		excluded[i / 8] |= (unsigned char)(1 << i % 8);
+		n_excluded++;
 	}
-	assert(seal.n_slots - seal.n_excluded == b->n_members); /* I4 */
-	seal.excluded = excluded;
+	assert(seal.n_slots - n_excluded == b->n_members); /* I4 */
+	if (n_excluded)
+		seal.excluded = slice_of(excluded, LG_BITMAP_BYTES(n));
 	return seal;
 }
 

@@ -35,7 +35,7 @@ struct audit_plan {
 	uint64_t size_bytes;
 	unsigned char sha256[LG_SHA256_BYTES];
 	uint64_t n_slots;
-	struct slice excluded; /* 32-bit little-endian slots, ascending */
+	struct slice excluded; /* a bitmap: slot s is bit s % 8 of byte s / 8; empty: none */
 };
 
 struct audit_claim {

@@ -17,6 +17,7 @@
  * [LG-11] scan gives every plan in the states asked for that was there before the scan began; others may be missing or not.
  * [LG-12] plan_discarded marks an aborted plan whose stage is gone; scan does not give it again.
  * [LG-13] Batches: each entry has a result of its own; the call's own code is RC_OK unless nothing could be tried.
+ * [LG-14] plan_seal refuses (RC_REFUSED) a staged record of more than LG_STAGED_MAX bytes and a bitmap that does not fit n_slots.
  *
  * Calls block and may be made from any thread.
  */
@@ -55,15 +56,44 @@ static inline const char *plan_state_name(enum plan_state state)
 	return "in no known state";
 }
 
-/* What sealing fixes for ever. Membership is slot < n_slots and slot not in excluded. */
+/*
+ * What sealing fixes for ever. Membership is slot < n_slots and slot not in excluded.
+ *
+ * excluded is a bitmap: slot s is bit s % 8 (1 << s % 8) of byte s / 8, and 1 says that the slot is no member. It has LG_BITMAP_BYTES(n_slots)
+ * bytes, at most 12,500, or none when all slots are members. Bits at and above n_slots are 0. Every adapter keeps it in this form.
+ */
 struct lg_seal {
 	struct slice staged; /* the object store's own record of the upload and its parts */
 	uint64_t size_bytes;
 	unsigned char sha256[LG_SHA256_BYTES];
 	uint32_t n_slots;
-	const uint32_t *excluded; /* ascending */
-	size_t n_excluded;
+	struct slice excluded;
 };
+
+#define LG_BITMAP_BYTES(n_slots) (((size_t)(n_slots) + 7) / 8)
+
+static inline bool lg_is_excluded(struct slice excluded, uint64_t slot)
+{
+	return slot / 8 < excluded.n && excluded.p[slot / 8] >> slot % 8 & 1;
+}
+
+static inline uint32_t lg_count_excluded(struct slice excluded)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < excluded.n; i++)
+		n += (uint32_t)__builtin_popcount(excluded.p[i]);
+	return n;
+}
+
+/* Whether it can be the bitmap of so many slots. */
+static inline bool lg_excluded_fits(struct slice excluded, uint64_t n_slots)
+{
+	if (excluded.n == 0)
+		return true;
+	return excluded.n == LG_BITMAP_BYTES(n_slots) &&
+	       (n_slots % 8 == 0 || excluded.p[excluded.n - 1] >> n_slots % 8 == 0);
+}
 
 struct lg_plan {
 	struct plan_id id;

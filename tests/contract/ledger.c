@@ -41,12 +41,10 @@ static void open_plan(struct ledger *lg, unsigned n)
 
 static enum rc seal_plan(struct ledger *lg, unsigned n)
 {
-	static const uint32_t excluded[] = {1, 5, 6};
 	struct lg_seal seal = {.staged = slice_of("staged\0record", 13),
 		.size_bytes = 4242,
 		.n_slots = 9,
-		.excluded = excluded,
-		.n_excluded = 3};
+		.excluded = slice_of("\x62\x00", 2)}; /* slots 1, 5 and 6 */
 	struct plan_id id = id_of(n);
 	unsigned char nonce[LG_NONCE_BYTES];
 
@@ -167,12 +165,13 @@ static void lg2_a_seal_reads_back_as_written(void **state)
 	assert_int_equal(got.seal.size_bytes, 4242);
 	assert_int_equal(got.seal.sha256[31], 0x5c);
 	assert_int_equal(got.seal.n_slots, 9);
-	assert_int_equal(got.seal.n_excluded, 3);
-	assert_int_equal(got.seal.excluded[0], 1);
-	assert_int_equal(got.seal.excluded[2], 6);
+	assert_true(slice_eq(got.seal.excluded, slice_of("\x62\x00", 2)));
+	assert_int_equal(lg_count_excluded(got.seal.excluded), 3);
+	assert_true(lg_is_excluded(got.seal.excluded, 5));
+	assert_false(lg_is_excluded(got.seal.excluded, 8));
 	assert_int_equal(lg_plan_done(w->ledger, &id, NULL), RC_OK);
 	assert_int_equal(lg_plan_get(w->ledger, &a, &id, &got, NULL), RC_OK);
-	assert_int_equal(got.seal.n_excluded, 3);
+	assert_int_equal(lg_count_excluded(got.seal.excluded), 3);
 	arena_release(&a);
 }
 
@@ -277,6 +276,37 @@ static enum rc move_to(struct ledger *lg, unsigned n, const char *verb)
 	default:
 		return lg_plan_void(lg, &id, NULL);
 	}
+}
+
+static void lg14_a_seal_that_does_not_fit_is_refused(void **state)
+{
+	static const struct {
+		const char *bits;
+		size_t n;
+		uint32_t n_slots;
+		enum rc rc;
+	} cases[] = {{"\x62", 1, 9, RC_REFUSED}, {"\x62\x00\x00", 3, 9, RC_REFUSED},
+		{"\x62\x02", 2, 9, RC_REFUSED}, /* slot 9 of 9 */
+		{"\x62\x01", 2, 9, RC_OK}, {"\xff", 1, 8, RC_OK}, {"", 0, 100000, RC_OK}};
+	static unsigned char large[LG_STAGED_MAX + 1];
+	struct contract_world *w = *state;
+	struct plan_id id;
+	struct lg_seal seal;
+	unsigned char nonce[LG_NONCE_BYTES];
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		open_plan(w->ledger, i + 1);
+		id = id_of(i + 1);
+		nonce_of(i + 1, nonce);
+		seal = (struct lg_seal){.staged = slice_str("s"),
+			.n_slots = cases[i].n_slots,
+			.excluded = slice_of(cases[i].bits, cases[i].n)};
+		assert_int_equal(lg_plan_seal(w->ledger, &id, nonce, &seal, NULL), cases[i].rc);
+	}
+	id = id_of(1); /* still open */
+	nonce_of(1, nonce);
+	seal = (struct lg_seal){.staged = slice_of(large, sizeof(large)), .n_slots = 1};
+	assert_int_equal(lg_plan_seal(w->ledger, &id, nonce, &seal, NULL), RC_REFUSED);
 }
 
 static void lg5_plans_move_only_as_allowed(void **state)
@@ -489,7 +519,7 @@ static void lg11_scan_gives_the_whole_record(void **state)
 	assert_true(slice_eq_str(plans[0].key, "2026/01/02/03/bundle-x.tar.gz"));
 	assert_true(slice_eq(plans[0].seal.staged, slice_of("staged\0record", 13)));
 	assert_int_equal(plans[0].seal.n_slots, 9);
-	assert_int_equal(plans[0].seal.n_excluded, 3);
+	assert_int_equal(lg_count_excluded(plans[0].seal.excluded), 3);
 	arena_release(&a);
 }
 
@@ -542,6 +572,7 @@ int contract_ledger(const struct contract_factory *f)
 		CONTRACT_TEST(lg2_identities_that_only_look_alike_are_kept_apart),
 		CONTRACT_TEST(lg3_everything_written_is_there_after_a_crash),
 		CONTRACT_TEST(lg4_a_plan_is_opened_once),
+		CONTRACT_TEST(lg14_a_seal_that_does_not_fit_is_refused),
 		CONTRACT_TEST(lg5_plans_move_only_as_allowed),
 		CONTRACT_TEST(lg6_only_the_nonce_beats_and_seals),
 		CONTRACT_TEST(lg6_abort_is_fenced_by_the_heartbeat),

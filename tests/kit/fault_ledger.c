@@ -66,16 +66,13 @@ static void keep(struct fault_ledger *f, const struct write *w)
 {
 	struct fault_late *late = fault_keep(f->fault, land, f->inner, sizeof(*w));
 	struct write *copy = late->args;
-	uint32_t *excluded = arena_array(&late->arena, w->seal.n_excluded, sizeof(*excluded));
 
 	*copy = *w;
 	copy->plan.owner = fault_copy(late, w->plan.owner);
 	copy->plan.bucket = fault_copy(late, w->plan.bucket);
 	copy->plan.key = fault_copy(late, w->plan.key);
 	copy->seal.staged = fault_copy(late, w->seal.staged);
-	if (w->seal.n_excluded)
-		memcpy(excluded, w->seal.excluded, w->seal.n_excluded * sizeof(*excluded));
-	copy->seal.excluded = excluded;
+	copy->seal.excluded = fault_copy(late, w->seal.excluded);
 	if (w->claims)
 		copy->claims = arena_array(&late->arena, w->n, sizeof(*w->claims));
 	if (w->rejects)

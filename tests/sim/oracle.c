@@ -20,10 +20,10 @@ static bool find_plan(
 
 static bool member(const struct lg_plan *plan, uint32_t slot)
 {
-	for (size_t i = 0; i < plan->seal.n_excluded; i++) {
-		if (plan->seal.excluded[i] == slot)
-			return false;
-	}
+	size_t byte = slot / 8;
+
+	if (byte < plan->seal.excluded.n && plan->seal.excluded.p[byte] & 1 << slot % 8)
+		return false;
 	return slot < plan->seal.n_slots;
 }
 
@@ -107,7 +107,7 @@ static bool check_plan(
 		return BROKEN("I1: plan %zu was published %zu times", i, n);
 	if (b->size != plan->seal.size_bytes || memcmp(b->sha256, plan->seal.sha256, 32) != 0)
 		return BROKEN("I4: the bundle of plan %zu has other bytes than were sealed", i);
-	if (b->n_members != plan->seal.n_slots - plan->seal.n_excluded || b->n_members == 0)
+	if (b->n_members != plan->seal.n_slots - lg_count_excluded(plan->seal.excluded) || b->n_members == 0)
 		return BROKEN("I4: the bundle of plan %zu has %zu members", i, b->n_members);
 	return true;
 }

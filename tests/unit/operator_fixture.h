@@ -99,11 +99,14 @@ static inline void finish_plan(struct local_fixture *f, const struct plan_id *id
 	static const unsigned char nonce[LG_NONCE_BYTES];
 	struct lg_seal seal = {.staged = slice_str("stage"),
 		.size_bytes = 1234,
-		.n_slots = n,
-		.excluded = excluded,
-		.n_excluded = n_excluded};
+		.n_slots = n};
+	unsigned char bits[8] = {0};
 	struct err err = {0};
 
+	for (size_t i = 0; i < n_excluded; i++)
+		bits[excluded[i] / 8] |= (unsigned char)(1 << excluded[i] % 8);
+	if (n_excluded)
+		seal.excluded = slice_of(bits, LG_BITMAP_BYTES(n));
 	if (lg_plan_seal(local_ledger(f->local), id, nonce, &seal, &err) != RC_OK ||
 		lg_plan_done(local_ledger(f->local), id, &err) != RC_OK)
 		die("finish: %s", err.text);

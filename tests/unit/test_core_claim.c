@@ -74,12 +74,15 @@ static struct lg_plan other_plan(struct fixture *f, uint32_t slot)
 /* Stages a bundle for q and seals it: n_slots slots, `excluded` not a member (UINT32_MAX: all are). */
 static void seal(struct fixture *f, struct lg_plan *q, uint32_t n_slots, uint32_t excluded)
 {
-	struct lg_seal seal = {.n_slots = n_slots,
-		.excluded = &excluded,
-		.n_excluded = excluded == UINT32_MAX ? 0 : 1};
+	unsigned char bits[8] = {0};
+	struct lg_seal seal = {.n_slots = n_slots};
 	struct os_stage *stage;
 	struct buf staged;
 
+	if (excluded != UINT32_MAX) {
+		bits[excluded / 8] = (unsigned char)(1 << excluded % 8);
+		seal.excluded = slice_of(bits, LG_BITMAP_BYTES(n_slots));
+	}
 	buf_init(&staged, LG_STAGED_MAX);
 	assert_int_equal(os_stage_begin(f->w.store, q->bucket, q->key, &stage, NULL), RC_OK);
 	assert_int_equal(os_stage_finish(stage, (struct slice){0}, &staged, NULL), RC_OK);

@@ -357,9 +357,8 @@ static void more_plans_than_a_page(void **state)
 
 static void membership_is_by_slot_and_exclusion(void **state)
 {
-	static const uint32_t excluded[] = {0, 3, 4, 9};
-	struct lg_plan plan = {
-		.state = PLAN_DONE, .seal = {.n_slots = 10, .excluded = excluded, .n_excluded = 4}};
+	struct lg_plan plan = {.state = PLAN_DONE,
+		.seal = {.n_slots = 10, .excluded = slice_of("\x19\x02", 2)}}; /* 0, 3, 4, 9 */
 	static const bool want[] = {
 		false, true, true, false, false, true, true, true, true, false, false, false};
 

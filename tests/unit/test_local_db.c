@@ -460,6 +460,31 @@ static void an_upgraded_folder_knows_what_is_current(void **state)
 	db_close(db);
 }
 
+/* Slots 1, 5 and 100,000 of a long list; a list without entries; a plan that is open and has none. */
+static void an_upgraded_folder_has_its_excluded_slots_as_bitmaps(void **state)
+{
+	static const char rows[] =
+		"INSERT INTO plan(seq, id, state, live, heartbeat, nonce, owner, bucket, key, opened, n_slots, excluded) VALUES"
+		" (1, x'01', 4, 0, 1, x'', x'', x'', x'', 1, 9, x'0100000005000000'),"
+		" (2, x'02', 4, 0, 1, x'', x'', x'', x'', 1, 9, x''), (3, x'03', 1, 1, 1, x'', x'', x'', x'', 1, 0, NULL),"
+		" (4, x'04', 4, 0, 1, x'', x'', x'', x'', 1, 100001, x'a0860100');";
+	struct fixture *f = *state;
+	struct db *db = NULL;
+	sqlite3_stmt *st;
+	bool row;
+
+	make_folder_v1(f, rows);
+	if (db_open(f->folder, &db, &f->err) != RC_OK)
+		fail_msg("%s", f->err.text);
+	st = db_stmt(db_writer(db),
+		"SELECT group_concat(seq || ':' || ifnull(length(excluded), '-') || ':' || ifnull(hex(substr(excluded, -2)), ''), ' ')"
+		" FROM plan");
+	assert_int_equal(db_step(st, &row, &f->err), RC_OK);
+	assert_string_equal((const char *)sqlite3_column_text(st, 0), "1:2:2200 2:0: 3:-: 4:12501:0001");
+	db_done(st);
+	db_close(db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +517,8 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			an_upgraded_folder_knows_what_is_current, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_upgraded_folder_has_its_excluded_slots_as_bitmaps, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			too_few_descriptors_refuse_the_start_and_hang_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -79,7 +79,7 @@ static void i2_the_slot_was_excluded_and_no_message_is_left(void **state)
 
 	(void)state;
 	w->plans[0].n_slots = 3;
-	w->plans[0].excluded = slice_of("\2\0\0\0", 4);
+	w->plans[0].excluded = slice_of("\4", 1);
 	w->claims[2].plan = w->plans[0].id;
 	w->claims[2].slot = 2;
 	expect(w, FINDING_LOST, "I2", "its record's plan went without it");

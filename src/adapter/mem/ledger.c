@@ -75,16 +75,12 @@ static enum rc ledger_plan_open(struct ledger *port, const struct lg_plan *plan,
 
 static void copy_plan(struct arena *a, const struct lg_plan *from, struct lg_plan *to)
 {
-	uint32_t *excluded = arena_array(a, from->seal.n_excluded, sizeof(*excluded));
-
 	*to = *from;
 	to->owner = arena_slice(a, from->owner);
 	to->bucket = arena_slice(a, from->bucket);
 	to->key = arena_slice(a, from->key);
 	to->seal.staged = arena_slice(a, from->seal.staged);
-	if (from->seal.n_excluded)
-		memcpy(excluded, from->seal.excluded, from->seal.n_excluded * sizeof(*excluded));
-	to->seal.excluded = excluded;
+	to->seal.excluded = arena_slice(a, from->seal.excluded);
 }
 
 static enum rc ledger_plan_get(struct ledger *port, struct arena *a, const struct plan_id *id,
@@ -132,18 +128,16 @@ static enum rc ledger_plan_seal(struct ledger *port, const struct plan_id *id,
 	struct mem_ledger *m = self(port);
 	struct plan *p;
 
-	if (seal->staged.n > LG_STAGED_MAX)
-		return err_set(err, RC_REFUSED, "a staged record of %zu bytes", seal->staged.n);
+	if (seal->staged.n > LG_STAGED_MAX || !lg_excluded_fits(seal->excluded, seal->n_slots))
+		return err_set(err, RC_REFUSED,
+			"a staged record of %zu bytes, a bitmap of %zu for %u slots", seal->staged.n,
+			seal->excluded.n, seal->n_slots);
 	pthread_mutex_lock(&m->lock);
 	p = find_mine(m, id, nonce);
 	if (p) {
-		uint32_t *excluded = xcalloc(seal->n_excluded + 1, sizeof(*excluded));
-
-		if (seal->n_excluded)
-			memcpy(excluded, seal->excluded, seal->n_excluded * sizeof(*excluded));
 		p->rec.seal = *seal;
 		p->rec.seal.staged = own(seal->staged);
-		p->rec.seal.excluded = excluded;
+		p->rec.seal.excluded = own(seal->excluded);
 		p->rec.state = PLAN_SEALED;
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -394,7 +388,7 @@ static void ledger_close(struct ledger *port)
 		disown(p->bucket);
 		disown(p->key);
 		disown(p->seal.staged);
-		free((void *)(uintptr_t)p->seal.excluded);
+		free((void *)(uintptr_t)p->seal.excluded.p);
 		free(m->plans[i]);
 	}
 	for (size_t i = 0; i < m->n_objects; i++) {

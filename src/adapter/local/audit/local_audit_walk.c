@@ -165,7 +165,7 @@ static void read_plan(sqlite3_stmt *st, struct audit_plan *ret_plan)
 	};
 
 	p.has_id = local_audit_plan_id(st, 0, &p.id);
-	p.has_seal = sha256.n == LG_SHA256_BYTES && p.excluded.n % 4 == 0;
+	p.has_seal = sha256.n == LG_SHA256_BYTES && lg_excluded_fits(p.excluded, p.n_slots);
 	if (p.has_seal)
 		memcpy(p.sha256, sha256.p, LG_SHA256_BYTES);
 	*ret_plan = p;

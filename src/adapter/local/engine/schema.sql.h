@@ -11,7 +11,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 8 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 9 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
  * 8192, 8,000 with 16384 (medians on a busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
@@ -88,7 +88,7 @@
 
 /*
  * ledger: docs/protocol.md section 1. seq is the order of opening, for paging. live: the scanner may have to do something, so not done
- * and not discarded; its index stays small when plan grows for years. excluded: 32-bit little-endian slots.
+ * and not discarded; its index stays small when plan grows for years. excluded: a bitmap, port/ledger.h.
  * claim_key finds the claims of a key in a landing bucket that is another store's (by_key = 1): nothing else here knows their versions.
  * Claims of our own landing bucket are not in it, because its random order would cost each of them a page; the table version knows theirs.
  * A claim's key begins with the version, which in our own buckets is ordered by time: claims that are made together lie together.

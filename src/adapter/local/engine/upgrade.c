@@ -1,6 +1,7 @@
 #include "adapter/local/engine/upgrade.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "adapter/local/engine/schema.sql.h"
 
@@ -45,11 +46,46 @@ static const struct step {
 	/* what fill.c has to do */
 	{7, "INSERT OR IGNORE INTO meta(name, value) VALUES('fill_body', 0), ('fill_blob', 0);"},
 	{8, "ALTER TABLE plan ADD COLUMN sum INTEGER; ALTER TABLE claim ADD COLUMN sum INTEGER;"},
+	/* without a checksum, as all that was written before schema 8 */
+	{9, "UPDATE plan SET excluded = bitmap_of_slots(excluded, n_slots), sum = NULL WHERE length(excluded) > 0;"},
 };
 
 static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)
 {
 	int code = sqlite3_exec(db_handle(conn), sql, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? RC_OK : db_error(db_handle(conn), code, err);
+}
+
+/* SQL: slots of 32 bits, little-endian, as schemas before 9 kept them, and how many slots there are → the bitmap of port/ledger.h. A
+ * record that was no such list stays one that cannot be read. */
+static void bitmap_of_slots(sqlite3_context *context, int n_args, sqlite3_value **args)
+{
+	const unsigned char *list = sqlite3_value_blob(args[0]);
+	size_t n = (size_t)sqlite3_value_bytes(args[0]);
+	sqlite3_int64 n_slots = sqlite3_value_int64(args[1]);
+	unsigned char *bits;
+
+	(void)n_args;
+	if (n % 4 != 0 || n_slots < 0 || n_slots > UINT32_MAX || !list) {
+		sqlite3_result_value(context, args[0]);
+		return;
+	}
+	bits = xcalloc(1, (size_t)n_slots / 8 + 1);
+	for (size_t i = 0; i < n; i += 4) {
+		uint32_t slot = list[i] | (uint32_t)list[i + 1] << 8 | (uint32_t)list[i + 2] << 16 |
+				(uint32_t)list[i + 3] << 24;
+
+		if (slot < n_slots)
+			bits[slot / 8] |= (unsigned char)(1 << slot % 8);
+	}
+	sqlite3_result_blob64(context, bits, ((sqlite3_uint64)n_slots + 7) / 8, free);
+}
+
+static enum rc add_functions(struct db_conn *conn, struct err *err)
+{
+	int code = sqlite3_create_function(db_handle(conn), "bitmap_of_slots", 2,
+		SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, bitmap_of_slots, NULL, NULL);
 
 	return code == SQLITE_OK ? RC_OK : db_error(db_handle(conn), code, err);
 }
@@ -61,7 +97,9 @@ enum rc upgrade_schema(struct db_conn *conn, int64_t version, struct err *err)
 
 	if (version == SCHEMA_VERSION)
 		return RC_OK;
-	rc = exec(conn, "BEGIN IMMEDIATE", err);
+	rc = add_functions(conn, err);
+	if (rc == RC_OK)
+		rc = exec(conn, "BEGIN IMMEDIATE", err);
 	if (rc != RC_OK)
 		return rc;
 	for (size_t i = 0; rc == RC_OK && i < sizeof(steps) / sizeof(steps[0]); i++)

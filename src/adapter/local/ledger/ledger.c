@@ -62,7 +62,6 @@ struct move_op {
 	const unsigned char *nonce; /* beat, seal */
 	uint64_t heartbeat;         /* beat: the new one; abort: the one there must be */
 	const struct lg_seal *seal;
-	struct slice excluded; /* encoded */
 };
 
 struct plan_now {
@@ -144,10 +143,10 @@ static enum rc write_seal(
 	db_bind_u64(st, 2, w->seal->n_slots);
 	db_bind_slice(st, 3, slice_of(w->seal->sha256, LG_SHA256_BYTES));
 	db_bind_slice(st, 4, w->seal->staged);
-	db_bind_slice(st, 5, w->excluded);
+	db_bind_slice(st, 5, w->seal->excluded);
 	db_bind_u64(st, 6,
 		row_sum_seal(id_slice(w->id), w->seal->size_bytes, w->seal->n_slots,
-			slice_of(w->seal->sha256, LG_SHA256_BYTES), w->seal->staged, w->excluded));
+			slice_of(w->seal->sha256, LG_SHA256_BYTES), w->seal->staged, w->seal->excluded));
 	db_bind_u64(st, 7, seq);
 	return db_run(st, err);
 }
@@ -188,7 +187,7 @@ static enum rc move_apply(struct commit_op *op, struct db_conn *conn, struct err
 static enum rc run_move(struct ledger *lg, struct move_op *w, struct err *err)
 {
 	w->op.apply = move_apply;
-	w->op.bytes = BYTES_PER_PLAN + (w->seal ? w->seal->staged.n : 0) + w->excluded.n;
+	w->op.bytes = BYTES_PER_PLAN + (w->seal ? w->seal->staged.n + w->seal->excluded.n : 0);
 	return committer_run(of(lg)->local->committer, &w->op, err);
 }
 
@@ -200,33 +199,16 @@ static enum rc plan_beat(struct ledger *lg, const struct plan_id *id,
 	return run_move(lg, &w, err);
 }
 
-/* Four bytes a slot, little-endian. */
-static unsigned char *encode_slots(const uint32_t *slots, size_t n)
-{
-	unsigned char *p = xmalloc(4 * n + 1);
-
-	for (size_t i = 0; i < n; i++)
-		for (int b = 0; b < 4; b++)
-			p[4 * i + (size_t)b] = (unsigned char)(slots[i] >> 8 * b);
-	return p;
-}
-
 static enum rc plan_seal(struct ledger *lg, const struct plan_id *id,
 	const unsigned char nonce[LG_NONCE_BYTES], const struct lg_seal *seal, struct err *err)
 {
 	struct move_op w = {.move = MOVE_SEAL, .id = id, .nonce = nonce, .seal = seal};
-	unsigned char *excluded;
-	enum rc rc;
 
-	if (seal->staged.n > LG_STAGED_MAX || seal->n_excluded > seal->n_slots)
+	if (seal->staged.n > LG_STAGED_MAX || !lg_excluded_fits(seal->excluded, seal->n_slots))
 		return err_set(err, RC_REFUSED,
-			"a seal with %zu bytes of staged record, %zu of %u slots excluded",
-			seal->staged.n, seal->n_excluded, seal->n_slots);
-	excluded = encode_slots(seal->excluded, seal->n_excluded);
-	w.excluded = slice_of(excluded, 4 * seal->n_excluded);
-	rc = run_move(lg, &w, err);
-	free(excluded);
-	return rc;
+			"a seal with %zu bytes of staged record, a bitmap of %zu for %u slots",
+			seal->staged.n, seal->excluded.n, seal->n_slots);
+	return run_move(lg, &w, err);
 }
 
 static enum rc plan_abort(

@@ -1,15 +1,6 @@
 /* Plans as they are read. */
 #include "adapter/local/ledger/ledger.h"
 
-static const uint32_t *decode_slots(struct slice text, struct arena *a)
-{
-	uint32_t *slots = arena_array(a, text.n / 4, sizeof(*slots));
-
-	for (size_t i = 0; i < text.n; i++)
-		slots[i / 4] |= (uint32_t)text.p[i] << 8 * (i % 4);
-	return slots;
-}
-
 #define PLAN_COLUMNS                                                                               \
 	"id, state, heartbeat, nonce, owner, bucket, key, opened, size, n_slots, sha256, staged, " \
 	"excluded, sum, seq"
@@ -43,12 +34,11 @@ static enum rc plan_read(
 		struct slice excluded = db_column_slice(st, 12);
 
 		good = good && fixed_column(st, 10, p.seal.sha256, LG_SHA256_BYTES) &&
-		       excluded.n % 4 == 0;
+		       lg_excluded_fits(excluded, db_column_u64(st, 9));
 		p.seal.size_bytes = db_column_u64(st, 8);
 		p.seal.n_slots = (uint32_t)db_column_u64(st, 9);
 		p.seal.staged = db_column_copy(st, 11, a);
-		p.seal.excluded = decode_slots(excluded, a);
-		p.seal.n_excluded = excluded.n / 4;
+		p.seal.excluded = arena_slice(a, excluded);
 	}
 	if (good && !row_sum_fits(st, 13,
 			    row_sum_seal(db_column_slice(st, 0), db_column_u64(st, 8),

@@ -95,13 +95,15 @@ static enum rc members_of(
 	struct db_conn *conn, const struct plan_id *id, uint64_t *ret_n, struct err *err)
 {
 	sqlite3_stmt *st =
-		db_stmt(conn, "SELECT n_slots - length(excluded) / 4 FROM plan WHERE id = ?");
+		db_stmt(conn, "SELECT n_slots, excluded FROM plan WHERE id = ?");
 	bool row;
 	enum rc rc;
 
 	db_bind_slice(st, 1, slice_of(id->bytes, PLAN_ID_BYTES));
 	rc = db_step(st, &row, err);
-	*ret_n = rc == RC_OK && row ? db_column_u64(st, 0) : 0;
+	*ret_n = 0;
+	if (rc == RC_OK && row)
+		*ret_n = db_column_u64(st, 0) - lg_count_excluded(db_column_slice(st, 1));
 	db_done(st);
 	return rc;
 }
@@ -255,21 +257,6 @@ static enum rc operator_status(
 	return rc;
 }
 
-static bool is_member(struct slice excluded, uint64_t n_slots, uint64_t slot)
-{
-	if (slot >= n_slots)
-		return false;
-	for (size_t i = 0; i + 4 <= excluded.n; i += 4) {
-		uint64_t v = 0;
-
-		for (size_t b = 0; b < 4; b++)
-			v |= (uint64_t)excluded.p[i + b] << 8 * b;
-		if (v == slot)
-			return false;
-	}
-	return true;
-}
-
 enum rc operator_plan_facts(struct db_conn *conn, struct arena *a, struct slice plan, uint64_t slot,
 	struct plan_facts *ret_facts, struct err *err)
 {
@@ -287,7 +274,8 @@ enum rc operator_plan_facts(struct db_conn *conn, struct arena *a, struct slice 
 	ret_facts->key = db_column_copy(st, 2, a);
 	ret_facts->size = db_column_u64(st, 3);
 	ret_facts->is_member = (ret_facts->state == PLAN_SEALED || ret_facts->state == PLAN_DONE) &&
-			       is_member(db_column_slice(st, 5), db_column_u64(st, 4), slot);
+			       slot < db_column_u64(st, 4) &&
+			       !lg_is_excluded(db_column_slice(st, 5), slot);
 	db_done(st);
 	return RC_OK;
 }
