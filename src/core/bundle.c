@@ -97,6 +97,11 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 		skip(m, u, FETCH_MISMATCH);
 		return RC_OK;
 	}
+	if (m->job->object_max_bytes && info->size > m->job->object_max_bytes) {
+		unit_refuse_size(u, info->size, m->job->object_max_bytes);
+		skip(m, u, FETCH_NONE);
+		return RC_OK;
+	}
 	if (!u->has_size && m->bundle->n_members &&
 		m->rounded_bytes + rounded > m->job->max_bytes) {
 		skip(m, u, FETCH_OVER);

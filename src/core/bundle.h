@@ -30,6 +30,7 @@ struct bundle_job {
 	enum rc (*tick)(void *arg, struct err *err);
 	void *tick_arg;
 	bool is_direct; /* in no ledger: the bundle says so (stages.h) */
+	uint64_t object_max_bytes; /* a larger one is too-large; 0: no limit */
 };
 
 struct bundle {

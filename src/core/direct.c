@@ -156,6 +156,7 @@ static enum rc make(struct run *r, struct err *err)
 		.pool = ports->pool,
 		.memory = cfg->bundle_memory,
 		.max_bytes = cfg->batch_max_bytes,
+		.object_max_bytes = stages_object_max(ports->distribution, cfg->archive_bucket != NULL),
 		.clock = ports->clock,
 		.close_boot_ms = r->job->close_boot_ms,
 		.tick = keep_going,

@@ -5,6 +5,7 @@
 
 #include "core/recover.h"
 #include "core/round.h"
+#include "core/stages.h"
 #include "core/triage.h"
 #include "obs/log.h"
 
@@ -61,8 +62,11 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 	assert(!cfg->archive_bucket || strcmp(cfg->archive_bucket, cfg->distribution_bucket) != 0);
 	assert(cfg->lease_ms && cfg->scan_interval_ms && cfg->retry_base_ms);
 	p->cfg = *cfg;
+	p->cfg.object_max_bytes = stages_object_max(cfg->ports.distribution, cfg->archive_bucket != NULL);
+	if (p->cfg.batch_max_bytes > p->cfg.object_max_bytes)
+		p->cfg.batch_max_bytes = p->cfg.object_max_bytes;
 	hand_init(&p->hand, cfg->max_receives, cfg->memory);
-	batcher_init(&p->batcher, cfg->batch_max_objects, cfg->batch_max_bytes);
+	batcher_init(&p->batcher, cfg->batch_max_objects, p->cfg.batch_max_bytes);
 	lease_init(&p->leases);
 	lease_init(&p->denied);
 	pthread_mutex_init(&p->shown_lock, NULL);

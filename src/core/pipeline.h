@@ -47,6 +47,7 @@ struct pipeline_config {
 	size_t batch_max_objects; /* 1 … 100,000 */
 	uint64_t
 		batch_max_bytes; /* sum of sizes, each rounded up to 512; one larger object ships alone */
+	uint64_t object_max_bytes; /* the pipeline's own: a larger object is a dead letter, too-large (stages_object_max) */
 	uint64_t batch_window_ms; /* from when its first message was sent */
 	/* For messages in hand and their plans; may be shared. A batch that fills it closes early.
 	 * NULL: no limit. */

@@ -91,6 +91,8 @@ static void mark_refused(struct round *r)
 			unit_refuse(u, "poison", unit_sentence("poison"));
 		else if (too_old(r, u))
 			unit_refuse(u, "too-old", unit_sentence("too-old"));
+		else if (u->has_size && u->size > r->c->cfg->object_max_bytes)
+			unit_refuse_size(u, u->size, r->c->cfg->object_max_bytes);
 	}
 }
 
@@ -121,6 +123,7 @@ static enum rc fetch(struct round *r, struct err *err)
 		.pool = cfg->ports.pool,
 		.memory = cfg->bundle_memory,
 		.max_bytes = cfg->batch_max_bytes,
+		.object_max_bytes = cfg->object_max_bytes,
 		.tick = keep_alive,
 		.tick_arg = r};
 	struct unit **wanted = arena_array(&r->arena, r->n, sizeof(struct unit *));

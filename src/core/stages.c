@@ -34,6 +34,21 @@ enum rc stages_begin(struct stages *s, struct object_store *store, const struct 
 	return rc == RC_OK && has_archive(s) ? begin_manifest(s, err) : rc;
 }
 
+#define OTHER_RECORDS_BYTES 4096   /* the manifest's, and what staged.c writes around them */
+#define AROUND_OBJECT_BYTES 65536  /* headers of tar and gzip */
+
+/* What does not compress grows by less than 1/512. */
+uint64_t stages_object_max(struct object_store *store, bool has_archive)
+{
+	size_t record_bytes = (size_t)(LG_STAGED_MAX - OTHER_RECORDS_BYTES) / (has_archive ? 2u : 1u);
+	uint64_t max = os_stage_max(store, record_bytes);
+
+	if (max == UINT64_MAX)
+		return max;
+	max -= max / 512;
+	return max > AROUND_OBJECT_BYTES ? max - AROUND_OBJECT_BYTES : 0;
+}
+
 enum rc stages_room(
 	struct stages *s, const struct os_room *room, uint64_t *ret_bytes, struct err *err)
 {

@@ -29,6 +29,9 @@ struct stages {
 /* Begins the bundle's stage, and the manifest's. After any code stages_free. */
 enum rc stages_begin(struct stages *s, struct object_store *store, const struct lg_plan *plan,
 	struct slice archive_bucket, bool is_direct, struct err *err);
+/* Bytes of the largest object that can be in a bundle: a larger one's stage would have a record that no plan has room for
+ * (LG_STAGED_MAX), so it could never be sealed. */
+uint64_t stages_object_max(struct object_store *store, bool has_archive);
 /* Room for the bundle and its manifest, before the first write: os_stage_room. */
 enum rc stages_room(struct stages *s, const struct os_room *room, uint64_t *ret_bytes,
 	struct err *err);

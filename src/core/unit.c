@@ -33,6 +33,7 @@ const char *unit_sentence(const char *code)
 		{"object-missing", "the object or its version is gone"},
 		{"object-damaged", "the stored bytes are damaged: put the object again"},
 		{"poison", "every plan that held the object died"},
+		{"too-large", "the object is larger than a bundle can be in that store"},
 		{"too-old", "the event is older than the ledger can vouch for"},
 	};
 
@@ -40,6 +41,15 @@ const char *unit_sentence(const char *code)
 		if (strcmp(code, sentences[i][0]) == 0)
 			return sentences[i][1];
 	return "rejected before";
+}
+
+void unit_refuse_size(struct unit *u, uint64_t bytes, uint64_t max)
+{
+	char why[sizeof(u->why)];
+
+	snprintf(why, sizeof(why), "the object has %llu bytes; the largest that a bundle can hold here has %llu",
+		(unsigned long long)bytes, (unsigned long long)max);
+	unit_refuse(u, "too-large", why);
 }
 
 /* A refused name has its sentence from triage. */

@@ -67,6 +67,8 @@ uint64_t unit_rounded_bytes(const struct unit *u);
 const char *unit_failure(const struct unit *u);
 /* The reason to a code of the core's own. */
 const char *unit_sentence(const char *code);
+/* too-large: it has so many bytes, and the largest that can be in a bundle has max. */
+void unit_refuse_size(struct unit *u, uint64_t bytes, uint64_t max);
 /* For one that was rejected before, with that code on record: the sentence is made again, as the record has none. */
 void unit_refuse_again(struct unit *u, const char *code);
 /* Sets code and why; too long a why is cut in the middle. An empty code: only why, of a fetch that is tried again. */

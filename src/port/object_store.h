@@ -135,6 +135,8 @@ struct object_store_ops {
 	/* Before the first stage_write [OS-15]. NULL: the store has room for everything. */
 	enum rc (*stage_room)(struct os_stage *stage, const struct os_room *room, uint64_t *ret_bytes,
 		struct err *err);
+	/* NULL: no limit. */
+	uint64_t (*stage_max)(struct object_store *os, size_t record_bytes);
 };
 
 struct object_store {
@@ -161,6 +163,12 @@ struct os_stage {
 static inline enum rc os_stage_write(struct os_stage *stage, struct slice bytes, struct err *err)
 {
 	return stage->ops->stage_write(stage, bytes, err);
+}
+
+/* Bytes of the largest stage whose record, and that of a copy of it, has at most record_bytes. */
+static inline uint64_t os_stage_max(struct object_store *os, size_t record_bytes)
+{
+	return os->ops->stage_max ? os->ops->stage_max(os, record_bytes) : UINT64_MAX;
 }
 
 static inline enum rc os_stage_room(struct os_stage *stage, const struct os_room *room,

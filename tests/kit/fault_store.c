@@ -170,6 +170,11 @@ static enum rc fault_stage_write(struct os_stage *port, struct slice bytes, stru
 	return fault_leave(&g, rc, err);
 }
 
+static uint64_t fault_stage_max(struct object_store *port, size_t record_bytes)
+{
+	return os_stage_max(self(port)->inner, record_bytes);
+}
+
 static enum rc fault_stage_room(
 	struct os_stage *port, const struct os_room *room, uint64_t *ret_bytes, struct err *err)
 {
@@ -269,7 +274,7 @@ struct object_store *fault_object_store_new(struct object_store *inner, struct f
 		fault_list, fault_delete_many, fault_copy_object, fault_bucket_region,
 		fault_stage_begin, fault_stage_write, fault_stage_finish, fault_stage_copy,
 		fault_stage_free,
-		fault_publish, fault_discard, fault_close, fault_stage_room};
+		fault_publish, fault_discard, fault_close, fault_stage_room, fault_stage_max};
 	struct fault_store *f = xcalloc(1, sizeof(*f));
 
 	*f = (struct fault_store){{&ops}, inner, fault};

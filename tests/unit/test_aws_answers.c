@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "adapter/aws/s3/s3.h"
+#include "adapter/aws/s3/s3_call.h"
+#include "adapter/aws/s3/s3_stage.h"
 
 #define ANY UINT64_MAX
 #define HUGE_ANSWER (1u << 20)
@@ -622,6 +624,39 @@ static void what_a_put_looks_like(void **state)
 	finish(p);
 }
 
+/* The largest stage that stage_max allows has a record that fits, for the sizes that core asks with. */
+static void a_record_fits_what_stage_max_promises(void **state)
+{
+	static const size_t sizes[] = {256 * 1024 - 4096, (256 * 1024 - 4096) / 2, 4096, 100};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		uint64_t max = s3_stage_max(NULL, sizes[i]);
+		struct stage_part *parts = xcalloc(STAGE_PARTS_MAX, sizeof(*parts));
+		char upload_id[151] = {0};
+		struct staged staged = {.parts = parts};
+		struct buf record;
+
+		memset(upload_id, 'u', 150);
+		staged.upload_id = slice_str(upload_id);
+		for (; staged.size < max; staged.size += parts[staged.n_parts - 1].size) {
+			struct stage_part *p = &parts[staged.n_parts++];
+
+			p->number = (unsigned)staged.n_parts;
+			p->size = stage_part_bytes(p->number);
+			p->crc32 = (struct checksum){.alg = DIGEST_CRC32};
+			memset(p->etag, 'e', 32);
+		}
+		assert_int_equal(staged.size, max);
+		buf_init(&record, sizes[i]);
+		if (max)
+			assert_true(staged_write(&record, &staged));
+		assert_true(i > 1 || max > (i ? 18ull : 50ull) << 30);
+		buf_release(&record);
+		free(parts);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,6 +679,7 @@ int main(void)
 		cmocka_unit_test(no_such_upload_is_settled_by_the_keys_versions),
 		cmocka_unit_test(a_record_that_is_none_is_corrupt),
 		cmocka_unit_test(what_a_put_looks_like),
+		cmocka_unit_test(a_record_fits_what_stage_max_promises),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,50 @@ static void row_too_old_for_the_ledger_is_a_dead_letter(void **state)
 	}
 }
 
+#define STAGE_LIMIT (65536 + 4096)
+
+static uint64_t stage_max_of_a_store_with_small_records(struct object_store *os, size_t record_bytes)
+{
+	(void)os;
+	assert_true(record_bytes > 100000 && record_bytes < LG_STAGED_MAX / 2); /* an archive's copy has a record too */
+	return STAGE_LIMIT;
+}
+
+/* What can never be staged is not fetched again and again: with its size announced it is not even read. Others ship. */
+static void row_too_large_for_any_stage_is_a_dead_letter(void **state)
+{
+	for (int announced = 0; announced < 2; announced++) {
+		struct object_store_ops limited;
+		struct s3_event_record large, good;
+		const struct object_store_ops *ops;
+		struct object_store *store;
+		struct slice message;
+		struct fixture *f;
+		char body[STAGE_LIMIT + 1];
+
+		setup(state);
+		f = *state;
+		store = local_object_store(f->local.local);
+		ops = store->ops;
+		limited = *ops;
+		limited.stage_max = stage_max_of_a_store_with_small_records;
+		store->ops = &limited;
+		restart(f);
+		memset(body, 'x', STAGE_LIMIT);
+		body[STAGE_LIMIT] = '\0';
+		large = put(f, "data/large", body);
+		large.has_size = announced;
+		good = put(f, "data/good", "bytes");
+		message = announce(f, &large);
+		announce(f, &good);
+		run(f);
+		assert_dead(f, message, "too-large", "the object has 69632 bytes; the largest", 1);
+		assert_shown(f, 1, 1, &good, 1);
+		store->ops = ops;
+		teardown(state);
+	}
+}
+
 /* By key, by version, by delete marker: the bundle ships without it. */
 static void row_what_is_gone_is_left_out_and_a_dead_letter(void **state)
 {
@@ -379,6 +423,7 @@ int main(void)
 		TEST(row_another_bucket_is_a_dead_letter_and_never_read),
 		TEST(row_an_event_that_created_nothing_is_acknowledged),
 		cmocka_unit_test(row_too_old_for_the_ledger_is_a_dead_letter),
+		cmocka_unit_test(row_too_large_for_any_stage_is_a_dead_letter),
 		cmocka_unit_test(row_a_death_around_the_dead_letter_makes_exactly_one),
 		cmocka_unit_test(row_what_is_gone_is_left_out_and_a_dead_letter),
 		TEST(row_overwritten_before_processing_each_event_ships_its_version),

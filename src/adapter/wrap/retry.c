@@ -278,6 +278,11 @@ static enum rc retry_stage_begin(struct object_store *os, struct slice bucket, s
 	return os_stage_begin(inner_of(os), bucket, key, ret_stage, err);
 }
 
+static uint64_t retry_stage_max(struct object_store *os, size_t record_bytes)
+{
+	return os_stage_max(inner_of(os), record_bytes);
+}
+
 static void retry_close(struct object_store *os)
 {
 	struct retry_store *store = (struct retry_store *)os;
@@ -299,6 +304,7 @@ static const struct object_store_ops retry_ops = {
 	.publish = retry_publish,
 	.discard = retry_discard,
 	.close = retry_close,
+	.stage_max = retry_stage_max,
 };
 
 struct object_store *retry_object_store_new(struct object_store *inner,

@@ -102,6 +102,7 @@ static const struct object_store_ops s3_ops = {
 	.copy = s3_copy,
 	.bucket_region = s3_bucket_region,
 	.stage_begin = s3_stage_begin,
+	.stage_max = s3_stage_max,
 	.stage_write = s3_stage_write,
 	.stage_finish = s3_stage_finish,
 	.stage_copy = s3_stage_copy,

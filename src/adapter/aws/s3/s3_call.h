@@ -95,6 +95,7 @@ enum rc s3_delete_many(struct object_store *os, struct slice bucket,
 	const struct object_id *objects, size_t n, enum rc *results, struct err *err);
 enum rc s3_copy(struct object_store *os, const struct object_id *from, struct slice bucket,
 	struct slice key, struct arena *a, struct os_object *ret_info, struct err *err);
+uint64_t s3_stage_max(struct object_store *os, size_t record_bytes);
 enum rc s3_stage_begin(struct object_store *os, struct slice bucket, struct slice key,
 	struct os_stage **ret_stage, struct err *err);
 enum rc s3_stage_write(struct os_stage *stage, struct slice bytes, struct err *err);

@@ -46,6 +46,20 @@ static enum rc open_spool(int *ret_fd, struct err *err)
 	return RC_OK;
 }
 
+/* A plan's record has 256 KiB for all its stages (LG_STAGED_MAX). With an archive a bundle has half of it: some 1,140 parts, 20 GiB;
+ * without one 2,300 parts, 66 GiB. */
+uint64_t s3_stage_max(struct object_store *os, size_t record_bytes)
+{
+	size_t n = record_bytes > STAGE_RECORD_FIXED ? (record_bytes - STAGE_RECORD_FIXED) / STAGE_RECORD_PART : 0;
+	uint64_t bytes = 0;
+
+	(void)os;
+	n = n < STAGE_PARTS_MAX ? n : STAGE_PARTS_MAX;
+	for (unsigned number = 1; number <= n; number++)
+		bytes += stage_part_bytes(number);
+	return bytes;
+}
+
 enum rc s3_stage_begin(struct object_store *os, struct slice bucket, struct slice key,
 	struct os_stage **ret_stage, struct err *err)
 {
