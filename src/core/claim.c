@@ -100,17 +100,30 @@ static void want_swap(struct claim_run *run, struct work_item *item, const struc
 	item->uncounted = from->state != PLAN_ABORTED || from->heartbeat == LG_GIVEN_UP;
 }
 
+static enum rc try_to_publish(struct claim_context *c, struct lg_plan *plan, struct err *err)
+{
+	enum rc rc;
+
+	if (!unfinished_may_try(c->unfinished, &plan->id, clock_boot_ms(c->clock)))
+		return RC_AGAIN;
+	rc = publish_plan(c->distribution, c->ledger, c->clock, plan, err);
+	if (rc == RC_OK) {
+		c->n_helped++;
+		unfinished_done(c->unfinished, &plan->id);
+	} else if (rc != RC_FATAL) {
+		unfinished_failed(c->unfinished, plan, rc, err, clock_boot_ms(c->clock),
+			clock_wall_ms(c->clock));
+	}
+	return rc == RC_UNKNOWN ? RC_AGAIN : rc;
+}
+
 /* A member of a sealed plan: publish that plan, whatever its lease says (3d). */
 static void help(struct claim_run *run, struct work_item *item, struct view *v)
 {
 	struct claim_context *c = run->c;
 
-	if (v->helped == RC_UNKNOWN) {
-		v->helped = publish_plan(c->distribution, c->ledger, c->clock, &v->plan, run->err);
-		if (v->helped == RC_UNKNOWN)
-			v->helped = RC_AGAIN;
-		c->n_helped += v->helped == RC_OK;
-	}
+	if (v->helped == RC_UNKNOWN)
+		v->helped = try_to_publish(c, &v->plan, run->err);
 	if (v->helped == RC_FATAL)
 		run->fatal = RC_FATAL;
 	else if (v->helped == RC_OK)
@@ -226,7 +239,8 @@ static void run_rounds(struct claim_run *run)
 enum rc claim_units(struct claim_context *c, const struct lg_plan *plan, struct unit **units,
 	size_t n, struct err *err)
 {
-	struct claim_run run = {.c = c, .plan = plan, .n = n, .err = err};
+	struct err own = {0};
+	struct claim_run run = {.c = c, .plan = plan, .n = n, .err = err ? err : &own};
 
 	run.items = arena_array(&run.arena, n, sizeof(*run.items));
 	run.batch = arena_array(&run.arena, n, sizeof(*run.batch));

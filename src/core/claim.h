@@ -10,6 +10,7 @@
 #include "core/batcher.h"
 #include "core/lease.h"
 #include "core/plan.h"
+#include "core/unfinished.h"
 
 #define CLAIM_ROUNDS 8 /* of writes, until every answer is definite */
 
@@ -18,6 +19,7 @@ struct claim_context {
 	struct object_store *distribution; /* where sealed plans of others are helped to publish */
 	struct clock *clock;
 	struct lease_table *leases;
+	struct unfinished *unfinished; /* plans that failed are not helped before their next try */
 	const struct batcher *batcher; /* for the company a suspect may keep */
 	uint64_t lease_ms;
 	uint64_t n_aborted, n_helped; /* plans of others, counted up */

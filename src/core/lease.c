@@ -49,6 +49,14 @@ uint64_t lease_observe(struct lease_table *t, const struct lg_plan *plan, uint64
 	return now_boot_ms - s->first_boot_ms;
 }
 
+void lease_keep(struct lease_table *t, const struct plan_id *id, uint64_t now_boot_ms)
+{
+	struct lease_sight *s = table_get(&t->by_plan, slice_of(id->bytes, PLAN_ID_BYTES));
+
+	if (s)
+		s->last_boot_ms = now_boot_ms;
+}
+
 void lease_prune(struct lease_table *t, uint64_t before_boot_ms)
 {
 	struct lease_sight **at = &t->all;

@@ -22,6 +22,8 @@ void lease_release(struct lease_table *t);
 
 /* Notes what was seen and returns for how long, in ms, this state and heartbeat have been the same. */
 uint64_t lease_observe(struct lease_table *t, const struct lg_plan *plan, uint64_t now_boot_ms);
+/* Keeps what is known of a plan that is there but was not looked at: lease_prune leaves it. */
+void lease_keep(struct lease_table *t, const struct plan_id *id, uint64_t now_boot_ms);
 /* Forgets plans not looked at since then. */
 void lease_prune(struct lease_table *t, uint64_t before_boot_ms);
 

@@ -18,16 +18,23 @@
 #define MESSAGE_BYTES                                                                              \
 	1536 /* that a message in hand holds, about: how many are asked for when memory is short */
 
+/* After failures of one kind of work. */
+struct backoff {
+	unsigned n_failures; /* in a row */
+	uint64_t resume_boot_ms;
+};
+
 struct pipeline {
 	struct pipeline_config cfg;
 	struct hand hand;
 	struct batcher batcher;
 	struct lease_table leases, denied;
+	struct unfinished unfinished;
 	atomic_bool stopping;
 	bool started, drained, fatal;
-	unsigned n_start_tries, n_receive_failures;
+	unsigned n_start_tries; /* scans at the start that failed */
+	struct backoff scan, make, receive; /* each pauses for its own failures, and the others go on */
 	uint64_t next_scan_boot_ms;
-	uint64_t resume_boot_ms; /* after trouble */
 	struct round_context round;
 	struct pipeline_stats stats; /* the step's own */
 	pthread_mutex_t shown_lock;
@@ -69,11 +76,13 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 	batcher_init(&p->batcher, cfg->batch_max_objects, p->cfg.batch_max_bytes);
 	lease_init(&p->leases);
 	lease_init(&p->denied);
+	unfinished_init(&p->unfinished, cfg->retry_base_ms, cfg->retry_max_ms);
 	pthread_mutex_init(&p->shown_lock, NULL);
 	p->round = (struct round_context){.cfg = &p->cfg,
 		.hand = &p->hand,
 		.batcher = &p->batcher,
 		.leases = &p->leases,
+		.unfinished = &p->unfinished,
 		.stats = &p->stats,
 		.stopping = &p->stopping};
 	return p;
@@ -87,6 +96,7 @@ void pipeline_free(struct pipeline *p)
 	hand_release(&p->hand);
 	lease_release(&p->leases);
 	lease_release(&p->denied);
+	unfinished_release(&p->unfinished);
 	pthread_mutex_destroy(&p->shown_lock);
 	free(p);
 }
@@ -112,12 +122,20 @@ static uint64_t now_boot_ms(const struct pipeline *p)
 	return clock_boot_ms(p->cfg.ports.clock);
 }
 
-/* Logs a failure once and says when to go on. */
+void pipeline_unfinished(const struct pipeline *p, struct unfinished_report *ret)
+{
+	struct unfinished *u = (struct unfinished *)(uintptr_t)&p->unfinished;
+
+	unfinished_look(u, now_boot_ms(p), ret);
+}
+
+/* Logs a failure once and says when this kind of work goes on. */
 static enum pipeline_status troubled(
-	struct pipeline *p, unsigned n_failures, const char *what, const struct err *err)
+	struct pipeline *p, struct backoff *b, const char *what, const struct err *err)
 {
 	p->stats.failures++;
-	p->resume_boot_ms = now_boot_ms(p) + retry_delay_ms(&p->cfg, n_failures);
+	b->n_failures++;
+	b->resume_boot_ms = now_boot_ms(p) + retry_delay_ms(&p->cfg, b->n_failures);
 	log_event(EV_STEP_FAILED, LF_STR(step, what), LF_STR(cause, err->text));
 	return PIPELINE_TROUBLED;
 }
@@ -137,6 +155,7 @@ static enum pipeline_status scan(struct pipeline *p, struct err *err)
 		.clock = p->cfg.ports.clock,
 		.leases = &p->leases,
 		.denied = &p->denied,
+		.unfinished = &p->unfinished,
 		.lease_ms = p->cfg.lease_ms,
 		.void_wait_ms = p->cfg.void_wait_ms};
 	uint64_t half = p->cfg.scan_interval_ms / 2;
@@ -149,7 +168,10 @@ static enum pipeline_status scan(struct pipeline *p, struct err *err)
 		return fatal(p);
 	if (rc == RC_OK || ++p->n_start_tries >= START_TRIES)
 		p->started = true;
-	return rc == RC_OK ? PIPELINE_WORKED : troubled(p, p->n_start_tries, "scan", err);
+	if (rc != RC_OK)
+		return troubled(p, &p->scan, "scan", err);
+	p->scan = (struct backoff){0};
+	return PIPELINE_WORKED;
 }
 
 /* The next plan's worth of units, from open to acknowledged. */
@@ -170,8 +192,13 @@ static enum pipeline_status run_batch(struct pipeline *p, struct err *err)
 	arena_release(&a);
 	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
 		return fatal(p);
-	if (rc != RC_OK)
-		return troubled(p, ++p->round.n_failures, "bundle", err);
+	if (rc != RC_OK) {
+		enum pipeline_status status = troubled(p, &p->make, "bundle", err);
+
+		p->round.n_failures = p->make.n_failures;
+		return status;
+	}
+	p->make = (struct backoff){0};
 	p->round.n_failures = 0;
 	return PIPELINE_WORKED;
 }
@@ -185,13 +212,18 @@ static uint64_t hand_room(const struct pipeline *p)
 	return room || p->hand.n ? room : 1;
 }
 
+static bool is_full(const struct pipeline *p)
+{
+	return batcher_full(&p->batcher) || (hand_room(p) == 0 && batcher_n(&p->batcher));
+}
+
 static bool batch_is_ready(const struct pipeline *p)
 {
 	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);
 	uint64_t overtime =
 		p->cfg.batch_window_ms < OVERTIME_MAX_MS ? p->cfg.batch_window_ms : OVERTIME_MAX_MS;
 
-	if (batcher_full(&p->batcher) || (hand_room(p) == 0 && batcher_n(&p->batcher)))
+	if (is_full(p))
 		return true;
 	return due <= now && (p->drained || now - due >= overtime);
 }
@@ -223,6 +255,8 @@ static uint64_t wait_ms(const struct pipeline *p)
 	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);
 	uint64_t left = due > now ? due - now : 0;
 
+	if (p->make.resume_boot_ms > now + left) /* no bundle is begun before */
+		left = p->make.resume_boot_ms - now;
 	return left < p->cfg.receive_wait_ms ? left : p->cfg.receive_wait_ms;
 }
 
@@ -255,8 +289,8 @@ static enum pipeline_status receive(struct pipeline *p, struct err *err)
 	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
 		return fatal(p);
 	if (rc != RC_OK)
-		return troubled(p, ++p->n_receive_failures, "receive", err);
-	p->n_receive_failures = 0;
+		return troubled(p, &p->receive, "receive", err);
+	p->receive = (struct backoff){0};
 	if (n == 0) {
 		p->drained = batcher_due_boot_ms(&p->batcher) <= now_boot_ms(p);
 		return PIPELINE_IDLE;
@@ -273,6 +307,20 @@ static enum pipeline_status stop(struct pipeline *p, struct err *err)
 									  : PIPELINE_STOPPED;
 }
 
+/* Everything that could be done has failed lately, or waits for what has. */
+static enum pipeline_status wait_for_any(struct pipeline *p, uint64_t now)
+{
+	const struct backoff *all[] = {&p->scan, &p->make, &p->receive};
+	uint64_t ms = p->cfg.receive_wait_ms;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (all[i]->resume_boot_ms > now && all[i]->resume_boot_ms - now < ms)
+			ms = all[i]->resume_boot_ms - now;
+	}
+	clock_sleep_ms(p->cfg.ports.clock, ms);
+	return PIPELINE_IDLE;
+}
+
 static enum pipeline_status step(struct pipeline *p, struct err *err)
 {
 	const struct pipeline_ports *ports = &p->cfg.ports;
@@ -285,16 +333,13 @@ static enum pipeline_status step(struct pipeline *p, struct err *err)
 	if (hand_extend(&p->hand, ports->queue, ports->clock, p->cfg.visibility_ms, err) ==
 		RC_FATAL)
 		return fatal(p);
-	if (now < p->resume_boot_ms) {
-		uint64_t left = p->resume_boot_ms - now;
-
-		clock_sleep_ms(ports->clock,
-			left < p->cfg.receive_wait_ms ? left : p->cfg.receive_wait_ms);
-		return PIPELINE_IDLE;
-	}
-	if (!p->started || now >= p->next_scan_boot_ms)
+	if ((!p->started || now >= p->next_scan_boot_ms) && now >= p->scan.resume_boot_ms)
 		return scan(p, err);
-	return batch_is_ready(p) ? run_batch(p, err) : receive(p, err);
+	if (p->started && batch_is_ready(p) && now >= p->make.resume_boot_ms)
+		return run_batch(p, err);
+	if (p->started && !is_full(p) && now >= p->receive.resume_boot_ms)
+		return receive(p, err);
+	return wait_for_any(p, now);
 }
 
 static void show(struct pipeline *p)

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/prng.h"
 #include "base/sync.h"
+#include "core/unfinished.h"
 #include "pack/gzip.h"
 #include "port/event_queue.h"
 #include "port/ledger.h"
@@ -118,5 +119,7 @@ enum pipeline_status pipeline_step(struct pipeline *p, struct err *err);
 void pipeline_stop(struct pipeline *p);
 
 struct pipeline_stats pipeline_stats(const struct pipeline *p);
+/* Plans that cannot be published. Any thread. */
+void pipeline_unfinished(const struct pipeline *p, struct unfinished_report *ret);
 
 #endif

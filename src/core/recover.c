@@ -64,19 +64,23 @@ static enum rc finish_sealed(struct recover_context *c, struct lg_plan *plan, st
 	if (rc == RC_OK) {
 		c->n_published++;
 		log_recovered(plan);
-	} else if (rc == RC_ABSENT || (rc == RC_CORRUPT && err_is(err, ERR_DAMAGED))) {
-		log_event(
-			EV_PLAN_STUCK, LF_SLICE(bundle, plan->key), LF_STR(cause, err->text));
-		rc = undo_sealed(c, plan, err);
 	}
-	return rc == RC_CONFLICT ? RC_OK : rc;
+	return rc;
 }
 
-static enum rc look_after(
+/* Whether the store's answer proves that the bundle was never published. */
+static bool is_denied(enum rc rc, const struct err *err)
+{
+	return rc == RC_ABSENT || (rc == RC_CORRUPT && err_is(err, ERR_DAMAGED));
+}
+
+static enum rc take_step(
 	struct recover_context *c, struct lg_plan *plan, bool all_dead, struct err *err)
 {
 	uint64_t still_ms = lease_observe(c->leases, plan, clock_boot_ms(c->clock));
-	bool over = all_dead || still_ms >= c->lease_ms;
+	/* A sealed plan that failed here is not its owner's any more: the owner has left it to this scanner, or is dead. */
+	bool over = all_dead || still_ms >= c->lease_ms ||
+		    (plan->state == PLAN_SEALED && unfinished_has(c->unfinished, &plan->id));
 	bool was_aborted = plan->state == PLAN_ABORTED;
 	enum rc rc = RC_OK;
 
@@ -84,17 +88,49 @@ static enum rc look_after(
 		rc = undo_open(c, plan, all_dead, err);
 	else if (plan->state == PLAN_SEALED && over)
 		rc = finish_sealed(c, plan, err);
+	if (plan->state == PLAN_SEALED && is_denied(rc, err)) {
+		struct err why = *err;
+		enum rc undone = undo_sealed(c, plan, err);
+
+		/* Not yet time to undo it: what is reported stays the store's denial. */
+		if (undone == RC_FATAL || plan->state != PLAN_SEALED)
+			rc = undone;
+		else if (undone == RC_OK)
+			*err = why;
+	}
 	/* An owner that was fenced but lives may still be staging: it gets a lease to notice and to clean up itself. */
 	if (rc == RC_OK && plan->state == PLAN_ABORTED && over && (all_dead || was_aborted))
 		rc = plan_discard(c->distribution, c->ledger, plan, c->archive_bucket, err);
-	return rc;
+	return rc == RC_CONFLICT ? RC_OK : rc;
+}
+
+/* One plan, unless its last failure is too recent. RC_OK whatever became of it; RC_FATAL. */
+static enum rc look_after(
+	struct recover_context *c, struct lg_plan *plan, bool all_dead, struct err *err)
+{
+	enum rc rc;
+
+	if (!unfinished_may_try(c->unfinished, &plan->id, clock_boot_ms(c->clock))) {
+		lease_observe(c->leases, plan, clock_boot_ms(c->clock));
+		lease_keep(c->denied, &plan->id, clock_boot_ms(c->clock));
+		return RC_OK;
+	}
+	rc = take_step(c, plan, all_dead, err);
+	if (rc == RC_FATAL)
+		return rc;
+	if (rc == RC_OK)
+		unfinished_done(c->unfinished, &plan->id);
+	else
+		unfinished_failed(c->unfinished, plan, rc, err, clock_boot_ms(c->clock),
+			clock_wall_ms(c->clock));
+	return RC_OK;
 }
 
 enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
 {
 	uint64_t began_boot_ms = clock_boot_ms(c->clock);
 	struct plan_id after, *resume = NULL;
-	enum rc rc, worst = RC_OK;
+	enum rc rc;
 	struct err own = {0};
 	size_t n;
 
@@ -105,14 +141,8 @@ enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
 
 		rc = lg_scan(c->ledger, &a, PLAN_OPEN | PLAN_SEALED | PLAN_ABORTED, resume, PAGE,
 			&plans, &n, err);
-		for (size_t i = 0; rc == RC_OK && i < n; i++) {
-			enum rc one = look_after(c, &plans[i], all_dead, err);
-
-			if (one == RC_FATAL)
-				rc = RC_FATAL;
-			else if (one != RC_OK)
-				worst = RC_AGAIN;
-		}
+		for (size_t i = 0; rc == RC_OK && i < n; i++)
+			rc = look_after(c, &plans[i], all_dead, err);
 		if (rc == RC_OK && n) {
 			after = plans[n - 1].id;
 			resume = &after;
@@ -123,5 +153,6 @@ enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
 		return rc == RC_FATAL ? rc : RC_AGAIN;
 	lease_prune(c->leases, began_boot_ms);
 	lease_prune(c->denied, began_boot_ms);
-	return worst;
+	unfinished_prune(c->unfinished, began_boot_ms);
+	return RC_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "core/lease.h"
 #include "core/plan.h"
+#include "core/unfinished.h"
 
 struct recover_context {
 	struct ledger *ledger;
@@ -18,14 +19,16 @@ struct recover_context {
 	struct clock *clock;
 	struct lease_table *leases;
 	struct lease_table *denied; /* sealed plans whose stage the store denies, and since when */
+	struct unfinished *unfinished; /* plans that failed: who is tried when */
 	uint64_t lease_ms;
 	uint64_t void_wait_ms;
 	uint64_t n_aborted, n_published; /* counted up */
 };
 
 /*
- * One pass over all plans. all_dead: nobody else uses this ledger, so every lease is over. A plan that fails is logged and left
- * for the next pass. RC_OK; RC_AGAIN: the pass could not be finished; RC_FATAL.
+ * One pass over all plans. all_dead: nobody else uses this ledger, so every lease is over. A plan that fails is noted in unfinished
+ * and left until its own next try; the pass goes on with the others. RC_OK; RC_AGAIN: the ledger could not be scanned to its end;
+ * RC_FATAL.
  */
 enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err);
 

@@ -186,7 +186,17 @@ static void count_bundle(struct round *r)
 	log_bundle(r);
 }
 
-/* Steps 6 to 8. RC_OK: published and done. RC_CONFLICT: fenced; the stage is discarded. Else the plan is left as it is. */
+/* Sealed but not published. Nothing here can do more: the plan has a backoff of its own, and the next bundle does not wait for it. */
+static void leave_to_scanner(struct round *r, enum rc rc, const struct err *err)
+{
+	struct clock *clock = r->c->cfg->ports.clock;
+
+	r->c->stats->failures++;
+	unfinished_failed(r->c->unfinished, &r->plan, rc, err, clock_boot_ms(clock),
+		clock_wall_ms(clock));
+}
+
+/* Steps 6 to 8. RC_OK: sealed, and published and done or left to the scanner. RC_CONFLICT: fenced; the stage is discarded. Else the plan is left as it is. */
 static enum rc commit(struct round *r, struct err *err)
 {
 	const struct pipeline_ports *ports = &r->c->cfg->ports;
@@ -206,14 +216,14 @@ static enum rc commit(struct round *r, struct err *err)
 		return rc;
 	plan_moved(&r->plan, PLAN_SEALED);
 	rc = publish_plan(ports->distribution, ports->ledger, ports->clock, &r->plan, err);
-	if (rc == RC_REFUSED || rc == RC_CORRUPT || rc == RC_ABSENT)
-		log_event(EV_PLAN_STUCK, LF_SLICE(bundle, r->plan.key),
-			LF_STR(cause, err->text));
+	if (rc == RC_FATAL)
+		return rc;
 	r->published = rc == RC_OK;
 	if (r->published)
 		count_bundle(r);
-	/* Sealed but not published is no conflict for us: the scanner goes on with it. */
-	return rc == RC_CONFLICT ? RC_AGAIN : rc;
+	else
+		leave_to_scanner(r, rc, err);
+	return RC_OK;
 }
 
 /* The plan is over before its seal, with rc. */
@@ -237,6 +247,7 @@ static enum rc carry(struct round *r, struct err *err)
 		.distribution = cfg->ports.distribution,
 		.clock = cfg->ports.clock,
 		.leases = r->c->leases,
+		.unfinished = r->c->unfinished,
 		.batcher = r->c->batcher,
 		.lease_ms = cfg->lease_ms};
 	enum rc rc = claim_units(&claims, &r->plan, r->units, r->n, err);

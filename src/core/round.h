@@ -13,6 +13,7 @@
 #include "core/hand.h"
 #include "core/lease.h"
 #include "core/pipeline.h"
+#include "core/unfinished.h"
 
 /* What a round works with; the pipeline's. */
 struct round_context {
@@ -20,6 +21,7 @@ struct round_context {
 	struct hand *hand;
 	struct batcher *batcher;
 	struct lease_table *leases;
+	struct unfinished *unfinished;
 	struct pipeline_stats *stats;
 	const atomic_bool *stopping;
 	unsigned n_failures; /* troubled steps in a row, for the backoff */
@@ -28,7 +30,8 @@ struct round_context {
 /* Milliseconds until the n-th try, n ≥ 1: doubling from retry_base_ms, at most retry_max_ms, half of it random. */
 uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n);
 
-/* RC_OK: the plan came to an end of some kind. RC_AGAIN: a port failed, the plan was undone or left to the scanner. RC_FATAL. err is
+/* RC_OK: the plan came to an end of some kind. Also when a sealed
+ * plan could not be published: it is noted in unfinished and left to the scanner. RC_AGAIN: a port failed, the plan was undone or left to the scanner. RC_FATAL. err is
  * not NULL. */
 enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct err *err);
 

@@ -112,6 +112,9 @@ static void decide_mine(struct round *r, struct unit *u)
 		decide_retry(r, u, 0);
 	} else if (u->fetch == FETCH_NO_ROOM) {
 		decide_retry(r, u, no_room_delay_ms(cfg, u));
+	} else if (u->fetch == FETCH_PACKED) {
+		/* Sealed and not published: nothing can be known sooner. */
+		decide_retry(r, u, cfg->lease_ms);
 	} else {
 		decide_retry(r, u, retry_delay_ms(cfg, r->c->n_failures + 1));
 	}

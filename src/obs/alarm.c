@@ -97,6 +97,8 @@ static bool holds_locked(const struct alarms *a, enum alarm_id id, const struct 
 	switch (id) {
 	case ALARM_DEAD_LETTERS:
 		return r->dead_letters > 0;
+	case ALARM_STUCK_PLAN:
+		return r->stuck_plans > 0;
 	case ALARM_DAMAGE:
 		return r->damaged > 0;
 	case ALARM_DISK:
@@ -131,6 +133,9 @@ static void describe(const struct alarms *a, enum alarm_id id, const struct alar
 	case ALARM_DEAD_LETTERS:
 		snprintf(text, ALARM_TEXT_MAX, "%llu dead letter%s",
 			(unsigned long long)r->dead_letters, r->dead_letters == 1 ? "" : "s");
+		break;
+	case ALARM_STUCK_PLAN:
+		snprintf(text, ALARM_TEXT_MAX, "%s", r->stuck_plan);
 		break;
 	case ALARM_DAMAGE:
 		snprintf(text, ALARM_TEXT_MAX, "%llu damaged, the first: %s",

@@ -35,6 +35,8 @@ struct alarm_reading {
 	uint64_t needed_bytes, had_bytes;           /* what it needs, and what was free */
 	uint64_t clock_behind_ms; /* the wall clock, behind the newest thing that is stored; 0: it is not */
 	uint64_t damaged;              /* stored things that are not what they were */
+	uint64_t stuck_plans;          /* sealed plans that cannot be published */
+	const char *stuck_plan;        /* the oldest of them, in words; when there is one */
 	const char *damage;            /* the first of them, in words; when there is one */
 };
 

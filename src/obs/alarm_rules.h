@@ -10,6 +10,7 @@ X(ALARM_BUNDLE_ROOM, "bundle-room", ALARM_CRITICAL, 0,
 X(ALARM_CLOCK, "clock", ALARM_WARNING, 0,
 	"the wall clock is behind what is stored: it was ahead once, or it is wrong now; look at it")
 X(ALARM_DISK_LOW, "disk-low", ALARM_WARNING, 0, "less than a tenth of the data folder's disk is free, and less than 10 GiB")
+X(ALARM_STUCK_PLAN, "stuck-plan", ALARM_CRITICAL, 0, "a sealed bundle cannot be published; all others are")
 X(ALARM_ERRORS, "errors", ALARM_WARNING, 0, "bundling failed 5 times or more within 10 minutes")
 X(ALARM_QUEUE_AGE, "queue-age", ALARM_CRITICAL, 5 * 60000, "the oldest message has waited for more than an hour")
 X(ALARM_OUTAGE, "outage", ALARM_CRITICAL, 0, "bundling fails and the queue grows old: nothing comes out")

@@ -9,7 +9,11 @@ X(EV_TLS_KEPT, LOG_ERROR, "tls-kept", "the new certificate or key cannot be used
 X(EV_BUNDLE_PUBLISHED, LOG_INFO, "bundle-published", "a bundle is visible to its consumer")
 X(EV_PLAN_ABORTED, LOG_WARNING, "plan-aborted", "a plan was given up; its members will be bundled by another")
 X(EV_PLAN_RECOVERED, LOG_INFO, "plan-recovered", "the scanner finished or undid a plan another process left")
-X(EV_PLAN_STUCK, LOG_CRITICAL, "plan-stuck", "a sealed plan cannot be published; it stays sealed and is tried again")
+X(EV_PLAN_STUCK, LOG_CRITICAL, "plan-stuck",
+	"a sealed plan cannot be published; it stays sealed and is tried again, and all other objects are bundled meanwhile")
+X(EV_PUBLISH_FAILED, LOG_ERROR, "publish-failed", "a sealed bundle could not be published; it is tried again after a pause")
+X(EV_UNDO_FAILED, LOG_WARNING, "undo-failed",
+	"a plan that another process left could not be undone, or its stage not removed; it is tried again after a pause")
 X(EV_OBJECT_REJECTED, LOG_WARNING, "object-rejected", "an object will never be bundled; its message is a dead letter")
 X(EV_MESSAGE_RETURNED, LOG_DEBUG, "message-returned",
 	"a message goes back to the queue for a later try")

@@ -12,6 +12,8 @@ X(METRIC_DISK_FREE, "baler_disk_free_bytes", "", "gauge", "room for objects and 
 X(METRIC_DISK_TOTAL, "baler_disk_size_bytes", "", "gauge", "size of that disk")
 X(METRIC_PLANS_OPEN, "baler_plans", "{state=\"open\"}", "gauge", "plans that are not done: open while a bundle is made, sealed until it is published")
 X(METRIC_PLANS_SEALED, "baler_plans", "{state=\"sealed\"}", "gauge", NULL)
+X(METRIC_STUCK_PLANS, "baler_stuck_plans", "", "gauge", "sealed plans that cannot be published (alarm stuck-plan)")
+X(METRIC_STUCK_OLDEST_MS, "baler_stuck_plan_oldest_seconds", "", "gauge", "since when the oldest of them has been failing")
 X(METRIC_LANDING_OBJECTS, "baler_landing_objects", "", "gauge", "object versions kept in the landing bucket; 0 when it is in another store")
 X(METRIC_LANDING_BYTES, "baler_landing_bytes", "", "gauge", "their bytes")
 X(METRIC_WAITING_BUNDLES, "baler_distribution_bundles", "", "gauge", "bundles in the distribution bucket that no consumer has deleted")

@@ -37,6 +37,15 @@ static void take_pipeline(struct metrics *m, const struct pipeline_stats *p)
 	v[METRIC_ERRORS] = p->failures;
 }
 
+static void take_unfinished(struct metrics *m, const struct pipeline *pipeline)
+{
+	struct unfinished_report stuck;
+
+	pipeline_unfinished(pipeline, &stuck);
+	m->values[METRIC_STUCK_PLANS] = stuck.n_stuck;
+	m->values[METRIC_STUCK_OLDEST_MS] = stuck.oldest_ms;
+}
+
 enum rc measure(
 	struct op_port *op, const struct pipeline *pipeline, struct metrics *m, struct err *err)
 {
@@ -50,6 +59,7 @@ enum rc measure(
 	if (rc == RC_OK && pipeline) {
 		stats = pipeline_stats(pipeline);
 		take_pipeline(m, &stats);
+		take_unfinished(m, pipeline);
 	}
 	arena_release(&a);
 	return rc;

@@ -32,9 +32,11 @@ static const char *name_damage(struct arena *a, const struct op_status *s)
 static void observe(struct watch *w)
 {
 	struct arena a = ARENA_INIT;
+	struct unfinished_report stuck;
 	struct op_status s;
 	struct err err = {0};
 
+	pipeline_unfinished(w->pipeline, &stuck);
 	if (op_status_get(w->op, &a, &s, &err) == RC_OK) {
 		struct alarm_reading reading = {.boot_ms = clock_boot_ms(clock_system()),
 			.wall_ms = s.now_wall_ms,
@@ -49,6 +51,8 @@ static void observe(struct watch *w)
 			.had_bytes = s.disk_had_bytes,
 			.clock_behind_ms = s.clock_behind_ms,
 			.damaged = s.n_damaged,
+			.stuck_plans = stuck.n_stuck,
+			.stuck_plan = stuck.text,
 			.damage = name_damage(&a, &s),
 			.waiting_bundles = s.waiting_bundles,
 			.received_last_minute = s.received,

@@ -1,8 +1,11 @@
 """The alarms in `baler status`, and `--check` for monitoring: raised by what happens, over when it is mended."""
 import json
+import re
+import sqlite3
 import time
 
 import pytest
+import requests
 
 from operator_kit import Baler
 
@@ -33,6 +36,48 @@ def test_a_dead_letter_raises_a_critical_alarm_until_it_is_dropped(baler):
     assert baler.run("deadletter", "drop", dead[0]["id"]).returncode == 0
     baler.wait(lambda: baler.run("status", "--check").returncode == 0)
     assert '"event":"alarm-cleared"' in baler.server.log_tail()
+
+
+def seal_without_a_stage(folder):
+    """A done plan, made sealed again under another id and key, with a stage that is not there."""
+    database = sqlite3.connect(folder / "baler.db")
+    database.row_factory = sqlite3.Row
+    plan = dict(database.execute("SELECT * FROM plan ORDER BY seq DESC LIMIT 1").fetchone())
+    new = "5" * 32
+    plan.update(seq=plan["seq"] + 1000, id=bytes.fromhex(new), state=2, live=1,
+                key=re.sub(rb"bundle-[0-9a-f]{32}", b"bundle-" + new.encode(), plan["key"]), staged=b"no-such-stage")
+    database.execute(f"INSERT INTO plan({','.join(plan)}) VALUES({','.join('?' * len(plan))})", list(plan.values()))
+    database.commit()
+    database.close()
+    return plan["key"].decode(), new
+
+
+def test_a_bundle_that_cannot_be_published_is_named_and_the_others_come_out(tmp_path, monkeypatch):
+    """docs/protocol.md 2.7: stay sealed and raise an alarm; everything else goes on."""
+    first = Baler(tmp_path / "s")
+    first.put("data/a")
+    first.wait(first.bundles)
+    first.stop()
+    key, plan = seal_without_a_stage(tmp_path / "s" / "data")
+    monkeypatch.setenv("BALER_METRICS_TOKEN", "a-token-for-metrics-only")
+    baler = Baler(tmp_path / "s")
+    try:
+        [alarm] = baler.wait(lambda: baler.json("status")["alarms"])
+        assert (alarm["name"], alarm["severity"]) == ("stuck-plan", "critical")
+        assert key in alarm["text"] and plan in alarm["text"] and "Mend the cause" in alarm["text"]
+        assert "critical stuck-plan since " in baler.run("status").stdout
+        for n in range(3):
+            before = len(baler.bundles())
+            baler.put(f"data/other-{n}")
+            baler.wait(lambda: len(baler.bundles()) > before, seconds=5)
+        log = baler.server.log_tail()
+        assert '"event":"plan-stuck"' in log and f'"bundle":"{key}"' in log
+        metrics = requests.get(baler.server.endpoint + "/-/metrics", timeout=20,
+                               headers={"Authorization": "Bearer a-token-for-metrics-only"}).text
+        assert "baler_stuck_plans 1" in metrics
+        assert re.search(r"baler_stuck_plan_oldest_seconds [0-9.]+", metrics)
+    finally:
+        baler.stop()
 
 
 def test_a_server_that_does_not_answer_is_not_known(baler):

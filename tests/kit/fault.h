@@ -21,6 +21,7 @@ enum fault_action {
 	FAULT_HALF, /* a batch: its first half is applied and answered, the rest is unknown and not applied. Else: as FAULT_LOST */
 	FAULT_OBJECT,       /* get_many: one object breaks after begin. Else: as FAULT_AGAIN */
 	FAULT_DENY,         /* get_many: one object is denied. Else: as FAULT_AGAIN */
+	FAULT_REFUSE, /* not applied: RC_REFUSED, as of a policy that denies the call */
 	FAULT_CRASH_BEFORE, /* not applied, and dead from here */
 	FAULT_CRASH_AFTER,  /* applied, and dead from here */
 	FAULT_CRASH_HALF,   /* a batch half applied, and dead. Else: as FAULT_CRASH_BEFORE */
@@ -35,6 +36,8 @@ struct fault {
 	enum fault_action (*decide)(void *arg, const char *verb);
 	void *arg;
 	uint64_t n_calls;
+	/* While decide runs: what the call of an object store is about, where it is about one thing. Else empty. */
+	struct slice bucket, key;
 	bool dead;
 	struct fault_late *late;
 };

@@ -14,6 +14,14 @@ static enum fault_action simplify(enum fault_action action, size_t n, bool write
 	return action;
 }
 
+struct fault_gate fault_enter_on(struct fault *f, const char *verb, struct slice bucket,
+	struct slice key, bool writes)
+{
+	f->bucket = bucket;
+	f->key = key;
+	return fault_enter(f, verb, 1, writes);
+}
+
 struct fault_gate fault_enter(struct fault *f, const char *verb, size_t n, bool writes)
 {
 	struct fault_gate g = {.n_apply = n};
@@ -24,6 +32,7 @@ struct fault_gate fault_enter(struct fault *f, const char *verb, size_t n, bool 
 	}
 	f->n_calls++;
 	g.action = simplify(f->decide(f->arg, verb), n, writes);
+	f->bucket = f->key = (struct slice){0};
 	switch (g.action) {
 	case FAULT_PASS:
 	case FAULT_OBJECT:
@@ -32,6 +41,9 @@ struct fault_gate fault_enter(struct fault *f, const char *verb, size_t n, bool 
 		break;
 	case FAULT_AGAIN:
 		g.answer = RC_AGAIN;
+		break;
+	case FAULT_REFUSE:
+		g.answer = RC_REFUSED;
 		break;
 	case FAULT_LATER:
 		g.later = true;

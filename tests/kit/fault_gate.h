@@ -15,6 +15,9 @@ struct fault_gate {
 
 /* n: entries of a batch; 1 for a single write; writes: whether the call changes anything. */
 struct fault_gate fault_enter(struct fault *f, const char *verb, size_t n, bool writes);
+/* The same for a call about one object or stage. */
+struct fault_gate fault_enter_on(struct fault *f, const char *verb, struct slice bucket,
+	struct slice key, bool writes);
 /* The call's code, after the inner port gave rc. */
 enum rc fault_leave(const struct fault_gate *g, enum rc rc, struct err *err);
 

@@ -29,7 +29,7 @@ static enum rc fault_put(struct object_store *port, struct slice bucket, struct 
 	struct slice headers, uint64_t size, const struct os_source *body, struct arena *a,
 	struct os_object *ret_info, struct err *err)
 {
-	struct fault_gate g = fault_enter(self(port)->fault, "put", 1, true);
+	struct fault_gate g = fault_enter_on(self(port)->fault, "put", bucket, key, true);
 	enum rc rc = RC_OK;
 
 	if (g.apply)
@@ -144,7 +144,7 @@ static enum rc fault_stage_begin(struct object_store *port, struct slice bucket,
 	struct os_stage **ret_stage, struct err *err)
 {
 	struct fault_store *f = self(port);
-	struct fault_gate g = fault_enter(f->fault, "stage_begin", 1, true);
+	struct fault_gate g = fault_enter_on(f->fault, "stage_begin", bucket, key, true);
 	struct os_stage *inner = NULL;
 	struct fault_stage *stage;
 	enum rc rc = RC_OK;
@@ -197,7 +197,7 @@ static enum rc fault_stage_copy(struct os_stage *port, struct slice bucket, stru
 	struct slice headers, struct buf *ret_staged, struct err *err)
 {
 	struct fault_stage *s = (struct fault_stage *)port;
-	struct fault_gate g = fault_enter(s->fault, "stage_copy", 1, true);
+	struct fault_gate g = fault_enter_on(s->fault, "stage_copy", bucket, key, true);
 	enum rc rc = RC_OK;
 
 	if (g.apply)
@@ -239,7 +239,7 @@ static enum rc fault_publish(struct object_store *port, struct slice bucket, str
 	struct slice staged, struct err *err)
 {
 	struct fault_store *f = self(port);
-	struct fault_gate g = fault_enter(f->fault, "publish", 1, true);
+	struct fault_gate g = fault_enter_on(f->fault, "publish", bucket, key, true);
 	enum rc rc = RC_OK;
 
 	if (g.later)
@@ -253,7 +253,7 @@ static enum rc fault_discard(
 	struct object_store *port, struct slice bucket, struct slice key, struct err *err)
 {
 	struct fault_store *f = self(port);
-	struct fault_gate g = fault_enter(f->fault, "discard", 1, true);
+	struct fault_gate g = fault_enter_on(f->fault, "discard", bucket, key, true);
 	enum rc rc = RC_OK;
 
 	if (g.later)

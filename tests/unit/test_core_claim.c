@@ -14,6 +14,7 @@ struct fixture {
 	struct world w;
 	struct batcher batcher;
 	struct lease_table leases;
+	struct unfinished unfinished;
 	struct claim_context c;
 	struct unit unit;
 	struct lg_plan mine;
@@ -28,10 +29,12 @@ static int setup(void **state)
 	world_open(&f->w, 1);
 	batcher_init(&f->batcher, 10000, UINT64_MAX);
 	lease_init(&f->leases);
+	unfinished_init(&f->unfinished, 2000, 120000);
 	f->c = (struct claim_context){.ledger = f->w.ledger,
 		.distribution = f->w.store,
 		.clock = &f->w.clock.port,
 		.leases = &f->leases,
+		.unfinished = &f->unfinished,
 		.batcher = &f->batcher,
 		.lease_ms = LEASE_MS};
 	i = world_put(&f->w, "data/a", 10);
@@ -45,6 +48,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	lease_release(&f->leases);
+	unfinished_release(&f->unfinished);
 	batcher_release(&f->batcher);
 	world_close(&f->w);
 	free(f);
