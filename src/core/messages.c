@@ -8,6 +8,7 @@ struct once {
 	struct event_queue port;
 	struct message_in *messages;
 	size_t n, n_given;
+	struct clock *clock;
 };
 
 static struct once *self(struct event_queue *q)
@@ -20,10 +21,11 @@ static enum rc once_receive(struct event_queue *q, struct arena *a, size_t max, 
 {
 	struct once *o = self(q);
 
-	(void)wait_ms;
 	(void)visibility_ms;
 	(void)err;
 	*ret_n = o->n - o->n_given < max ? o->n - o->n_given : max;
+	if (*ret_n == 0)
+		clock_sleep_ms(o->clock, wait_ms); /* [EQ-8] */
 	*ret_messages = arena_array(a, *ret_n, sizeof(**ret_messages));
 	for (size_t i = 0; i < *ret_n; i++) {
 		size_t index = o->n_given++;
@@ -118,7 +120,7 @@ enum rc messages_run(const struct pipeline_config *cfg, struct message_in *messa
 	static const struct event_queue_ops ops = {once_receive, once_ack, once_hide,
 		once_dead_letter, once_send, once_stat, once_close};
 	struct once once = {
-		.port = {.ops = &ops, .can_uncount = true}, .messages = messages, .n = n};
+		.port = {.ops = &ops, .can_uncount = true}, .messages = messages, .n = n, .clock = cfg->ports.clock};
 	struct pipeline_config mine = *cfg;
 	struct pipeline *p;
 	enum rc rc;
