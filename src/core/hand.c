@@ -6,19 +6,20 @@
 void hand_init(struct hand *h, uint32_t max_receives, struct budget *memory)
 {
 	*h = (struct hand){.max_receives = max_receives, .memory = memory};
+	pthread_mutex_init(&h->lock, NULL);
 }
 
 /* Of a chunk for what comes later: reasons, links to units of other messages. */
 #define LATER_BYTES 256
 
-static void count(struct hand *h, struct delivery *d, size_t n)
+static void count_locked(struct hand *h, struct delivery *d, size_t n)
 {
 	d->bytes += n;
 	h->bytes += n;
 	budget_add(h->memory, n);
 }
 
-static void drop(struct hand *h, struct delivery *d)
+static void drop_locked(struct hand *h, struct delivery *d)
 {
 	struct arena a = d->arena; /* it holds the delivery too */
 
@@ -35,10 +36,11 @@ void hand_release(struct hand *h)
 	for (size_t i = 0; i < 2; i++) {
 		for (struct delivery *d = lists[i]; d; d = next) {
 			next = d->next;
-			drop(h, d);
+			drop_locked(h, d);
 		}
 	}
-	hand_init(h, h->max_receives, h->memory);
+	pthread_mutex_destroy(&h->lock);
+	*h = (struct hand){0};
 }
 
 struct delivery *hand_take(
@@ -50,23 +52,35 @@ struct delivery *hand_take(
 	a.chunk_bytes = LATER_BYTES;
 	d->receipt = arena_slice(&a, m->receipt);
 	d->arena = a;
-	count(h, d, a.held_bytes + n_records * HAND_PLAN_BYTES);
 	d->receive_count = m->receive_count;
 	d->n_open = n_records ? n_records : 1;
+	pthread_mutex_lock(&h->lock);
+	count_locked(h, d, a.held_bytes + n_records * HAND_PLAN_BYTES);
 	d->next = h->open;
 	if (h->open)
 		h->open->prev = d;
 	h->open = d;
 	h->n++;
+	pthread_mutex_unlock(&h->lock);
 	return d;
 }
 
-void *hand_alloc(struct hand *h, struct delivery *d, size_t n)
+static void *alloc_locked(struct hand *h, struct delivery *d, size_t n)
 {
 	size_t before = d->arena.held_bytes;
 	void *p = arena_alloc(&d->arena, n);
 
-	count(h, d, d->arena.held_bytes - before);
+	count_locked(h, d, d->arena.held_bytes - before);
+	return p;
+}
+
+void *hand_alloc(struct hand *h, struct delivery *d, size_t n)
+{
+	void *p;
+
+	pthread_mutex_lock(&h->lock);
+	p = alloc_locked(h, d, n);
+	pthread_mutex_unlock(&h->lock);
 	return p;
 }
 
@@ -98,7 +112,7 @@ static const char *keep(struct hand *h, struct delivery *d, const char *text)
 {
 	size_t n = strlen(text) + 1;
 
-	return memcpy(hand_alloc(h, d, n), text, n);
+	return memcpy(alloc_locked(h, d, n), text, n);
 }
 
 static void take_reason(struct hand *h, struct delivery *d, const struct verdict *v)
@@ -123,7 +137,7 @@ static void merge(struct hand *h, struct delivery *d, const struct verdict *v)
 	}
 }
 
-void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v)
+static void decide_locked(struct hand *h, struct delivery *d, const struct verdict *v)
 {
 	assert(d->n_open > 0);
 	merge(h, d, v);
@@ -131,20 +145,38 @@ void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v
 		move_to_decided(h, d);
 }
 
+void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v)
+{
+	pthread_mutex_lock(&h->lock);
+	decide_locked(h, d, v);
+	pthread_mutex_unlock(&h->lock);
+}
+
 void hand_decide(struct hand *h, struct unit *u, const struct verdict *v)
 {
 	struct unit_link *next;
 
+	pthread_mutex_lock(&h->lock);
 	for (struct unit_link *l = u->links; l; l = next) {
 		next = l->next;
-		delivery_decide(h, l->delivery, v);
+		decide_locked(h, l->delivery, v);
 	}
+	pthread_mutex_unlock(&h->lock);
+}
+
+void hand_let_go(struct hand *h, const struct unit *u)
+{
+	pthread_mutex_lock(&h->lock);
+	for (struct unit_link *l = u->links; l; l = l->next)
+		l->delivery->is_let_go = true;
+	pthread_mutex_unlock(&h->lock);
 }
 
 void hand_back(struct hand *h)
 {
 	static const struct verdict back = {.kind = VERDICT_RETRY};
 
+	pthread_mutex_lock(&h->lock);
 	while (h->open) {
 		struct delivery *d = h->open;
 
@@ -153,20 +185,21 @@ void hand_back(struct hand *h)
 		d->verdict.delay_ms = 0;
 		move_to_decided(h, d);
 	}
+	pthread_mutex_unlock(&h->lock);
 }
 
 /* The decided of one kind, as an array in a. */
 static size_t of_kind(
-	const struct hand *h, struct arena *a, enum verdict_kind kind, struct delivery ***ret)
+	struct delivery *decided, struct arena *a, enum verdict_kind kind, struct delivery ***ret)
 {
 	struct delivery **out;
 	size_t n = 0;
 
-	for (struct delivery *d = h->decided; d; d = d->next)
+	for (struct delivery *d = decided; d; d = d->next)
 		n += d->verdict.kind == kind;
 	out = arena_array(a, n, sizeof(struct delivery *));
 	*ret = out;
-	for (struct delivery *d = h->decided; d; d = d->next) {
+	for (struct delivery *d = decided; d; d = d->next) {
 		if (d->verdict.kind == kind)
 			*out++ = d;
 	}
@@ -214,12 +247,12 @@ typedef enum rc (*settle_fn)(struct event_queue *q, struct arena *a, struct deli
 	enum rc *results, struct err *err);
 
 /* *ret_n: those that the queue accepted. The others come back by themselves, and are counted when they are accepted. */
-static enum rc settle_kind(struct hand *h, struct event_queue *q, enum verdict_kind kind,
+static enum rc settle_kind(struct delivery *decided, struct event_queue *q, enum verdict_kind kind,
 	settle_fn fn, size_t *ret_n, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	struct delivery **d;
-	size_t n = of_kind(h, &a, kind, &d);
+	size_t n = of_kind(decided, &a, kind, &d);
 	enum rc *results = arena_array(&a, n, sizeof(*results)), rc = RC_OK;
 
 	*ret_n = 0;
@@ -233,60 +266,89 @@ static enum rc settle_kind(struct hand *h, struct event_queue *q, enum verdict_k
 	return rc == RC_FATAL ? rc : RC_OK;
 }
 
-static void drop_decided(struct hand *h)
+/* Takes the decided out, or none while messages are being hidden. */
+static struct delivery *take_decided(struct hand *h)
+{
+	struct delivery *decided = NULL;
+
+	pthread_mutex_lock(&h->lock);
+	if (!h->is_extending) {
+		decided = h->decided;
+		h->decided = NULL;
+	}
+	pthread_mutex_unlock(&h->lock);
+	return decided;
+}
+
+static void drop_list(struct hand *h, struct delivery *d, size_t n_dead, size_t n_retried)
 {
 	struct delivery *next;
 
-	for (struct delivery *d = h->decided; d; d = next) {
+	pthread_mutex_lock(&h->lock);
+	h->n_dead += n_dead;
+	h->n_retried += n_retried;
+	for (; d; d = next) {
 		next = d->next;
-		drop(h, d);
+		drop_locked(h, d);
 	}
-	h->decided = NULL;
+	pthread_mutex_unlock(&h->lock);
 }
 
 enum rc hand_settle(struct hand *h, struct event_queue *q, struct err *err)
 {
-	size_t n_acked, n_dead, n_retried;
+	struct delivery *decided = take_decided(h);
+	size_t n_acked, n_dead = 0, n_retried = 0;
 	enum rc rc;
 
-	if (!h->decided)
+	if (!decided)
 		return RC_OK;
-	rc = settle_kind(h, q, VERDICT_ACK, ack_some, &n_acked, err);
+	rc = settle_kind(decided, q, VERDICT_ACK, ack_some, &n_acked, err);
 	if (rc == RC_OK)
-		rc = settle_kind(h, q, VERDICT_DEAD, bury_some, &n_dead, err);
+		rc = settle_kind(decided, q, VERDICT_DEAD, bury_some, &n_dead, err);
 	if (rc == RC_OK)
-		rc = settle_kind(h, q, VERDICT_RETRY, hide_some, &n_retried, err);
-	if (rc != RC_OK)
-		return rc;
-	h->n_dead += n_dead;
-	h->n_retried += n_retried;
-	drop_decided(h);
-	return RC_OK;
+		rc = settle_kind(decided, q, VERDICT_RETRY, hide_some, &n_retried, err);
+	drop_list(h, decided, n_dead, n_retried);
+	return rc;
+}
+
+/* The receipts of all that is open, copied: a message may be settled while they are used. 0: nothing is to be hidden now. */
+static size_t open_receipts(struct hand *h, struct arena *a, uint64_t now, uint64_t visibility_ms,
+	struct eq_hide **ret_hides)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&h->lock);
+	if (h->n == 0)
+		h->extended_boot_ms = now;
+	if (h->n && !h->is_extending && now - h->extended_boot_ms >= visibility_ms / 3) {
+		*ret_hides = arena_array(a, h->n, sizeof(**ret_hides));
+		for (struct delivery *d = h->open; d; d = d->next) {
+			if (!d->is_let_go)
+				(*ret_hides)[n++] = (struct eq_hide){
+					arena_slice(a, d->receipt), visibility_ms, true};
+		}
+		h->extended_boot_ms = now;
+		h->is_extending = n > 0;
+	}
+	pthread_mutex_unlock(&h->lock);
+	return n;
 }
 
 enum rc hand_extend(struct hand *h, struct event_queue *q, struct clock *clock,
 	uint64_t visibility_ms, struct err *err)
 {
-	uint64_t now = clock_boot_ms(clock);
 	struct arena a = ARENA_INIT;
-	struct eq_hide *hides;
-	enum rc *results, rc = RC_OK;
-	size_t n = 0;
+	struct eq_hide *hides = NULL;
+	size_t n = open_receipts(h, &a, clock_boot_ms(clock), visibility_ms, &hides);
+	enum rc *results = arena_array(&a, n, sizeof(*results)), rc = RC_OK;
 
-	if (h->n == 0) {
-		h->extended_boot_ms = now;
-		return RC_OK;
-	}
-	if (now - h->extended_boot_ms < visibility_ms / 3)
-		return RC_OK;
-	hides = arena_array(&a, h->n, sizeof(*hides));
-	results = arena_array(&a, h->n, sizeof(*results));
-	for (struct delivery *d = h->open; d; d = d->next)
-		hides[n++] = (struct eq_hide){d->receipt, visibility_ms, true};
 	for (size_t at = 0; at < n && rc != RC_FATAL; at += EQ_BATCH_MAX)
 		rc = eq_hide(
 			q, hides + at, n - at < EQ_BATCH_MAX ? n - at : EQ_BATCH_MAX, results, err);
-	h->extended_boot_ms = now;
+	pthread_mutex_lock(&h->lock);
+	if (n)
+		h->is_extending = false;
+	pthread_mutex_unlock(&h->lock);
 	arena_release(&a);
 	return rc == RC_FATAL ? rc : RC_OK;
 }

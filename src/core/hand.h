@@ -7,6 +7,10 @@
  * was received as often as the queue allows, is a dead letter now: the queue would make one of it
  * anyway, but does not know the reason.
  *
+ * Threads: calls may come from any thread; the lock is held by no call of the queue. While
+ * hand_extend hides messages, hand_settle leaves what is decided to its next call: a hide that is
+ * late would make a message that was handed back invisible again.
+ *
  * Memory: each message has an arena of its own, just large enough for its receipt and its units,
  * which is freed when the message is settled. Nothing of a receive (bodies, parsed events) outlives
  * the receive, so what is held depends on how many messages wait and not on how they came. Counted
@@ -15,6 +19,8 @@
  */
 #ifndef BALER_CORE_HAND_H
 #define BALER_CORE_HAND_H
+
+#include <pthread.h>
 
 #include "base/budget.h"
 #include "base/clock.h"
@@ -40,11 +46,14 @@ struct delivery {
 	uint32_t receive_count;
 	size_t n_open; /* records without a verdict */
 	size_t bytes;  /* counted for it */
+	bool is_let_go; /* its message may become visible to others */
 	struct verdict verdict;
 	struct delivery *prev, *next;
 };
 
 struct hand {
+	pthread_mutex_t lock;     /* for all below and for the deliveries */
+	bool is_extending;        /* a call that hides open messages is under way */
 	struct delivery *open;    /* with open records; a list */
 	struct delivery *decided; /* to be settled; singly linked */
 	size_t n;                 /* in both */
@@ -72,6 +81,8 @@ void *hand_alloc(struct hand *h, struct delivery *d, size_t n);
 void delivery_decide(struct hand *h, struct delivery *d, const struct verdict *v);
 /* The verdict for every message that waits for u; u must not be used again. */
 void hand_decide(struct hand *h, struct unit *u, const struct verdict *v);
+/* The messages that wait for u are hidden no longer: whoever receives them next may have them. */
+void hand_let_go(struct hand *h, const struct unit *u);
 /* Everything still open goes back, at once and uncounted. Units of it must not be used again. */
 void hand_back(struct hand *h);
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/heartbeat.h"
 #include "core/recover.h"
 #include "core/round.h"
 #include "core/stages.h"
@@ -30,6 +31,7 @@ struct pipeline {
 	struct batcher batcher;
 	struct lease_table leases, denied;
 	struct unfinished unfinished;
+	struct heartbeat heartbeat;
 	atomic_bool stopping;
 	bool started, drained, fatal;
 	unsigned n_start_tries; /* scans at the start that failed */
@@ -51,6 +53,8 @@ void pipeline_config_init(struct pipeline_config *cfg)
 		.batch_window_ms = 15000,
 		.visibility_ms = 200000,
 		.lease_ms = 60000,
+		/* 5 GiB at 250 KB/s take 5.8 h; and a stage must have 24 h to live when it is sealed */
+		.plan_max_open_ms = UINT64_C(6) * 3600 * 1000,
 		.scan_interval_ms = 30000,
 		.receive_wait_ms = 500,
 		.receive_pause_ms = 20,
@@ -83,8 +87,16 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 		.batcher = &p->batcher,
 		.leases = &p->leases,
 		.unfinished = &p->unfinished,
+		.heartbeat = &p->heartbeat,
 		.stats = &p->stats,
 		.stopping = &p->stopping};
+	heartbeat_start(&p->heartbeat, &(struct heartbeat_config){.ledger = cfg->ports.ledger,
+						.queue = cfg->ports.queue,
+						.clock = cfg->ports.clock,
+						.hand = &p->hand,
+						.lease_ms = cfg->lease_ms,
+						.visibility_ms = cfg->visibility_ms,
+						.max_open_ms = cfg->plan_max_open_ms});
 	return p;
 }
 
@@ -92,6 +104,7 @@ void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
+	heartbeat_stop(&p->heartbeat);
 	batcher_release(&p->batcher);
 	hand_release(&p->hand);
 	lease_release(&p->leases);
@@ -323,16 +336,16 @@ static enum pipeline_status wait_for_any(struct pipeline *p, uint64_t now)
 
 static enum pipeline_status step(struct pipeline *p, struct err *err)
 {
-	const struct pipeline_ports *ports = &p->cfg.ports;
 	uint64_t now = now_boot_ms(p);
 
 	if (p->fatal)
 		return PIPELINE_FATAL;
 	if (atomic_load(&p->stopping))
 		return stop(p, err);
-	if (hand_extend(&p->hand, ports->queue, ports->clock, p->cfg.visibility_ms, err) ==
-		RC_FATAL)
+	if (atomic_load(&p->heartbeat.has_failed)) {
+		err_set(err, RC_FATAL, "the heartbeat could not go on");
 		return fatal(p);
+	}
 	if ((!p->started || now >= p->next_scan_boot_ms) && now >= p->scan.resume_boot_ms)
 		return scan(p, err);
 	if (p->started && batch_is_ready(p) && now >= p->make.resume_boot_ms)

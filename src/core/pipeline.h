@@ -57,6 +57,8 @@ struct pipeline_config {
 
 	uint64_t visibility_ms; /* above the window; extended while in hand */
 	uint64_t lease_ms; /* a plan whose heartbeat stands still this long is given up for dead */
+	uint64_t
+		plan_max_open_ms; /* a plan that is open for longer is given up by its owner: for rounds that hang */
 	uint64_t scan_interval_ms; /* between looks at the plans of others; jittered by a half */
 	uint64_t
 		receive_wait_ms; /* the longest a step waits for a message: bounds how fast a stop is seen */

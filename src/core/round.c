@@ -18,13 +18,12 @@ uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n)
 	return delay_ms / 2 + prng_below(cfg->ports.prng, delay_ms / 2 + 1);
 }
 
-/* Sign of life, to the ledger and to the queue; and where a stop is felt in the middle of a long bundle. */
+/* Where a stop is felt in the middle of a long bundle, and the loss of the plan. */
 static enum rc keep_alive(void *arg, struct err *err)
 {
 	struct round *r = arg;
 	const struct pipeline_config *cfg = r->c->cfg;
 	uint64_t now = clock_boot_ms(cfg->ports.clock);
-	enum rc rc;
 
 	if (atomic_load_explicit(r->c->stopping, memory_order_relaxed)) {
 		if (!r->stop_seen_boot_ms)
@@ -32,16 +31,16 @@ static enum rc keep_alive(void *arg, struct err *err)
 		if (now - r->stop_seen_boot_ms >= cfg->stop_grace_ms)
 			return err_set(err, RC_AGAIN, "stopping");
 	}
-	if (now < r->next_beat_boot_ms)
-		return RC_OK;
-	r->next_beat_boot_ms = now + cfg->lease_ms / 6;
-	rc = lg_plan_beat(
-		cfg->ports.ledger, &r->plan.id, r->plan.nonce, r->plan.heartbeat + 1, err);
-	if (rc == RC_CONFLICT || rc == RC_FATAL)
-		return err_ctx(err, rc, "beat");
-	/* A beat that was lost is no harm: the next will be another number, and six fit in a lease. */
-	r->plan.heartbeat++;
-	return hand_extend(r->c->hand, cfg->ports.queue, cfg->ports.clock, cfg->visibility_ms, err);
+	return heartbeat_check(r->c->heartbeat, &r->beat, err);
+}
+
+/* The plan was open for too long. The round may hang: its messages are for others now. */
+static void let_go(void *arg)
+{
+	struct round *r = arg;
+
+	for (size_t i = 0; i < r->n; i++)
+		hand_let_go(r->c->hand, r->units[i]);
 }
 
 /* The plan will not be sealed: abort it, and then, never before, remove its stage. What fails here the scanner repeats. */
@@ -52,6 +51,7 @@ static enum rc give_up(struct round *r, const char *why)
 	enum plan_state found;
 	enum rc rc;
 
+	heartbeat_remove(r->c->heartbeat, &r->beat);
 	/* A mark for whoever takes the claims over: this plan did not die of its members (attempts stays). Only a courtesy. */
 	lg_plan_beat(ports->ledger, &r->plan.id, r->plan.nonce, LG_GIVEN_UP, &later);
 	rc = plan_move(ports->ledger, ports->clock, &r->plan, PLAN_ABORTED, NULL, LG_ANY_HEARTBEAT,
@@ -206,6 +206,7 @@ static enum rc commit(struct round *r, struct err *err)
 	r->plan.seal = seal_record(&r->arena, &r->bundle, r->units, r->n);
 	rc = plan_move(
 		ports->ledger, ports->clock, &r->plan, PLAN_SEALED, &r->plan.seal, 0, &found, err);
+	heartbeat_remove(r->c->heartbeat, &r->beat);
 	if (rc == RC_CONFLICT && found == PLAN_ABORTED) {
 		plan_moved(&r->plan, PLAN_ABORTED);
 		plan_discard(ports->distribution, ports->ledger, &r->plan,
@@ -293,10 +294,12 @@ enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct
 	assert(n > 0);
 	r.plan = plan_make(&r.arena, cfg->ports.prng, clock_wall_ms(cfg->ports.clock),
 		slice_str(cfg->owner), slice_str(cfg->distribution_bucket));
-	r.next_beat_boot_ms = clock_boot_ms(cfg->ports.clock) + cfg->lease_ms / 6;
+	r.beat = (struct beat){.plan = &r.plan, .on_overdue = let_go, .arg = &r};
 	rc = plan_begin(cfg->ports.ledger, cfg->ports.clock, &r.plan, err);
 	if (rc == RC_OK) {
+		heartbeat_add(c->heartbeat, &r.beat);
 		rc = carry(&r, err);
+		heartbeat_remove(c->heartbeat, &r.beat);
 	} else if (rc != RC_FATAL) {
 		round_retry_all(&r, false);
 		rc = RC_AGAIN;

@@ -11,6 +11,7 @@
 
 #include "core/batcher.h"
 #include "core/hand.h"
+#include "core/heartbeat.h"
 #include "core/lease.h"
 #include "core/pipeline.h"
 #include "core/unfinished.h"
@@ -22,6 +23,7 @@ struct round_context {
 	struct batcher *batcher;
 	struct lease_table *leases;
 	struct unfinished *unfinished;
+	struct heartbeat *heartbeat;
 	struct pipeline_stats *stats;
 	const atomic_bool *stopping;
 	unsigned n_failures; /* troubled steps in a row, for the backoff */

@@ -5,6 +5,7 @@
 #define BALER_CORE_ROUND_INTERNAL_H
 
 #include "core/bundle.h"
+#include "core/heartbeat.h"
 #include "core/round.h"
 
 struct round {
@@ -14,7 +15,7 @@ struct round {
 	size_t n;
 	struct bundle bundle;
 	bool published;
-	uint64_t next_beat_boot_ms;
+	struct beat beat;
 	uint64_t stop_seen_boot_ms; /* 0: not asked to stop */
 	struct arena arena;
 };

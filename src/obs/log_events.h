@@ -11,6 +11,8 @@ X(EV_PLAN_ABORTED, LOG_WARNING, "plan-aborted", "a plan was given up; its member
 X(EV_PLAN_RECOVERED, LOG_INFO, "plan-recovered", "the scanner finished or undid a plan another process left")
 X(EV_PLAN_STUCK, LOG_CRITICAL, "plan-stuck",
 	"a sealed plan cannot be published; it stays sealed and is tried again, and all other objects are bundled meanwhile")
+X(EV_PLAN_OVERDUE, LOG_ERROR, "plan-overdue",
+	"a bundle was not ready within the time that a plan may stay open; its plan was given up and its objects are tried again")
 X(EV_PUBLISH_FAILED, LOG_ERROR, "publish-failed", "a sealed bundle could not be published; it is tried again after a pause")
 X(EV_UNDO_FAILED, LOG_WARNING, "undo-failed",
 	"a plan that another process left could not be undone, or its stage not removed; it is tried again after a pause")

@@ -1,5 +1,6 @@
 #include "sim.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,17 +28,38 @@ static void sleep_ms(struct clock *c, uint64_t ms)
 	clock_sleep_ms(&s->base->port, ms);
 }
 
+static struct sim_worker *worker_of(struct clock *c)
+{
+	return (struct sim_worker *)((char *)c - offsetof(struct sim_worker, clock.port));
+}
+
+static void tickers_add(struct clock *c, struct ticker *t)
+{
+	struct sim_clock *s = (struct sim_clock *)c;
+
+	world_clock_add(s->base, (struct world_ticker){
+					 t, s->boot_offset_ms, &worker_of(c)->is_frozen});
+}
+
+static void tickers_remove(struct clock *c, struct ticker *t)
+{
+	world_clock_remove(((struct sim_clock *)c)->base, t);
+}
+
 static bool chance(struct sim *s, unsigned permille)
 {
 	return prng_below(&s->r, 1000) < permille;
 }
 
 /* Others act while this worker stands still, perhaps for longer than its lease. */
-static void stall(struct sim *s)
+static void stall(struct sim *s, struct sim_worker *worker)
 {
 	size_t n = 1 + prng_below(&s->r, 12);
+	bool was_busy = worker->busy, was_frozen = worker->is_frozen;
 
 	s->depth++;
+	worker->is_frozen = true;
+	worker->busy = true; /* also when the call came from its heartbeat */
 	for (size_t i = 0; i < n && !s->why[0]; i++) {
 		struct sim_worker *other = &s->workers[prng_below(&s->r, s->n_workers)];
 
@@ -46,6 +68,8 @@ static void stall(struct sim *s)
 		if (!other->busy)
 			sim_step(s, other);
 	}
+	worker->is_frozen = was_frozen;
+	worker->busy = was_busy;
 	s->depth--;
 }
 
@@ -80,7 +104,7 @@ static enum fault_action decide(void *arg, const char *verb)
 		return s->strike;
 	}
 	if (s->depth < 2 && s->n_workers > 1 && chance(s, s->stall_permille))
-		stall(s);
+		stall(s, worker);
 	if (s->fault_permille && s->n_calls < s->burst_until)
 		return chance(s, 850) ? one_of(s, FAULT_AGAIN, FAULT_LATER) : FAULT_PASS;
 	if (s->fault_permille && chance(s, 8))
@@ -150,7 +174,7 @@ void sim_open(struct sim *s, uint64_t seed, size_t n_workers)
 		struct sim_worker *worker = &s->workers[i];
 
 		*worker = (struct sim_worker){.sim = s, .prng = prng_seeded(prng_u64(&s->r))};
-		worker->clock = (struct sim_clock){{wall_ms, boot_ms, sleep_ms}, &s->w.clock, 0, 0};
+		worker->clock = (struct sim_clock){{wall_ms, boot_ms, sleep_ms, tickers_add, tickers_remove}, &s->w.clock, 0, 0};
 		worker->clock.boot_offset_ms = prng_below(&s->r, 1000000);
 		worker->clock.wall_skew_ms = (int64_t)prng_below(&s->r, 600000) - 300000;
 		worker->fault = (struct fault){.decide = decide, .arg = worker};

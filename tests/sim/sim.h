@@ -30,6 +30,7 @@ struct sim_worker {
 	struct event_queue *queue;
 	struct ledger *ledger;
 	struct pipeline *pipeline;
+	bool is_frozen; /* stands still as a whole: its tickers too */
 	bool busy; /* in the middle of a step */
 };
 

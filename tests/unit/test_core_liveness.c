@@ -244,6 +244,196 @@ static void an_aborted_plan_that_cannot_be_discarded_stops_nothing(void **state)
 	assert_int_equal(report.n_stuck, 0);
 }
 
+/* Two workers over one world. While one waits for its slow call, the other goes on, and the clock with it. */
+struct pair;
+
+struct worker {
+	struct pair *pair;
+	struct prng prng;
+	struct fault fault;
+	struct pipeline_config cfg;
+	struct pipeline *p;
+	bool busy;
+};
+
+struct pair {
+	struct world w;
+	struct worker workers[2];
+	const char *slow_verb, *slow_bucket;
+	uint64_t slow_ms;
+	int n_slow; /* calls that were slow */
+	int n_stages;
+};
+
+static void step_worker(struct worker *worker)
+{
+	worker->busy = true;
+	assert_int_not_equal(pipeline_step(worker->p, NULL), PIPELINE_FATAL);
+	worker->busy = false;
+}
+
+static enum fault_action decide_slow(void *arg, const char *verb)
+{
+	struct worker *worker = arg;
+	struct pair *pair = worker->pair;
+	uint64_t until = pair->w.clock.boot_ms + pair->slow_ms;
+
+	pair->n_stages += strcmp(verb, "stage_begin") == 0 &&
+			  slice_eq_str(worker->fault.bucket, WORLD_DISTRIBUTION);
+	if (strcmp(verb, pair->slow_verb) != 0)
+		return FAULT_PASS;
+	pair->n_slow++;
+	while (pair->w.clock.boot_ms < until) {
+		struct worker *other = &pair->workers[worker == &pair->workers[0]];
+
+		clock_sleep_ms(&pair->w.clock.port, 500);
+		if (!other->busy)
+			step_worker(other);
+	}
+	return FAULT_PASS;
+}
+
+static void pair_open(struct pair *pair)
+{
+	log_configure(LOG_CRITICAL + 1, LOG_FORMAT_JSON);
+	world_open(&pair->w, 1);
+	for (size_t i = 0; i < 2; i++) {
+		struct worker *worker = &pair->workers[i];
+
+		worker->pair = pair;
+		worker->prng = prng_seeded(i + 1);
+		worker->fault = (struct fault){.decide = decide_slow, .arg = worker};
+		worker->cfg = world_config(&pair->w, &worker->prng);
+		worker->cfg.batch_window_ms = 1000;
+		worker->cfg.ports.landing = fault_object_store_new(pair->w.store, &worker->fault);
+		worker->cfg.ports.distribution = worker->cfg.ports.landing;
+		worker->cfg.ports.queue = fault_event_queue_new(pair->w.queue, &worker->fault);
+		worker->cfg.ports.ledger = fault_ledger_new(pair->w.ledger, &worker->fault);
+		worker->p = pipeline_new(&worker->cfg);
+	}
+}
+
+static void pair_close(struct pair *pair)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct worker *worker = &pair->workers[i];
+
+		pipeline_free(worker->p);
+		fault_release(&worker->fault);
+		os_close(worker->cfg.ports.landing);
+		eq_close(worker->cfg.ports.queue);
+		lg_close(worker->cfg.ports.ledger);
+	}
+	world_close(&pair->w);
+}
+
+static void check_slow(const char *verb, uint64_t slow_ms)
+{
+	struct pair pair = {.slow_verb = verb, .slow_ms = slow_ms};
+	struct lg_plan plan;
+	bool discarded;
+	char key[32];
+
+	pair_open(&pair);
+	for (size_t i = 0; i < 20; i++) {
+		snprintf(key, sizeof(key), "data/%zu", i);
+		world_announce(&pair.w, world_put(&pair.w, key, 1000));
+	}
+	for (unsigned n = 0; n < 20000; n++) {
+		struct eq_stat st = world_queue(&pair.w);
+
+		if (st.visible + st.in_flight == 0)
+			break;
+		step_worker(&pair.workers[n % 2]);
+	}
+	world_harvest(&pair.w);
+	if (pair.w.n_bundles != 1 || world_queue(&pair.w).dead || pair.n_stages != 1)
+		fail_msg("%s of %llu s: %zu bundles, %llu dead letters, %d uploads", verb,
+			(unsigned long long)slow_ms / 1000, pair.w.n_bundles,
+			(unsigned long long)world_queue(&pair.w).dead, pair.n_stages);
+	assert_true(pair.n_slow >= 1);
+	for (size_t i = 0; i < 20; i++) {
+		struct lg_object rec;
+
+		assert_int_equal(world_times_shipped(&pair.w, i), 1);
+		assert_int_equal(lg_object_get(pair.w.ledger, &pair.w.arena, &pair.w.objects[i].id,
+					 &rec, NULL),
+			RC_OK);
+		assert_int_equal(rec.attempts, 1);
+	}
+	assert_true(mem_ledger_plan(pair.w.ledger, 0, &plan, &discarded));
+	assert_int_equal(plan.state, PLAN_DONE);
+	pair_close(&pair);
+}
+
+/* A lease is 60 s. Exactly one bundle, one upload, no dead letter, one attempt, however long a call takes (docs/protocol.md, step 5). */
+static void a_slow_upload_outlasts_the_lease(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		check_slow("stage_finish", (uint64_t[]){30, 65, 90, 300}[i] * 1000);
+}
+
+static void a_slow_copy_for_the_archive_outlasts_the_lease(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		check_slow("stage_copy", (uint64_t[]){30, 65, 90, 300}[i] * 1000);
+}
+
+static void a_slow_publication_outlasts_the_lease(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		check_slow("publish", (uint64_t[]){30, 65, 90, 300}[i] * 1000);
+}
+
+static void a_get_that_stalls_outlasts_the_lease(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		check_slow("get_many", (uint64_t[]){30, 65, 90, 300}[i] * 1000);
+}
+
+static void a_slow_write_of_the_stage_outlasts_the_lease(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		check_slow("stage_write", (uint64_t[]){30, 65, 90, 300}[i] * 1000);
+}
+
+/* A round that hangs beats no longer than plan_max_open_ms. Its owner gives it up alive: another worker ships its objects, no attempt
+ * is counted, and when the round comes back it publishes nothing. */
+static void a_round_that_hangs_is_given_up_after_its_time(void **state)
+{
+	struct pair pair = {.slow_verb = "stage_finish", .slow_ms = 5 * 3600 * 1000};
+	struct lg_object rec;
+
+	(void)state;
+	pair_open(&pair);
+	for (size_t i = 0; i < 2; i++) {
+		pipeline_free(pair.workers[i].p);
+		pair.workers[i].cfg.plan_max_open_ms = 3600 * 1000;
+		pair.workers[i].p = pipeline_new(&pair.workers[i].cfg);
+	}
+	world_announce(&pair.w, world_put(&pair.w, "data/a", 1000));
+	for (unsigned n = 0; n < 2000 && pair.n_slow < 1; n++)
+		step_worker(&pair.workers[0]);
+	pair.slow_ms = 0;
+	for (unsigned n = 0; n < 2000; n++)
+		step_worker(&pair.workers[n % 2]);
+	world_harvest(&pair.w);
+	assert_int_equal(pair.w.n_bundles, 1);
+	assert_int_equal(world_times_shipped(&pair.w, 0), 1);
+	assert_int_equal(world_queue(&pair.w).dead, 0);
+	assert_int_equal(lg_object_get(pair.w.ledger, &pair.w.arena, &pair.w.objects[0].id, &rec,
+				 NULL),
+		RC_OK);
+	assert_int_equal(rec.attempts, 1);
+	assert_int_equal(mem_object_store_n_stages(pair.w.store), 0);
+	pair_close(&pair);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -256,6 +446,12 @@ int main(void)
 		TEST(a_duplicate_of_a_stuck_plans_member_does_not_help_it_again_and_again),
 		TEST(a_ledger_that_cannot_be_scanned_stops_no_bundle),
 		TEST(an_aborted_plan_that_cannot_be_discarded_stops_nothing),
+		cmocka_unit_test(a_slow_upload_outlasts_the_lease),
+		cmocka_unit_test(a_slow_copy_for_the_archive_outlasts_the_lease),
+		cmocka_unit_test(a_slow_publication_outlasts_the_lease),
+		cmocka_unit_test(a_get_that_stalls_outlasts_the_lease),
+		cmocka_unit_test(a_slow_write_of_the_stage_outlasts_the_lease),
+		cmocka_unit_test(a_round_that_hangs_is_given_up_after_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
