@@ -95,6 +95,7 @@ void heartbeat_start(struct heartbeat *hb, const struct heartbeat_config *cfg)
 	*hb = (struct heartbeat){.cfg = *cfg};
 	pthread_mutex_init(&hb->lock, NULL);
 	pthread_cond_init(&hb->idle, NULL);
+	hand_extend(cfg->hand, cfg->queue, cfg->clock, cfg->visibility_ms, NULL); /* sets its time: nothing is in hand yet */
 	hb->ticker = ticker_start(cfg->clock, "heartbeat", 1, run, hb);
 }
 
