@@ -13,6 +13,7 @@
 #define TAG_BYTES 400
 #define PART_TAG_BYTES 128
 
+#define SMALL_BYTES (256u << 10) /* malloc's threshold of mapping: serve/memory.c */
 #define CHUNKED_OVERHEAD_MAX_BYTES (1ull << 30) /* of signatures in 5 GiB of 64 KiB chunks, ample */
 
 static struct slice sent_header(const struct request *r, const char *name)
@@ -160,6 +161,7 @@ static enum rc take(void *arg, struct slice bytes, struct err *err)
 {
 	struct request *r = arg;
 	struct body *b = &r->body;
+	uint64_t n;
 	enum rc rc;
 
 	b->got += bytes.n;
@@ -173,8 +175,9 @@ static enum rc take(void *arg, struct slice bytes, struct err *err)
 		return err_code(err, RC_REFUSED, "UnexpectedContent", "this request has no body");
 	if (!is_document(b))
 		return RC_OK;
-	/* a buffer that grows is twice as large, for a moment */
-	rc = charge_raise(r, 2 * (uint64_t)(b->document.n + bytes.n), err);
+	/* a small buffer that grows is twice as large for a moment; a large one is moved by mremap */
+	n = b->document.n + bytes.n;
+	rc = charge_raise(r, n + (n < SMALL_BYTES ? n : SMALL_BYTES), err);
 	if (rc == RC_OK && !buf_add_slice(&b->document, bytes))
 		rc = err_code(err, RC_REFUSED, "MaxMessageLengthExceeded",
 			"the body may have at most %zu bytes", document_max(b));
