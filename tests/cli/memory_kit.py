@@ -62,9 +62,15 @@ def serving(folder, *options):
 
 @contextlib.contextmanager
 def connections(memory, n):
+    """Each is made known by a signed request: strangers are the first to be ended."""
     allow_sockets(n)
-    sockets = [socket.create_connection((memory.http.host, memory.http.port), 20) for _ in range(n)]
+    hello = memory.signed("HEAD", f"/{LANDING}").head()
+    sockets = []
     try:
+        for _ in range(n):
+            sockets.append(socket.create_connection((memory.http.host, memory.http.port), 20))
+            sockets[-1].sendall(hello)
+            assert sockets[-1].recv(4096).startswith(b"HTTP/1.1 200"), memory.server.log_tail()
         yield sockets
     finally:
         for s in sockets:
@@ -79,7 +85,7 @@ def send_all(sockets, data_of, seconds=60):
         selector.register(s, selectors.EVENT_WRITE, [memoryview(data_of(i))])
     until = time.monotonic() + seconds
     while selector.get_map() and time.monotonic() < until:
-        ready = selector.select(1)
+        ready = selector.select(3)
         if not ready:
             break  # nobody takes anything any more
         for key, _ in ready:
