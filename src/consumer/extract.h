@@ -1,12 +1,14 @@
 /*
- * extract: one bundle, on disk and of the right hash, into the folder pulled to.
+ * extract: extracts one bundle, which is on disk and has the right hash, into the folder of a
+ * pull.
  *
- * Twice through the bundle: first all of it is looked at (gzip, tar, every member a regular file of a harmless name, no name
- * twice), so that of a bundle that is not sound nothing is written; then each member goes to a work file, is fsynced and placed
- * (place.h). At the end every folder on the way to a member is fsynced.
+ * The bundle is read twice. The first pass checks all of it: gzip, tar, every member a regular
+ * file with a safe name, no name used twice. If the bundle is not sound, nothing is written.
+ * The second pass writes each member to a work file, fsyncs it, and places it (place.h). At the
+ * end every folder on the way to a member is fsynced.
  *
- * Extracting the same bundle again, also half of it, changes nothing. Memory: a hash of each member's name, of at most
- * EXTRACT_MEMBERS_MAX, to find those that are there twice.
+ * Extracting the same bundle again, or half of it, changes nothing. Memory: one hash for each
+ * member's name, of at most EXTRACT_MEMBERS_MAX members, to find names that are used twice.
  */
 #ifndef BALER_CONSUMER_EXTRACT_H
 #define BALER_CONSUMER_EXTRACT_H
@@ -27,12 +29,14 @@ struct extraction {
 	int bundle_fd;      /* seekable */
 	const char *bundle; /* its key */
 	uint64_t published_wall_ms;
-	const char *work_name;       /* of its own among those at work at a time */
-	const atomic_bool *stopping; /* NULL, or: give up */
+	const char *work_name;       /* of the work file; unique among running extractions */
+	const atomic_bool *stopping; /* may be NULL; true: stop soon */
 };
 
-/* With RC_OK everything is durable. RC_CORRUPT: the bundle is not sound, nothing was written. RC_CONFLICT: place.h; what came
- * before it is placed. RC_AGAIN: no room, or with the code "ECANCELED" stopped. RC_REFUSED, RC_FATAL. */
+/* RC_OK: every file is durable. RC_CORRUPT: the bundle is not sound, and nothing was written.
+ * RC_CONFLICT: a member could not be placed (place.h); the members before it are placed. RC_AGAIN:
+ * the disk is full, or stopping became true (code "ECANCELED"). RC_REFUSED, RC_FATAL: as place.h
+ * says. */
 enum rc extract_bundle(
 	const struct extraction *x, struct extract_counts *ret_counts, struct err *err);
 

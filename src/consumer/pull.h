@@ -1,13 +1,15 @@
 /*
- * pull: the consumer of a distribution bucket. Every bundle there (a key containing "bundle-") is downloaded, checked, extracted,
- * noted in the journal and then deleted, several at a time, the oldest first.
+ * pull: the consumer of a distribution bucket. Every bundle in it (a key that contains
+ * "bundle-") is downloaded, checked, extracted, noted in the journal, and then deleted. Several
+ * bundles are processed at a time, the oldest first.
  *
- * INVARIANT: a bundle is deleted only after all its files and their folders are on disk, and the journal says so. Whenever this
- * ends, also by kill -9, running it again goes on: what was begun is done again from its start, which changes nothing that was
- * done.
+ * INVARIANT: a bundle is deleted only after all its files and their folders are on disk and the
+ * journal has a line for it. pull may end at any moment, also by kill -9. When it runs again,
+ * it repeats the bundles that it had begun; repeating changes nothing that was done before.
  *
- * A bundle that fails stays in the bucket and does not hold up the others. Memory: a round's listing, at most PULL_ROUND_MAX
- * bundles, and per job what extract.h says; disk: one bundle and one member per job, in the state folder.
+ * A bundle that fails stays in the bucket and does not delay the others. Memory: the listing of
+ * one round, at most PULL_ROUND_MAX bundles, and for each job what extract.h says. Disk: one
+ * bundle and one member for each job, in the state folder.
  */
 #ifndef BALER_CONSUMER_PULL_H
 #define BALER_CONSUMER_PULL_H
@@ -19,22 +21,23 @@
 #define PULL_ROUND_MAX 10000
 #define PULL_JOBS_MAX 64
 
-/* What became of one bundle. */
+/* The result for one bundle. */
 struct pull_result {
-	const char *
-		bundle; /* its key; "" : the listing itself, which fails, or with RC_OK has come back */
-	enum rc rc;     /* RC_ABSENT: someone else took it, no failure */
+	/* The key. "": the result is of listing the bucket; with RC_OK the bucket can be
+	 * listed again. */
+	const char *bundle;
+	enum rc rc; /* RC_ABSENT: another consumer took the bundle; this is no failure */
 	const struct err *err;
 	uint64_t bytes;
 	struct extract_counts counts;
-	bool was_extracted; /* before, says the journal: only deleted now */
+	bool was_extracted; /* it was extracted before, by the journal, and is only deleted now */
 	bool is_deleted;
 };
 
 struct pull_progress {
-	uint64_t n_listed;                /* while the bucket is listed: so far; else 0 */
+	uint64_t n_listed;                /* objects listed so far; 0 after the listing */
 	uint64_t n_bundles, n_done;       /* of this round */
-	uint64_t total_bytes, done_bytes; /* as they are in the bucket */
+	uint64_t total_bytes, done_bytes; /* sizes of the bundles in the bucket */
 	uint64_t elapsed_ms;              /* of this round */
 };
 
@@ -45,25 +48,26 @@ struct pull_options {
 	enum on_conflict policy;
 	unsigned jobs;     /* 1 … PULL_JOBS_MAX */
 	bool keep;         /* delete nothing in the bucket */
-	uint64_t watch_ms; /* look again that often, until stopped; 0: end when nothing is left */
+	uint64_t watch_ms; /* how often to list the bucket; 0: end when nothing is left */
 	const atomic_bool *stopping;
 	struct clock *clock;
-	/* One call at a time of these two, from any thread. */
+	/* These two are called from any thread, one call at a time. */
 	void (*tell)(void *arg, const struct pull_result *result);
-	/* Many times a second; NULL at the end of a round. */
+	/* Called many times a second; progress is NULL at the end of a round. */
 	void (*progress)(void *arg, const struct pull_progress *progress);
 	void *arg;
 };
 
 struct pull_totals {
-	uint64_t n_bundles; /* extracted now */
-	uint64_t n_failed;  /* still there for a reason; of the last round when watching */
+	uint64_t n_bundles; /* extracted by this run */
+	uint64_t n_failed;  /* left in the bucket; with watch_ms, after the last round */
 	uint64_t bytes;
 	struct extract_counts counts;
 	bool was_stopped;
 };
 
-/* RC_OK: see totals for what failed. Another code: it could not begin (the folder, the bucket). */
+/* RC_OK: the totals say how many bundles failed. Any other code: pull could not begin, because of
+ * the folder or the bucket. */
 enum rc pull_run(
 	const struct pull_options *options, struct pull_totals *ret_totals, struct err *err);
 

@@ -1,4 +1,7 @@
-/* pull_internal: between pull.c, which lists and waits, and pull_item.c, which takes one bundle. */
+/*
+ * pull_internal: what pull.c, which lists and waits, and pull_item.c, which processes one
+ * bundle, share.
+ */
 #ifndef BALER_CONSUMER_PULL_INTERNAL_H
 #define BALER_CONSUMER_PULL_INTERNAL_H
 
@@ -9,10 +12,12 @@
 
 struct backoff;
 
-/* So many in a row, and as many as there are jobs: the store is away, the others of the round need not be tried and told. */
+/* If so many bundles in a row, and at least as many as there are jobs, could not be downloaded,
+ * the store cannot be reached. The rest of the round is not tried. */
 #define PULL_UNANSWERED_MAX 4
 
-/* So many in a row: the disk is full, not one bundle too large for it, and nothing more is begun in this round. */
+/* If so many bundles in a row found the disk full, the disk is full and it is not one bundle that
+ * is too large. No further bundle is begun in this round. */
 #define PULL_NO_ROOM_MAX 4
 
 struct pull {
@@ -21,12 +26,16 @@ struct pull {
 	struct journal *journal;
 	struct table failed; /* key → struct backoff; the caller's thread only */
 	struct backoff *backoffs;
-	bool cannot_list; /* the bucket, and it has been said; this and the next are the caller's thread's only */
+	/* The bucket cannot be listed, and the user was told. Used by the caller's thread
+	 * only, as full_ms. */
+	bool cannot_list;
 	uint64_t full_ms;      /* the pause after a round that found no room */
 	atomic_uint n_no_room; /* bundles in a row that found the disk full; see PULL_NO_ROOM_MAX */
-	atomic_bool is_full_told; /* and it has been said; until a round finds room for all */
-	atomic_uint
-		n_unanswered; /* bundles in a row that the store would not give: see PULL_UNANSWERED_MAX */
+	/* The user was told that the disk is full; false again after a round that found room
+	 * for all. */
+	atomic_bool is_full_told;
+	/* Bundles in a row that the store did not give; see PULL_UNANSWERED_MAX. */
+	atomic_uint n_unanswered;
 	_Atomic uint64_t done_bytes; /* of this round */
 	pthread_mutex_t lock;
 	uint64_t n_done;           /* under lock */
@@ -40,7 +49,7 @@ struct pull_item {
 	struct os_object bundle;
 	uint64_t published_wall_ms;
 	enum rc rc;
-	bool is_put_off; /* not begun, or stopped: no failure of its own */
+	bool is_put_off; /* it was not begun, or it was stopped; it did not fail by itself */
 	bool lacks_room;
 };
 
