@@ -23,6 +23,7 @@ void batcher_init(struct batcher *b, size_t max_objects, uint64_t max_bytes)
 	*b = (struct batcher){.max_objects = max_objects, .max_bytes = max_bytes};
 	list_init(&b->waiting);
 	list_init(&b->suspects);
+	list_init(&b->alone);
 }
 
 void batcher_release(struct batcher *b)
@@ -37,7 +38,10 @@ struct unit *batcher_find(const struct batcher *b, struct slice identity)
 
 void batcher_add(struct batcher *b, struct unit *u)
 {
-	list_push(u->attempts >= BATCHER_SUSPECT_ATTEMPTS ? &b->suspects : &b->waiting, u);
+	list_push(u->is_alone                                ? &b->alone
+		  : u->attempts >= BATCHER_SUSPECT_ATTEMPTS ? &b->suspects
+							    : &b->waiting,
+		u);
 	table_put(&b->by_identity, u->identity, u);
 }
 
@@ -45,6 +49,7 @@ void batcher_clear(struct batcher *b)
 {
 	list_init(&b->waiting);
 	list_init(&b->suspects);
+	list_init(&b->alone);
 	table_clear(&b->by_identity);
 }
 
@@ -129,4 +134,21 @@ size_t batcher_take(
 	*ret_units = t.units;
 	*ret_by_bytes = t.by_bytes;
 	return t.n;
+}
+
+size_t batcher_take_alone(struct batcher *b, struct arena *a, struct unit ***ret_units)
+{
+	struct unit *u = b->alone.first;
+
+	if (!u)
+		return 0;
+	b->alone.first = u->next;
+	if (!u->next)
+		b->alone.last = &b->alone.first;
+	b->alone.n--;
+	b->alone.rounded_bytes -= unit_rounded_bytes(u);
+	table_remove(&b->by_identity, u->identity);
+	*ret_units = arena_array(a, 1, sizeof(struct unit *));
+	**ret_units = u;
+	return 1;
 }

@@ -25,7 +25,8 @@ struct unit_list {
 
 struct batcher {
 	struct unit_list waiting, suspects;
-	struct table by_identity; /* all units of both lists */
+	struct unit_list alone;   /* each goes in a bundle of its own, at once */
+	struct table by_identity; /* all units of these lists */
 	size_t max_objects;
 	uint64_t max_bytes;
 };
@@ -35,19 +36,21 @@ void batcher_release(struct batcher *b);
 
 /* The waiting unit of that identity, or NULL. */
 struct unit *batcher_find(const struct batcher *b, struct slice identity);
-/* u lives in its message's memory. To suspects when its attempts say so. */
+/* u lives in its message's memory. To those that go alone, or to the suspects when its attempts say so. */
 void batcher_add(struct batcher *b, struct unit *u);
 /* Forgets all units. */
 void batcher_clear(struct batcher *b);
 
 bool batcher_full(const struct batcher *b);
-size_t batcher_n(const struct batcher *b);
+size_t batcher_n(const struct batcher *b); /* without those that go alone */
 /* When the first must go, on the boot clock; UINT64_MAX when there is none. */
 uint64_t batcher_due_boot_ms(const struct batcher *b);
 
 /* How many units with that many attempts may share a plan. */
 size_t batcher_company(const struct batcher *b, uint32_t attempts);
 
+/* Takes the first of those that go alone; *ret_units has one. 0: there is none. */
+size_t batcher_take_alone(struct batcher *b, struct arena *a, struct unit ***ret_units);
 /* Takes the next plan's units out, in plan order; the array is in a. *ret_by_bytes: the byte limit closed it. */
 size_t batcher_take(
 	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes);

@@ -22,6 +22,12 @@ struct making {
 	bool in_member; /* between a member's begin and its end */
 	bool skipping;  /* the object now coming is not wanted */
 	bool broken;    /* a member broke off: make it again */
+	bool set_aside; /* because it is large or slow, and not its fault */
+	bool may_set_aside;
+	/* how long the object whose turn it is has kept us waiting, and with how many bytes */
+	uint64_t left_boot_ms; /* when the last callback returned */
+	uint64_t waited_ms, waited_bytes;
+	uint64_t member_left; /* bytes of the member that are still to come */
 	uint64_t rounded_bytes;
 	struct bundle *bundle;
 };
@@ -80,6 +86,56 @@ static bool time_is_up(const struct making *m)
 	       clock_boot_ms(m->job->clock) >= m->job->close_boot_ms;
 }
 
+/* Others wait for this object: it goes in a bundle of its own. Stops get_many. */
+static enum rc set_aside(struct making *m, size_t i, const char *why, struct err *err)
+{
+	struct unit *u = m->units[i];
+
+	u->fetch = FETCH_ALONE;
+	unit_refuse(u, "", why);
+	m->broken = m->set_aside = true;
+	log_event(EV_OBJECT_ALONE, LF_SLICE(key, u->object.key), LF_U64(object_bytes, u->size),
+		LF_STR(cause, why));
+	return err_set(err, RC_CORRUPT, "'" SLICE_FMT "' is set aside", SLICE_ARG(u->object.key));
+}
+
+static void turn_begins(struct making *m)
+{
+	m->waited_ms = m->waited_bytes = 0;
+}
+
+/* Only the time between callbacks counts: within them the bundle waits for itself. */
+static bool is_slow(struct making *m, size_t n_bytes)
+{
+	bool slow;
+
+	m->waited_ms += clock_boot_ms(m->job->clock) - m->left_boot_ms;
+	m->waited_bytes += n_bytes;
+	if (m->waited_ms < BUNDLE_SLOW_MS)
+		return false;
+	slow = m->waited_bytes < BUNDLE_SLOW_BYTES;
+	turn_begins(m);
+	return slow && m->may_set_aside;
+}
+
+static void leave(struct making *m)
+{
+	if (m->job->alone_bytes)
+		m->left_boot_ms = clock_boot_ms(m->job->clock);
+}
+
+/* The object gives no bytes. */
+static enum rc member_waiting(void *arg, size_t i, struct err *err)
+{
+	struct making *m = arg;
+	enum rc rc = m->job->tick(m->job->tick_arg, err);
+
+	if (rc == RC_OK && m->job->alone_bytes && is_slow(m, 0))
+		rc = set_aside(m, i, "the store gives its bytes too slowly", err);
+	leave(m);
+	return rc;
+}
+
 static enum rc member_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
 {
 	struct making *m = arg;
@@ -107,6 +163,8 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 		skip(m, u, FETCH_OVER);
 		return RC_OK;
 	}
+	if (m->may_set_aside && info->size >= m->job->alone_bytes)
+		return set_aside(m, i, "it is large", err);
 	rc = pack_member_begin(m->pack, u->name, info->size, err);
 	if (rc == RC_REFUSED) {
 		unit_refuse(u, "UNSAFE_S3_KEY_PATH", err->text);
@@ -114,6 +172,7 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 		return RC_OK;
 	}
 	m->rounded_bytes += rounded;
+	m->member_left = info->size;
 	m->in_member = rc == RC_OK;
 	if (rc == RC_OK)
 		stages_member_begin(
@@ -152,6 +211,9 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 
 	if (m->skipping)
 		return RC_OK;
+	m->member_left -= bytes.n < m->member_left ? bytes.n : m->member_left;
+	if (m->job->alone_bytes && is_slow(m, bytes.n) && m->member_left)
+		return set_aside(m, i, "the store gives its bytes too slowly", err);
 	rc = pack_data(m->pack, bytes, err);
 	if (rc == RC_CORRUPT) {
 		rc = break_off(m, m->units[i], FETCH_MISMATCH, &other_bytes, err);
@@ -160,6 +222,7 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 		m->bundle->member_bytes += bytes.n;
 		rc = m->job->tick(m->job->tick_arg, err);
 	}
+	leave(m);
 	return rc;
 }
 
@@ -198,6 +261,8 @@ static enum rc member_end(
 	struct unit *u = m->units[i];
 	enum rc rc;
 
+	turn_begins(m);
+	leave(m);
 	if (outcome == RC_FATAL) {
 		if (why)
 			*err = *why;
@@ -348,7 +413,7 @@ static enum rc ask_room(struct making *m, struct object_id *ids, size_t *n, stru
 
 static enum rc make_once(struct making *m, struct unit **units, size_t n, struct err *err)
 {
-	struct os_sink sink = {member_begin, member_data, member_end, m};
+	struct os_sink sink = {member_begin, member_data, member_end, m, member_waiting};
 	struct arena a = ARENA_INIT;
 	struct object_id *ids;
 	size_t n_wanted;
@@ -362,6 +427,8 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 		m->job->is_direct, err);
 	if (rc == RC_OK)
 		rc = ask_room(m, ids, &n_wanted, err);
+	m->may_set_aside = m->may_set_aside && n_wanted > 1;
+	leave(m);
 	if (rc == RC_OK && n_wanted)
 		rc = os_get_many(m->job->landing, ids, n_wanted, &sink, err);
 	if (m->bundle->closed_by_time && !m->broken)
@@ -392,12 +459,15 @@ static void forget_packed(struct unit **units, size_t n)
 enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
 	struct bundle *ret_bundle, struct err *err)
 {
+	unsigned n_broken = 0, n_aside = 0;
 	enum rc rc = RC_AGAIN;
 
 	for (size_t i = 0; i < n; i++)
 		units[i]->fetch = FETCH_NONE;
-	for (int try = 0; try <= BUNDLE_RESTARTS; try++) {
-		struct making m = {.job = job, .bundle = ret_bundle};
+	while (n_broken <= BUNDLE_RESTARTS) {
+		struct making m = {.job = job,
+			.bundle = ret_bundle,
+			.may_set_aside = job->alone_bytes && n_aside < BUNDLE_SLOW_MAX};
 
 		*ret_bundle = (struct bundle){0};
 		buf_init(&ret_bundle->staged, LG_STAGED_MAX);
@@ -408,7 +478,11 @@ enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
 		forget_packed(units, n);
 		if (stages_discard(job->distribution, job->plan, job->archive_bucket, err) != RC_OK)
 			return err_set(err, RC_AGAIN, "a broken stage could not be discarded");
-		rc = err_set(err, RC_AGAIN, "objects broke off in %d attempts", try + 1);
+		if (m.set_aside)
+			n_aside++;
+		else
+			n_broken++;
+		rc = err_set(err, RC_AGAIN, "objects broke off in %u attempts", n_broken);
 	}
 	if (rc != RC_OK)
 		bundle_release(ret_bundle);

@@ -1,6 +1,9 @@
 /*
  * bundle: steps 4 and 5: fetch the exact versions, pack them in plan order, stage the result where no consumer can see it.
  *
+ * An object that is large (alone_bytes) or slow does not belong in a bundle with others, which would wait for it: FETCH_ALONE. The
+ * stage is made again without it, which counts as no restart.
+ *
  * What differs in size or ETag from what was announced is never packed. An object that breaks off in the middle spoils the
  * archive: it is left out and the stage is made again, BUNDLE_RESTARTS times at most. A stage that is made again is discarded
  * first by its owner, which is safe because nobody has asked for its seal yet.
@@ -15,6 +18,10 @@
 #include "port/object_store.h"
 
 #define BUNDLE_RESTARTS 3
+/* An object is slow when it has kept the bundle waiting for so long with fewer bytes than that: below 64 KiB/s, or silent. */
+#define BUNDLE_SLOW_MS 1000
+#define BUNDLE_SLOW_BYTES (64 * 1024)
+#define BUNDLE_SLOW_MAX 8 /* objects set aside in one plan; if there are more it is the store that is slow */
 
 struct bundle_job {
 	struct object_store *landing, *distribution;
@@ -24,7 +31,8 @@ struct bundle_job {
 	struct work_pool *pool;
 	struct budget *memory; /* for compressing; NULL: no limit */
 	uint64_t max_bytes;     /* for objects whose size was not announced */
-	struct clock *clock;    /* for close_boot_ms */
+	uint64_t alone_bytes;   /* larger ones go alone, and slow ones; 0: nobody does */
+	struct clock *clock;
 	uint64_t close_boot_ms; /* from then on no further object is begun (FETCH_OVER); 0: never */
 	/* Called often while bytes flow; anything but RC_OK stops the bundle with that code. */
 	enum rc (*tick)(void *arg, struct err *err);

@@ -352,3 +352,13 @@ enum rc hand_extend(struct hand *h, struct event_queue *q, struct clock *clock,
 	arena_release(&a);
 	return rc == RC_FATAL ? rc : RC_OK;
 }
+
+struct hand_level hand_level(struct hand *h)
+{
+	struct hand_level level;
+
+	pthread_mutex_lock(&h->lock);
+	level = (struct hand_level){h->n, h->bytes, h->n_dead, h->n_retried};
+	pthread_mutex_unlock(&h->lock);
+	return level;
+}

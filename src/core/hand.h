@@ -70,6 +70,13 @@ void hand_init(struct hand *h, uint32_t max_receives, struct budget *memory);
 /* Frees; tells the queue nothing. */
 void hand_release(struct hand *h);
 
+struct hand_level {
+	size_t n, bytes;
+	uint64_t n_dead, n_retried;
+};
+
+struct hand_level hand_level(struct hand *h);
+
 /* A message with that many records to decide; 0: it is acknowledged unless delivery_decide says
  * otherwise. The message is copied as far as it is needed. keep_bytes: about how much hand_alloc
  * will be asked for, alignment to 16 bytes included; more is allowed. */

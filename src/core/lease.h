@@ -7,12 +7,16 @@
 #ifndef BALER_CORE_LEASE_H
 #define BALER_CORE_LEASE_H
 
+#include <pthread.h>
+
 #include "base/table.h"
 #include "port/ledger.h"
 
 struct lease_sight;
 
+/* Any thread. */
 struct lease_table {
+	pthread_mutex_t lock;
 	struct table by_plan;
 	struct lease_sight *all;
 };

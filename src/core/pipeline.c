@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/heartbeat.h"
 #include "core/recover.h"
@@ -25,22 +26,38 @@ struct backoff {
 	uint64_t resume_boot_ms;
 };
 
+/* Two ways to be bundled, each with makers of its own, so that no number of large or slow objects can take all of them. */
+enum lane { LANE_TOGETHER, LANE_ALONE, LANES };
+
+/* Units taken for a plan. */
+struct job {
+	struct arena arena;
+	struct unit **units;
+	size_t n;
+	enum lane lane;
+};
+
 struct pipeline {
 	struct pipeline_config cfg;
 	struct hand hand;
-	struct batcher batcher;
 	struct lease_table leases, denied;
 	struct unfinished unfinished;
 	struct heartbeat heartbeat;
-	atomic_bool stopping;
-	bool started, drained, fatal;
+	atomic_bool stopping, started, fatal;
+	/* Each kind of work pauses for its own failures, and the others go on. */
+	struct backoff scan; /* the scanner's own, as the next three */
+	unsigned n_scans;    /* that came to their end */
 	unsigned n_start_tries; /* scans at the start that failed */
-	struct backoff scan, make, receive; /* each pauses for its own failures, and the others go on */
 	uint64_t next_scan_boot_ms;
-	struct round_context round;
-	struct pipeline_stats stats; /* the step's own */
-	pthread_mutex_t shown_lock;
-	struct pipeline_stats shown; /* under shown_lock: as of the last step's end */
+	struct backoff receive; /* the intake's own */
+
+	pthread_mutex_t lock;  /* for what follows; held during no call of a port */
+	pthread_cond_t change; /* a batch may be ready, a maker may be free, or it is over */
+	struct batcher batcher;
+	bool drained; /* the queue had nothing more when the batch's window was over */
+	struct backoff make[LANES];
+	unsigned n_making[LANES];
+	struct pipeline_stats stats;
 };
 
 void pipeline_config_init(struct pipeline_config *cfg)
@@ -51,6 +68,8 @@ void pipeline_config_init(struct pipeline_config *cfg)
 		.batch_max_objects = 10000,
 		.batch_max_bytes = UINT64_C(400) << 20,
 		.batch_window_ms = 15000,
+		.alone_bytes = UINT64_C(32) << 20,
+		.makers = 4,
 		.visibility_ms = 200000,
 		.lease_ms = 60000,
 		/* 5 GiB at 250 KB/s take 5.8 h; and a stage must have 24 h to live when it is sealed */
@@ -63,6 +82,17 @@ void pipeline_config_init(struct pipeline_config *cfg)
 		.retention_ms = 45 * day_ms,
 		.void_wait_ms = 15 * 60 * 1000,
 		.stop_grace_ms = 4000};
+}
+
+static void open_lock(struct pipeline *p)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->change, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	pthread_mutex_init(&p->lock, NULL);
 }
 
 struct pipeline *pipeline_new(const struct pipeline_config *cfg)
@@ -81,15 +111,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 	lease_init(&p->leases);
 	lease_init(&p->denied);
 	unfinished_init(&p->unfinished, cfg->retry_base_ms, cfg->retry_max_ms);
-	pthread_mutex_init(&p->shown_lock, NULL);
-	p->round = (struct round_context){.cfg = &p->cfg,
-		.hand = &p->hand,
-		.batcher = &p->batcher,
-		.leases = &p->leases,
-		.unfinished = &p->unfinished,
-		.heartbeat = &p->heartbeat,
-		.stats = &p->stats,
-		.stopping = &p->stopping};
+	open_lock(p);
 	heartbeat_start(&p->heartbeat, &(struct heartbeat_config){.ledger = cfg->ports.ledger,
 						.queue = cfg->ports.queue,
 						.clock = cfg->ports.clock,
@@ -110,7 +132,8 @@ void pipeline_free(struct pipeline *p)
 	lease_release(&p->leases);
 	lease_release(&p->denied);
 	unfinished_release(&p->unfinished);
-	pthread_mutex_destroy(&p->shown_lock);
+	pthread_cond_destroy(&p->change);
+	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
 
@@ -119,14 +142,20 @@ void pipeline_stop(struct pipeline *p)
 	atomic_store(&p->stopping, true);
 }
 
-struct pipeline_stats pipeline_stats(const struct pipeline *p)
+struct pipeline_stats pipeline_stats(const struct pipeline *shared)
 {
-	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&p->shown_lock;
+	struct pipeline *p = (struct pipeline *)(uintptr_t)shared;
 	struct pipeline_stats st;
+	struct hand_level level;
 
-	pthread_mutex_lock(lock);
-	st = p->shown;
-	pthread_mutex_unlock(lock);
+	pthread_mutex_lock(&p->lock);
+	st = p->stats;
+	pthread_mutex_unlock(&p->lock);
+	level = hand_level(&p->hand);
+	st.dead_letters = level.n_dead;
+	st.retries = level.n_retried;
+	st.in_hand = level.n;
+	st.in_hand_bytes = level.bytes;
 	return st;
 }
 
@@ -142,26 +171,61 @@ void pipeline_unfinished(const struct pipeline *p, struct unfinished_report *ret
 	unfinished_look(u, now_boot_ms(p), ret);
 }
 
+static void wake_all(struct pipeline *p)
+{
+	pthread_mutex_lock(&p->lock);
+	pthread_cond_broadcast(&p->change);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void wait_locked(struct pipeline *p, uint64_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&p->change, &p->lock, &until);
+}
+
+/* For a thread that has nothing to do: until something changes, receive_wait_ms at most. */
+static enum pipeline_status idle(struct pipeline *p)
+{
+	pthread_mutex_lock(&p->lock);
+	wait_locked(p, p->cfg.receive_wait_ms);
+	pthread_mutex_unlock(&p->lock);
+	return PIPELINE_IDLE;
+}
+
 /* Logs a failure once and says when this kind of work goes on. */
 static enum pipeline_status troubled(
 	struct pipeline *p, struct backoff *b, const char *what, const struct err *err)
 {
+	pthread_mutex_lock(&p->lock);
 	p->stats.failures++;
 	b->n_failures++;
 	b->resume_boot_ms = now_boot_ms(p) + retry_delay_ms(&p->cfg, b->n_failures);
+	pthread_mutex_unlock(&p->lock);
 	log_event(EV_STEP_FAILED, LF_STR(step, what), LF_STR(cause, err->text));
 	return PIPELINE_TROUBLED;
 }
 
 static enum pipeline_status fatal(struct pipeline *p)
 {
-	p->fatal = true;
+	atomic_store(&p->fatal, true);
+	wake_all(p);
 	return PIPELINE_FATAL;
 }
 
-/* The scanner's turn; at the first step also what a dead process of ours has left. */
+/* The scanner's turn. At the first step of a sole owner it only undoes what a dead process of ours has left open, for all else waits for
+ * that; what was left sealed or aborted is the second pass's. */
 static enum pipeline_status scan(struct pipeline *p, struct err *err)
 {
+	bool is_first = p->cfg.sole_owner && !atomic_load(&p->started);
 	struct recover_context c = {.ledger = p->cfg.ports.ledger,
 		.distribution = p->cfg.ports.distribution,
 		.archive_bucket = slice_str(p->cfg.archive_bucket),
@@ -170,84 +234,153 @@ static enum pipeline_status scan(struct pipeline *p, struct err *err)
 		.denied = &p->denied,
 		.unfinished = &p->unfinished,
 		.lease_ms = p->cfg.lease_ms,
-		.void_wait_ms = p->cfg.void_wait_ms};
+		.void_wait_ms = p->cfg.void_wait_ms,
+		.only_open = is_first,
+		.left_behind = p->cfg.sole_owner && p->n_scans < 2,
+		.stopping = &p->stopping};
 	uint64_t half = p->cfg.scan_interval_ms / 2;
-	enum rc rc = recover_pass(&c, p->cfg.sole_owner && !p->started, err);
+	enum rc rc = recover_pass(&c, is_first, err);
 
+	pthread_mutex_lock(&p->lock);
 	p->stats.plans_aborted += c.n_aborted;
 	p->stats.plans_recovered += c.n_published;
-	p->next_scan_boot_ms = now_boot_ms(p) + half + prng_below(p->cfg.ports.prng, 2 * half + 1);
+	pthread_mutex_unlock(&p->lock);
+	p->next_scan_boot_ms = now_boot_ms(p);
+	if (!is_first)
+		p->next_scan_boot_ms += half + prng_below(p->cfg.ports.prng, 2 * half + 1);
 	if (rc == RC_FATAL)
 		return fatal(p);
+	p->n_scans += rc == RC_OK;
 	if (rc == RC_OK || ++p->n_start_tries >= START_TRIES)
-		p->started = true;
+		atomic_store(&p->started, true);
+	wake_all(p);
 	if (rc != RC_OK)
 		return troubled(p, &p->scan, "scan", err);
 	p->scan = (struct backoff){0};
 	return PIPELINE_WORKED;
 }
 
-/* The next plan's worth of units, from open to acknowledged. */
-static enum pipeline_status run_batch(struct pipeline *p, struct err *err)
-{
-	struct arena a = ARENA_INIT;
-	struct unit **units = NULL;
-	bool by_bytes = false;
-	size_t n = batcher_take(&p->batcher, &a, &units, &by_bytes);
-	enum rc rc;
-
-	assert(n > 0);
-	if (by_bytes)
-		log_event(EV_LIMIT_REACHED, LF_U64(objects, n),
-			LF_U64(limit_bytes, p->cfg.batch_max_bytes));
-	p->drained = false;
-	rc = round_run(&p->round, units, n, err);
-	arena_release(&a);
-	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
-		return fatal(p);
-	if (rc != RC_OK) {
-		enum pipeline_status status = troubled(p, &p->make, "bundle", err);
-
-		p->round.n_failures = p->make.n_failures;
-		return status;
-	}
-	p->make = (struct backoff){0};
-	p->round.n_failures = 0;
-	return PIPELINE_WORKED;
-}
-
 /* Bytes for more messages. One message always has room, whatever others use of the share: so every
  * pipeline gets on. */
-static uint64_t hand_room(const struct pipeline *p)
+static uint64_t hand_room(struct pipeline *p)
 {
 	uint64_t room = budget_room(p->cfg.memory);
 
-	return room || p->hand.n ? room : 1;
+	return room || hand_level(&p->hand).n ? room : 1;
 }
 
-static bool is_full(const struct pipeline *p)
+/* No room for more messages closes a batch early, but not while another batch is in the making, which will give its room back. */
+static bool is_full_locked(struct pipeline *p)
 {
-	return batcher_full(&p->batcher) || (hand_room(p) == 0 && batcher_n(&p->batcher));
+	return batcher_full(&p->batcher) || (batcher_n(&p->batcher) && !p->n_making[LANE_TOGETHER] &&
+						   hand_room(p) == 0);
 }
 
-static bool batch_is_ready(const struct pipeline *p)
+static bool batch_is_ready_locked(struct pipeline *p)
 {
 	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);
 	uint64_t overtime =
 		p->cfg.batch_window_ms < OVERTIME_MAX_MS ? p->cfg.batch_window_ms : OVERTIME_MAX_MS;
 
-	if (is_full(p))
+	if (is_full_locked(p))
 		return true;
 	return due <= now && (p->drained || now - due >= overtime);
 }
 
-static void triage_all(
+/* Half of the makers at most are with objects that go alone: the others are always there for the rest. */
+static bool may_make_locked(const struct pipeline *p, enum lane lane)
+{
+	unsigned most = p->cfg.makers;
+
+	if (lane == LANE_ALONE && most > 1)
+		most /= 2;
+	return p->n_making[lane] < most && now_boot_ms(p) >= p->make[lane].resume_boot_ms;
+}
+
+static bool take_locked(struct pipeline *p, struct job *job)
+{
+	bool by_bytes = false;
+
+	if (may_make_locked(p, LANE_ALONE)) {
+		job->lane = LANE_ALONE;
+		job->n = batcher_take_alone(&p->batcher, &job->arena, &job->units);
+	}
+	if (!job->n && may_make_locked(p, LANE_TOGETHER) && batch_is_ready_locked(p)) {
+		job->lane = LANE_TOGETHER;
+		job->n = batcher_take(&p->batcher, &job->arena, &job->units, &by_bytes);
+		p->drained = false;
+	}
+	if (by_bytes)
+		log_event(EV_LIMIT_REACHED, LF_U64(objects, job->n),
+			LF_U64(limit_bytes, p->cfg.batch_max_bytes));
+	p->n_making[job->lane] += job->n > 0;
+	return job->n > 0;
+}
+
+static bool take(struct pipeline *p, struct job *job)
+{
+	bool taken;
+
+	*job = (struct job){0};
+	pthread_mutex_lock(&p->lock);
+	taken = take_locked(p, job);
+	pthread_mutex_unlock(&p->lock);
+	return taken;
+}
+
+/* What a round has counted. */
+static void add_stats(struct pipeline_stats *to, const struct pipeline_stats *from)
+{
+	to->bundles += from->bundles;
+	to->objects += from->objects;
+	to->object_bytes += from->object_bytes;
+	to->bundle_bytes += from->bundle_bytes;
+	to->duplicates += from->duplicates;
+	to->rejected += from->rejected;
+	to->plans_aborted += from->plans_aborted;
+	to->plans_recovered += from->plans_recovered;
+	to->failures += from->failures;
+}
+
+/* One plan, from open to acknowledged. */
+static enum pipeline_status make(struct pipeline *p, struct job *job, struct err *err)
+{
+	struct pipeline_stats counted = {0};
+	struct round_context round = {.cfg = &p->cfg,
+		.hand = &p->hand,
+		.batcher = &p->batcher,
+		.batcher_lock = &p->lock,
+		.leases = &p->leases,
+		.unfinished = &p->unfinished,
+		.heartbeat = &p->heartbeat,
+		.stats = &counted,
+		.stopping = &p->stopping,
+		.n_failures = p->make[job->lane].n_failures};
+	enum rc rc = round_run(&round, job->units, job->n, err);
+
+	arena_release(&job->arena);
+	if (rc != RC_FATAL && hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
+		rc = RC_FATAL;
+	pthread_mutex_lock(&p->lock);
+	add_stats(&p->stats, &counted);
+	p->n_making[job->lane]--;
+	if (rc == RC_OK)
+		p->make[job->lane] = (struct backoff){0};
+	pthread_cond_broadcast(&p->change);
+	pthread_mutex_unlock(&p->lock);
+	if (rc == RC_FATAL)
+		return fatal(p);
+	return rc == RC_OK ? PIPELINE_WORKED : troubled(p, &p->make[job->lane], "bundle", err);
+}
+
+static void triage_all_locked(
 	struct pipeline *p, const struct eq_message *messages, size_t n)
 {
 	static const struct verdict back = {.kind = VERDICT_RETRY};
 	const struct triage t = {.hand = &p->hand,
 		.batcher = &p->batcher,
 		.landing_bucket = slice_str(p->cfg.landing_bucket),
+		.alone_bytes = p->cfg.alone_bytes ? p->cfg.alone_bytes : UINT64_MAX,
 		.window_ms = p->cfg.batch_window_ms,
 		.now_boot_ms = now_boot_ms(p),
 		.now_wall_ms = clock_wall_ms(p->cfg.ports.clock)};
@@ -262,71 +395,123 @@ static void triage_all(
 	}
 }
 
-/* How long to wait for a first message: never beyond the batch's window. */
-static uint64_t wait_ms(const struct pipeline *p)
+/* How long to wait for a first message: never beyond the batch's window, unless the batch waits for something else. */
+static uint64_t wait_ms_locked(struct pipeline *p)
 {
 	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);
-	uint64_t left = due > now ? due - now : 0;
+	uint64_t left = due > now ? due - now : p->drained ? p->cfg.receive_wait_ms : 0;
 
-	if (p->make.resume_boot_ms > now + left) /* no bundle is begun before */
-		left = p->make.resume_boot_ms - now;
 	return left < p->cfg.receive_wait_ms ? left : p->cfg.receive_wait_ms;
 }
 
 /* A queue that answers as soon as there is one message would otherwise be asked for each alone. */
 static void pause_between_receives(struct pipeline *p, size_t n, size_t max)
 {
-	uint64_t left = wait_ms(p);
+	uint64_t left;
+	bool is_full;
 
-	if (n < max / 2 && !batcher_full(&p->batcher))
+	pthread_mutex_lock(&p->lock);
+	left = wait_ms_locked(p);
+	is_full = batcher_full(&p->batcher);
+	pthread_mutex_unlock(&p->lock);
+	if (n < max / 2 && !is_full)
 		clock_sleep_ms(p->cfg.ports.clock,
 			left < p->cfg.receive_pause_ms ? left : p->cfg.receive_pause_ms);
 }
 
-static enum pipeline_status receive(struct pipeline *p, struct err *err)
+/* The intake's look at how much may be received; 0: nothing now. */
+static size_t may_receive(struct pipeline *p, uint64_t *ret_wait_ms)
 {
-	size_t held = batcher_n(&p->batcher), n = 0;
-	size_t max = p->cfg.batch_max_objects > held ? p->cfg.batch_max_objects - held : 1;
+	size_t held, max = 0;
+
+	pthread_mutex_lock(&p->lock);
+	held = batcher_n(&p->batcher);
+	*ret_wait_ms = wait_ms_locked(p);
+	if (!batcher_full(&p->batcher) && hand_room(p) > 0 &&
+		now_boot_ms(p) >= p->receive.resume_boot_ms) {
+		max = p->cfg.batch_max_objects > held ? p->cfg.batch_max_objects - held : 1;
+		if (max > hand_room(p) / MESSAGE_BYTES + 1)
+			max = hand_room(p) / MESSAGE_BYTES + 1;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return max < EQ_BATCH_MAX ? max : EQ_BATCH_MAX;
+}
+
+static enum pipeline_status receive(
+	struct pipeline *p, size_t max, uint64_t wait_ms, struct err *err)
+{
 	struct arena received = ARENA_INIT;
 	struct eq_message *messages = NULL;
+	size_t n = 0;
 	enum rc rc;
 
-	if (max > hand_room(p) / MESSAGE_BYTES + 1)
-		max = hand_room(p) / MESSAGE_BYTES + 1;
-	max = max < EQ_BATCH_MAX ? max : EQ_BATCH_MAX;
-	rc = eq_receive(p->cfg.ports.queue, &received, max, wait_ms(p), p->cfg.visibility_ms,
+	rc = eq_receive(p->cfg.ports.queue, &received, max, wait_ms, p->cfg.visibility_ms,
 		&messages, &n, err);
-	if (rc == RC_OK)
-		triage_all(p, messages, n);
+	pthread_mutex_lock(&p->lock);
+	if (rc == RC_OK && n)
+		triage_all_locked(p, messages, n);
+	else if (rc == RC_OK)
+		p->drained = batcher_due_boot_ms(&p->batcher) <= now_boot_ms(p);
+	pthread_cond_broadcast(&p->change);
+	pthread_mutex_unlock(&p->lock);
 	arena_release(&received);
 	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)
 		return fatal(p);
 	if (rc != RC_OK)
 		return troubled(p, &p->receive, "receive", err);
 	p->receive = (struct backoff){0};
-	if (n == 0) {
-		p->drained = batcher_due_boot_ms(&p->batcher) <= now_boot_ms(p);
+	if (n == 0)
 		return PIPELINE_IDLE;
-	}
 	pause_between_receives(p, n, max);
 	return PIPELINE_WORKED;
 }
 
 static enum pipeline_status stop(struct pipeline *p, struct err *err)
 {
+	pthread_mutex_lock(&p->lock);
 	batcher_clear(&p->batcher);
 	hand_back(&p->hand);
+	pthread_mutex_unlock(&p->lock);
 	return hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL ? fatal(p)
 									  : PIPELINE_STOPPED;
 }
 
-/* Everything that could be done has failed lately, or waits for what has. */
-static enum pipeline_status wait_for_any(struct pipeline *p, uint64_t now)
+static bool is_making(struct pipeline *p)
 {
-	const struct backoff *all[] = {&p->scan, &p->make, &p->receive};
-	uint64_t ms = p->cfg.receive_wait_ms;
+	bool making;
 
-	for (size_t i = 0; i < 3; i++) {
+	pthread_mutex_lock(&p->lock);
+	making = p->n_making[LANE_TOGETHER] || p->n_making[LANE_ALONE];
+	pthread_mutex_unlock(&p->lock);
+	return making;
+}
+
+static bool scan_is_due(const struct pipeline *p)
+{
+	uint64_t now = now_boot_ms(p);
+
+	return (!atomic_load(&p->started) || now >= p->next_scan_boot_ms) &&
+	       now >= p->scan.resume_boot_ms;
+}
+
+/* Whether this process cannot go on. */
+static bool has_failed(struct pipeline *p, struct err *err)
+{
+	if (atomic_load(&p->heartbeat.has_failed) && !atomic_load(&p->fatal)) {
+		err_set(err, RC_FATAL, "the heartbeat could not go on");
+		fatal(p);
+	}
+	return atomic_load(&p->fatal);
+}
+
+/* Everything that could be done has failed lately, or waits for what has. */
+static enum pipeline_status wait_for_any(struct pipeline *p)
+{
+	const struct backoff *all[] = {
+		&p->scan, &p->receive, &p->make[LANE_TOGETHER], &p->make[LANE_ALONE]};
+	uint64_t ms = p->cfg.receive_wait_ms, now = now_boot_ms(p);
+
+	for (size_t i = 0; i < 4; i++) {
 		if (all[i]->resume_boot_ms > now && all[i]->resume_boot_ms - now < ms)
 			ms = all[i]->resume_boot_ms - now;
 	}
@@ -334,43 +519,59 @@ static enum pipeline_status wait_for_any(struct pipeline *p, uint64_t now)
 	return PIPELINE_IDLE;
 }
 
-static enum pipeline_status step(struct pipeline *p, struct err *err)
-{
-	uint64_t now = now_boot_ms(p);
-
-	if (p->fatal)
-		return PIPELINE_FATAL;
-	if (atomic_load(&p->stopping))
-		return stop(p, err);
-	if (atomic_load(&p->heartbeat.has_failed)) {
-		err_set(err, RC_FATAL, "the heartbeat could not go on");
-		return fatal(p);
-	}
-	if ((!p->started || now >= p->next_scan_boot_ms) && now >= p->scan.resume_boot_ms)
-		return scan(p, err);
-	if (p->started && batch_is_ready(p) && now >= p->make.resume_boot_ms)
-		return run_batch(p, err);
-	if (p->started && !is_full(p) && now >= p->receive.resume_boot_ms)
-		return receive(p, err);
-	return wait_for_any(p, now);
-}
-
-static void show(struct pipeline *p)
-{
-	p->stats.dead_letters = p->hand.n_dead;
-	p->stats.retries = p->hand.n_retried;
-	p->stats.in_hand = p->hand.n;
-	p->stats.in_hand_bytes = p->hand.bytes;
-	pthread_mutex_lock(&p->shown_lock);
-	p->shown = p->stats;
-	pthread_mutex_unlock(&p->shown_lock);
-}
-
 enum pipeline_status pipeline_step(struct pipeline *p, struct err *err)
 {
 	struct err own = {0};
-	enum pipeline_status status = step(p, err ? err : &own);
+	struct job job;
+	uint64_t wait_ms;
+	size_t max;
 
-	show(p);
-	return status;
+	err = err ? err : &own;
+	if (has_failed(p, err))
+		return PIPELINE_FATAL;
+	if (atomic_load(&p->stopping))
+		return stop(p, err);
+	if (scan_is_due(p))
+		return scan(p, err);
+	if (!atomic_load(&p->started))
+		return wait_for_any(p);
+	if (take(p, &job))
+		return make(p, &job, err);
+	max = may_receive(p, &wait_ms);
+	return max ? receive(p, max, wait_ms, err) : wait_for_any(p);
+}
+
+enum pipeline_status pipeline_intake(struct pipeline *p, struct err *err)
+{
+	uint64_t wait_ms;
+	size_t max;
+
+	if (has_failed(p, err))
+		return PIPELINE_FATAL;
+	if (atomic_load(&p->stopping))
+		return is_making(p) ? idle(p) : stop(p, err);
+	max = atomic_load(&p->started) ? may_receive(p, &wait_ms) : 0;
+	return max ? receive(p, max, wait_ms, err) : idle(p);
+}
+
+enum pipeline_status pipeline_make(struct pipeline *p, struct err *err)
+{
+	struct job job;
+
+	if (has_failed(p, err))
+		return PIPELINE_FATAL;
+	if (atomic_load(&p->stopping))
+		return PIPELINE_STOPPED;
+	if (atomic_load(&p->started) && take(p, &job))
+		return make(p, &job, err);
+	return idle(p);
+}
+
+enum pipeline_status pipeline_scan(struct pipeline *p, struct err *err)
+{
+	if (has_failed(p, err))
+		return PIPELINE_FATAL;
+	if (atomic_load(&p->stopping))
+		return PIPELINE_STOPPED;
+	return scan_is_due(p) ? scan(p, err) : idle(p);
 }

@@ -45,6 +45,12 @@ struct pipeline_config {
 		archive_bucket; /* of the same store; every bundle's copy and manifest. NULL: none */
 	enum gzip_mode compression;
 
+	/* An object of this size or larger is made in a bundle of its own, and so is one that the store gives slowly: no other object waits
+	 * for it. 0: never. */
+	uint64_t alone_bytes;
+	/* Bundles in the making at once, one thread each (pipeline_make). Half of them at most are with objects that go alone. */
+	unsigned makers;
+
 	size_t batch_max_objects; /* 1 … 100,000 */
 	uint64_t
 		batch_max_bytes; /* sum of sizes, each rounded up to 512; one larger object ships alone */
@@ -119,6 +125,18 @@ enum pipeline_status pipeline_step(struct pipeline *p, struct err *err);
 
 /* Asks for an end: the step in progress finishes what it has, the next hands the rest back and returns PIPELINE_STOPPED. */
 void pipeline_stop(struct pipeline *p);
+
+/*
+ * The three kinds of work of pipeline_step, for a process that gives each threads of its own, so that none waits for another: one thread
+ * loops around pipeline_intake, one around pipeline_scan, config.makers around pipeline_make. The same functions do the work as in
+ * pipeline_step. Then prng must be the system's. err is not NULL.
+ *
+ * Each returns PIPELINE_STOPPED some time after pipeline_stop; the intake last, when no bundle is in the making and what was in hand is
+ * handed back. After PIPELINE_FATAL from one of them all return it.
+ */
+enum pipeline_status pipeline_intake(struct pipeline *p, struct err *err);
+enum pipeline_status pipeline_make(struct pipeline *p, struct err *err);
+enum pipeline_status pipeline_scan(struct pipeline *p, struct err *err);
 
 struct pipeline_stats pipeline_stats(const struct pipeline *p);
 /* Plans that cannot be published. Any thread. */

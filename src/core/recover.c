@@ -80,6 +80,7 @@ static enum rc take_step(
 	uint64_t still_ms = lease_observe(c->leases, plan, clock_boot_ms(c->clock));
 	/* A sealed plan that failed here is not its owner's any more: the owner has left it to this scanner, or is dead. */
 	bool over = all_dead || still_ms >= c->lease_ms ||
+		    (c->left_behind && plan->state != PLAN_OPEN) ||
 		    (plan->state == PLAN_SEALED && unfinished_has(c->unfinished, &plan->id));
 	bool was_aborted = plan->state == PLAN_ABORTED;
 	enum rc rc = RC_OK;
@@ -99,7 +100,8 @@ static enum rc take_step(
 			*err = why;
 	}
 	/* An owner that was fenced but lives may still be staging: it gets a lease to notice and to clean up itself. */
-	if (rc == RC_OK && plan->state == PLAN_ABORTED && over && (all_dead || was_aborted))
+	if (rc == RC_OK && !c->only_open &&
+		plan->state == PLAN_ABORTED && over && (all_dead || was_aborted))
 		rc = plan_discard(c->distribution, c->ledger, plan, c->archive_bucket, err);
 	return rc == RC_CONFLICT ? RC_OK : rc;
 }
@@ -110,6 +112,8 @@ static enum rc look_after(
 {
 	enum rc rc;
 
+	if (c->only_open && plan->state != PLAN_OPEN)
+		return RC_OK;
 	if (!unfinished_may_try(c->unfinished, &plan->id, clock_boot_ms(c->clock))) {
 		lease_observe(c->leases, plan, clock_boot_ms(c->clock));
 		lease_keep(c->denied, &plan->id, clock_boot_ms(c->clock));
@@ -124,6 +128,11 @@ static enum rc look_after(
 		unfinished_failed(c->unfinished, plan, rc, err, clock_boot_ms(c->clock),
 			clock_wall_ms(c->clock));
 	return RC_OK;
+}
+
+static bool is_stopping(const struct recover_context *c)
+{
+	return c->stopping && atomic_load_explicit(c->stopping, memory_order_relaxed);
 }
 
 enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
@@ -141,16 +150,18 @@ enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err)
 
 		rc = lg_scan(c->ledger, &a, PLAN_OPEN | PLAN_SEALED | PLAN_ABORTED, resume, PAGE,
 			&plans, &n, err);
-		for (size_t i = 0; rc == RC_OK && i < n; i++)
+		for (size_t i = 0; rc == RC_OK && i < n && !is_stopping(c); i++)
 			rc = look_after(c, &plans[i], all_dead, err);
 		if (rc == RC_OK && n) {
 			after = plans[n - 1].id;
 			resume = &after;
 		}
 		arena_release(&a);
-	} while (rc == RC_OK && n > 0);
+	} while (rc == RC_OK && n > 0 && !is_stopping(c));
 	if (rc != RC_OK)
 		return rc == RC_FATAL ? rc : RC_AGAIN;
+	if (is_stopping(c)) /* not all were seen */
+		return RC_OK;
 	lease_prune(c->leases, began_boot_ms);
 	lease_prune(c->denied, began_boot_ms);
 	unfinished_prune(c->unfinished, began_boot_ms);

@@ -8,6 +8,8 @@
 #ifndef BALER_CORE_RECOVER_H
 #define BALER_CORE_RECOVER_H
 
+#include <stdatomic.h>
+
 #include "core/lease.h"
 #include "core/plan.h"
 #include "core/unfinished.h"
@@ -22,6 +24,9 @@ struct recover_context {
 	struct unfinished *unfinished; /* plans that failed: who is tried when */
 	uint64_t lease_ms;
 	uint64_t void_wait_ms;
+	bool only_open;   /* leave sealed and aborted plans to a later pass */
+	bool left_behind; /* the sealed and aborted plans are a dead process's: their leases are over */
+	const atomic_bool *stopping; /* ends the pass early; may be NULL */
 	uint64_t n_aborted, n_published; /* counted up */
 };
 

@@ -124,6 +124,8 @@ static enum rc fetch(struct round *r, struct err *err)
 		.memory = cfg->bundle_memory,
 		.max_bytes = cfg->batch_max_bytes,
 		.object_max_bytes = cfg->object_max_bytes,
+		.alone_bytes = cfg->alone_bytes,
+		.clock = cfg->ports.clock,
 		.tick = keep_alive,
 		.tick_arg = r};
 	struct unit **wanted = arena_array(&r->arena, r->n, sizeof(struct unit *));

@@ -21,6 +21,7 @@ struct round_context {
 	const struct pipeline_config *cfg;
 	struct hand *hand;
 	struct batcher *batcher;
+	pthread_mutex_t *batcher_lock;
 	struct lease_table *leases;
 	struct unfinished *unfinished;
 	struct heartbeat *heartbeat;

@@ -64,6 +64,15 @@ void round_retry_all(struct round *r, bool at_once)
 
 static void decide_mine(struct round *r, struct unit *u);
 
+/* Back to the batcher, which takes it for a plan of its own or for a smaller one. */
+static void batch_again(struct round *r, struct unit *u)
+{
+	u->is_alone = u->is_alone || u->fetch == FETCH_ALONE;
+	pthread_mutex_lock(r->c->batcher_lock);
+	batcher_add(r->c->batcher, u);
+	pthread_mutex_unlock(r->c->batcher_lock);
+}
+
 /* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their company, which is tried again at once. Returns
  * how many they were. */
 size_t round_put_aside(struct round *r)
@@ -79,6 +88,8 @@ size_t round_put_aside(struct round *r)
 			decide_fault(r, u);
 		else if (round_is_mine(u) && u->fetch == FETCH_TRANSIENT)
 			decide_retry(r, u, r->c->cfg->retry_max_ms);
+		else if (round_is_mine(u) && u->fetch == FETCH_ALONE)
+			batch_again(r, u);
 		else
 			r->units[n++] = u;
 	}
@@ -108,6 +119,8 @@ static void decide_mine(struct round *r, struct unit *u)
 		hand_decide(r->c->hand, u, &shipped);
 	} else if (u->fetch == FETCH_MISMATCH || u->fetch == FETCH_DENIED) {
 		decide_fault(r, u);
+	} else if (u->fetch == FETCH_ALONE) {
+		batch_again(r, u);
 	} else if (u->fetch == FETCH_OVER) {
 		decide_retry(r, u, 0);
 	} else if (u->fetch == FETCH_NO_ROOM) {
@@ -145,7 +158,7 @@ static void decide(struct round *r, struct unit *u)
 		decide_retry(r, u, u->wait_ms);
 		break;
 	case CLAIM_SUSPECT:
-		batcher_add(r->c->batcher, u);
+		batch_again(r, u);
 		break;
 	case CLAIM_DAMAGED:
 		hand_decide(r->c->hand, u, &damaged);

@@ -110,6 +110,7 @@ static struct unit *make_unit(const struct triage *t, struct arena *scratch, str
 	u->etag = keep(t->hand, d, r->etag);
 	u->size = r->size;
 	u->has_size = r->has_size;
+	u->is_alone = r->has_size && r->size >= t->alone_bytes;
 	u->event_wall_ms = r->time_wall_ms;
 	u->due_boot_ms = due_boot_ms(t, m);
 	set_name(t, scratch, d, u);

@@ -15,6 +15,7 @@ struct triage {
 	struct hand *hand;
 	struct batcher *batcher;
 	struct slice landing_bucket;
+	uint64_t alone_bytes; /* objects of this size and larger go alone */
 	uint64_t window_ms;
 	uint64_t now_boot_ms, now_wall_ms;
 };

@@ -33,6 +33,7 @@ enum unit_fetch {
 	FETCH_MISMATCH, /* not the bytes that were announced */
 	FETCH_DENIED,
 	FETCH_TRANSIENT, /* broke off; the store's trouble, not the object's */
+	FETCH_ALONE,     /* large or slow: to be made in a bundle of its own */
 	FETCH_OVER,      /* turned out too large for this bundle */
 	FETCH_NO_ROOM,   /* the store has no room for it now: the object waits */
 };
@@ -50,6 +51,7 @@ struct unit {
 	struct unit_link *links;
 	struct unit *next; /* in a list of the batcher's */
 
+	bool is_alone;     /* large or slow: no other object may wait for it */
 	uint32_t attempts; /* plans that have claimed it, as far as is known */
 	bool is_known; /* its record had more than a first claim when it was found: an operator's redrive, for one */
 	uint32_t slot; /* in the plan in hand */

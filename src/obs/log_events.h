@@ -13,6 +13,7 @@ X(EV_PLAN_STUCK, LOG_CRITICAL, "plan-stuck",
 	"a sealed plan cannot be published; it stays sealed and is tried again, and all other objects are bundled meanwhile")
 X(EV_PLAN_OVERDUE, LOG_ERROR, "plan-overdue",
 	"a bundle was not ready within the time that a plan may stay open; its plan was given up and its objects are tried again")
+X(EV_OBJECT_ALONE, LOG_INFO, "object-alone", "a large or slow object goes in a bundle of its own, so that no other object waits for it")
 X(EV_PUBLISH_FAILED, LOG_ERROR, "publish-failed", "a sealed bundle could not be published; it is tried again after a pause")
 X(EV_UNDO_FAILED, LOG_WARNING, "undo-failed",
 	"a plan that another process left could not be undone, or its stage not removed; it is tried again after a pause")

@@ -60,6 +60,9 @@ struct os_sink {
 	enum rc (*data)(void *arg, size_t i, struct slice bytes, struct err *err);
 	enum rc (*end)(void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err);
 	void *arg;
+	/* May be NULL. Called now and then, at least every 500 ms, while object i, which is the next to deliver or to go on with, gives no
+	 * bytes; a store on a local disk need not call it. A result other than RC_OK stops get_many. */
+	enum rc (*waiting)(void *arg, size_t i, struct err *err);
 };
 
 /* Gives the next piece of a body: up to max bytes to out, *ret_n of them; 0 only at the end. */

@@ -1,7 +1,6 @@
 #include "serve/compose.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "serve/memory.h"
 #include "serve/secret_env.h"
 #include "serve/watch.h"
+#include "serve/workers.h"
 #include "wire/uri.h"
 
 #define CONNECTIONS_MAX 10000 /* what one process is for, however much memory it has */
@@ -49,7 +49,7 @@ struct composition {
 	struct prng prng;
 	struct work_pool *pool;
 	struct pipeline *pipeline;
-	pthread_t bundler;
+	struct workers *workers;
 	atomic_bool has_failed;
 };
 
@@ -373,24 +373,6 @@ enum rc compose_renew_tls(struct composition *c, const struct tls_files *tls, st
 	return gateway_renew_tls(c->gateway, tls->cert, tls->key, err);
 }
 
-static void *bundler_thread(void *arg)
-{
-	struct composition *c = arg;
-	enum pipeline_status status;
-	struct err err = {0};
-
-	do {
-		status = pipeline_step(c->pipeline, &err);
-		atomic_store(&c->is_recovered, true);
-	} while (status != PIPELINE_STOPPED && status != PIPELINE_FATAL);
-	if (status == PIPELINE_FATAL) {
-		log_event(EV_BUNDLING_ENDED, LF_STR(cause, err.text));
-		atomic_store(&c->has_failed, true);
-		kill(getpid(), SIGTERM);
-	}
-	return NULL;
-}
-
 static void start_reconcile(struct composition *c)
 {
 	const struct serve_options *o = c->options;
@@ -417,11 +399,11 @@ void compose_bundle(struct composition *c)
 	start_retention(c);
 	config.ports.prng = &c->prng;
 	config.ports.queue = local_event_queue(c->local);
+	config.makers = WORKERS_MAKERS;
 	config.sole_owner = true; /* the data folder's lock proves it */
 	c->pipeline = pipeline_new(&config);
-	if (pthread_create(&c->bundler, NULL, bundler_thread, c) != 0)
-		die("cannot start the bundler's thread");
-	pthread_setname_np(c->bundler, "bundler");
+	c->workers = workers_start(
+		c->pipeline, config.makers, &c->is_recovered, &c->has_failed);
 	start_reconcile(c);
 	c->watch = watch_start(c->op, c->pipeline, c->alarms);
 }
@@ -444,7 +426,7 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 		gateway_stop(c->gateway, deadline_ms);
 	reconcile_stop(c->reconcile); /* it may wait for another store: nothing else waits for it */
 	if (c->pipeline) {
-		pthread_join(c->bundler, NULL);
+		workers_join(c->workers);
 		pipeline_free(c->pipeline);
 	}
 	work_pool_free(c->pool);

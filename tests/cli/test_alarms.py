@@ -44,7 +44,7 @@ def seal_without_a_stage(folder):
     database.row_factory = sqlite3.Row
     plan = dict(database.execute("SELECT * FROM plan ORDER BY seq DESC LIMIT 1").fetchone())
     new = "5" * 32
-    plan.update(seq=plan["seq"] + 1000, id=bytes.fromhex(new), state=2, live=1,
+    plan.update(sum=None, seq=plan["seq"] + 1000, id=bytes.fromhex(new), state=2, live=1,
                 key=re.sub(rb"bundle-[0-9a-f]{32}", b"bundle-" + new.encode(), plan["key"]), staged=b"no-such-stage")
     database.execute(f"INSERT INTO plan({','.join(plan)}) VALUES({','.join('?' * len(plan))})", list(plan.values()))
     database.commit()

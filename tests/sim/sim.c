@@ -121,6 +121,7 @@ static void start(struct sim *s, struct sim_worker *worker)
 	cfg.compression = GZIP_NONE;
 	cfg.batch_max_objects = 6;
 	cfg.batch_max_bytes = 16384;
+	cfg.alone_bytes = 3000;
 	cfg.batch_window_ms = 1000;
 	cfg.visibility_ms = 20000;
 	cfg.lease_ms = LEASE_MS;

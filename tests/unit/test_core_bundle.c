@@ -75,7 +75,7 @@ static int setup(void **state)
 	}
 	f->job = (struct bundle_job){
 		f->store, f->store, &f->plan, {0}, GZIP_FAST,
-		NULL, NULL, UINT64_MAX, NULL, 0, tick, f};
+		NULL, NULL, UINT64_MAX, 0, NULL, 0, tick, f};
 	*state = f;
 	return 0;
 }

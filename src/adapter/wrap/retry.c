@@ -229,6 +229,13 @@ static enum rc watch_data(void *arg, size_t i, struct slice bytes, struct err *e
 	return w->sink->data(w->sink->arg, w->first + i, bytes, err);
 }
 
+static enum rc watch_waiting(void *arg, size_t i, struct err *err)
+{
+	struct get_watch *w = arg;
+
+	return w->sink->waiting ? w->sink->waiting(w->sink->arg, w->first + i, err) : RC_OK;
+}
+
 static enum rc watch_end(
 	void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err)
 {
@@ -252,7 +259,7 @@ static enum rc retry_get_many(struct object_store *os, const struct object_id *o
 	const struct os_sink *sink, struct err *err)
 {
 	struct get_watch w = {.sink = sink, .attempts = attempts_begin(os)};
-	struct os_sink watching = {watch_begin, watch_data, watch_end, &w};
+	struct os_sink watching = {watch_begin, watch_data, watch_end, &w, watch_waiting};
 	struct err why = {0};
 	enum rc rc;
 

@@ -245,19 +245,35 @@ static bool all_paused(const struct http_lane *lane)
 	return true;
 }
 
+/* Lets the requests make progress. Whether there is something to tell: *ret_req has ended, or, when that is NULL, all are paused. */
+static bool make_progress(struct http_lane *lane, struct http_request **ret_req)
+{
+	int running;
+
+	if (curl_multi_perform(lane->multi, &running) != CURLM_OK)
+		die("libcurl cannot go on");
+	*ret_req = next_ended(lane);
+	return *ret_req || all_paused(lane);
+}
+
 struct http_request *http_wait(struct http_lane *lane)
 {
 	struct http_request *req;
-	int running;
 
-	for (;;) {
-		if (curl_multi_perform(lane->multi, &running) != CURLM_OK)
-			die("libcurl cannot go on");
-		req = next_ended(lane);
-		if (req || all_paused(lane))
-			return req;
+	while (!make_progress(lane, &req))
 		curl_multi_poll(lane->multi, NULL, 0, POLL_MS, NULL);
+	return req;
+}
+
+struct http_request *http_wait_for(struct http_lane *lane, int max_ms)
+{
+	struct http_request *req;
+
+	if (!make_progress(lane, &req)) {
+		curl_multi_poll(lane->multi, NULL, 0, max_ms, NULL);
+		make_progress(lane, &req);
 	}
+	return req;
 }
 
 void http_resume(struct http_lane *lane, struct http_request *req)

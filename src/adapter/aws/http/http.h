@@ -92,6 +92,8 @@ void http_start(struct http_lane *lane, struct http_request *req);
 /* Blocks until a request has ended, and returns that request. Returns NULL when no request is in
  * flight, or when every request in flight is paused. */
 struct http_request *http_wait(struct http_lane *lane);
+/* The same, but returns NULL after about max_ms too. */
+struct http_request *http_wait_for(struct http_lane *lane, int max_ms);
 /* Lets a paused request continue. Do not call it from within a callback. */
 void http_resume(struct http_lane *lane, struct http_request *req);
 /* Ends a request at once. None of its callbacks is called again. */

@@ -9,6 +9,8 @@
 #include "adapter/aws/s3/s3_call.h"
 #include "model/object_headers.h"
 
+#define S3_GET_WAIT_MS 250 /* how often the sink hears that the head gives no bytes */
+
 struct get_run;
 
 struct get_slot {
@@ -287,8 +289,12 @@ static enum rc run_all(struct get_run *run)
 		if (run->sink_rc != RC_OK)
 			return run->sink_rc;
 		if (!slot->has_ended) {
-			req = http_wait(run->lane);
-			slot_ended(run, req);
+			req = http_wait_for(run->lane, S3_GET_WAIT_MS);
+			if (req)
+				slot_ended(run, req);
+			else if (run->sink_rc == RC_OK && run->sink->waiting)
+				note_sink(run, run->sink->waiting(run->sink->arg, slot->index,
+						       &run->sink_err));
 			rc = run->sink_rc;
 			continue;
 		}
