@@ -6,7 +6,7 @@ import pty
 import re
 import sqlite3
 import subprocess
-import threading
+import sys
 import time
 import unicodedata
 
@@ -68,19 +68,36 @@ def words_of(command, tmp_path):
     return [BINARY, *(w.replace("{to}", str(tmp_path / "to")) for w in COMMANDS[command])]
 
 
-def run(command, server, tmp_path):
+# Runs commands from a small process of its own: Linux counts the memory of the process that forks as the child's peak, and pytest is large.
+SPAWNER = """
+import json, os, subprocess, sys, threading
+for line in sys.stdin:
+    words, environment, out, err, seconds = json.loads(line)
+    with open(out, "wb") as o, open(err, "wb") as e:
+        process = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=o, stderr=e)
+        killer = threading.Timer(seconds, process.kill)
+        killer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        killer.cancel()
+    print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def spawner():
+    with subprocess.Popen([sys.executable, "-S", "-c", SPAWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.stdin.close()
+
+
+def run(command, server, tmp_path, spawner):
     """(status, stdout, stderr, peak KiB), killed when it takes too long."""
-    with open(tmp_path / "out", "wb+") as out, open(tmp_path / "err", "wb+") as err:
-        with subprocess.Popen(words_of(command, tmp_path), env=environment(server, tmp_path), stdin=subprocess.DEVNULL,
-                              stdout=out, stderr=err) as process:
-            killer = threading.Timer(SECONDS, process.kill)
-            killer.start()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            killer.cancel()
-        out.seek(0)
-        err.seek(0)
-        return process.returncode, out.read(), err.read(), usage.ru_maxrss
+    out, err = tmp_path / "out", tmp_path / "err"
+    question = [words_of(command, tmp_path), environment(server, tmp_path), str(out), str(err), SECONDS]
+    spawner.stdin.write(json.dumps(question) + "\n")
+    spawner.stdin.flush()
+    status, peak = json.loads(spawner.stdout.readline())
+    return status, out.read_bytes(), err.read_bytes(), peak
 
 
 # Commands that read a list page by page.
@@ -94,14 +111,14 @@ def may_pass(behaviour, command):
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_every_command_ends_and_says_why(server, tmp_path, behaviour):
+def test_every_command_ends_and_says_why(server, tmp_path, behaviour, spawner):
     server.behaviour = behaviour
     other = HostileServer("evil text")
     hostile_server.redirect.port = other.server_address[1]
     wrong = []
     for command in COMMANDS:
         began = time.monotonic()
-        status, out, err, peak = run(command, server, tmp_path)
+        status, out, err, peak = run(command, server, tmp_path, spawner)
         took = time.monotonic() - began
         try:
             assert status in (1, 2, 3) or (status == 0 and may_pass(behaviour, command)), f"status {status}"
@@ -141,22 +158,22 @@ def test_nothing_of_an_answer_is_obeyed_by_a_terminal(server, tmp_path, behaviou
     COMMANDS.pop("deadletter show --raw")
 
 
-def test_a_new_key_is_only_what_has_the_form_of_a_key(server, tmp_path):
+def test_a_new_key_is_only_what_has_the_form_of_a_key(server, tmp_path, spawner):
     server.behaviour = "evil text"
     document = hostile_server.document
     for access, secret in (("AKIA1; rm -rf ~", "abc"), ("AKIA1", "$(reboot)"), ("AKIA1", "a\nb"), ("", "abc"), ("A" * 200, "abc")):
         hostile_server.document = lambda a=access, s=secret: document() | {"access_key": a, "secret_key": s}
         for command in ("key add", "key add --json"):
-            status, out, err, _ = run(command, server, tmp_path)
+            status, out, err, _ = run(command, server, tmp_path, spawner)
             assert (status, out) == (1, b"") and b"no key" in err, (access, secret, out, err)
     hostile_server.document = document
 
 
-def test_a_status_that_is_none_is_not_well(server, tmp_path):
+def test_a_status_that_is_none_is_not_well(server, tmp_path, spawner):
     """Monitoring must not read 'all is well' out of an answer of something else."""
     for behaviour in ("an empty object", "an array", "null", "a web page", "wrong types"):
         server.behaviour = behaviour
-        assert run("status --check", server, tmp_path)[0] == 3, behaviour
+        assert run("status --check", server, tmp_path, spawner)[0] == 3, behaviour
 
 
 def test_keys_of_a_data_folder_are_not_obeyed(tmp_path):

@@ -19,7 +19,7 @@
 struct lingering {
 	int fd;
 	uint64_t until_boot_ms;
-	uint64_t bytes;
+	uint64_t bytes, max_bytes;
 };
 
 struct closer {
@@ -36,7 +36,7 @@ static bool read_on(struct lingering *one)
 	static _Thread_local unsigned char block[BLOCK_BYTES];
 	ssize_t n;
 
-	while (one->bytes <= CLOSER_MAX_BYTES) {
+	while (one->bytes <= one->max_bytes) {
 		n = recv(one->fd, block, sizeof(block), MSG_DONTWAIT);
 		if (n <= 0)
 			return n < 0 && (errno == EAGAIN || errno == EINTR);
@@ -114,7 +114,7 @@ static void wake(struct closer *l)
 		die("write to an eventfd");
 }
 
-void closer_take(struct closer *l, int fd)
+void closer_take(struct closer *l, int fd, uint64_t max_bytes)
 {
 	bool has_taken = false;
 
@@ -127,6 +127,7 @@ void closer_take(struct closer *l, int fd)
 			continue;
 		one->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		one->bytes = 0;
+		one->max_bytes = max_bytes;
 		one->until_boot_ms = clock_boot_ms(clock_system()) + CLOSER_MS;
 		has_taken = one->fd >= 0;
 		if (!has_taken)

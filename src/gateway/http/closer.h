@@ -3,7 +3,7 @@
  *
  * To close a socket while the client is still sending resets the connection, and the client may lose the
  * answer that it was just given (RFC 9112, section 9.6). So the sockets of refused uploads are read on,
- * and what comes is dropped, until the client has closed, or for CLOSER_MS or CLOSER_MAX_BYTES. There are
+ * and what comes is dropped, until the client has closed, or for CLOSER_MS or max_bytes. There are
  * at most CLOSER_MAX; beyond that sockets are closed at once.
  *
  * One thread of its own does all of it. closer_take is called by any thread and does not block.
@@ -11,18 +11,23 @@
 #ifndef BALER_GATEWAY_HTTP_CLOSER_H
 #define BALER_GATEWAY_HTTP_CLOSER_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 #define CLOSER_MAX 64
 #define CLOSER_MS 2000
-#define CLOSER_MAX_BYTES (256u << 10)
+/* max_bytes of a stranger, and of a client that named a key: a client that sends an invocation which is a little too large
+ * (6 MiB) would otherwise lose the 413. */
+#define CLOSER_STRANGER_BYTES (256u << 10)
+#define CLOSER_KNOWN_BYTES (16u << 20)
 
 struct closer;
 
 /* RC_FATAL: no descriptor or thread is to be had. */
 enum rc closer_start(struct closer **ret_closer, struct err *err);
 /* Nothing more will be sent on fd, which stays the caller's: a copy of it is read on. */
-void closer_take(struct closer *l, int fd);
+void closer_take(struct closer *l, int fd, uint64_t max_bytes);
 /* Closes all of them and ends the thread. NULL is fine. */
 void closer_stop(struct closer *l);
 

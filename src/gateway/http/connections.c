@@ -27,7 +27,7 @@ struct connection {
 	uint64_t born_boot_ms; /* under lock */
 	unsigned address;      /* its bucket; under lock */
 	_Atomic bool is_spare;
-	_Atomic bool lingers;
+	_Atomic uint64_t linger_bytes; /* 0: it does not linger */
 	_Atomic bool is_known;
 	_Atomic int state;
 	_Atomic uint64_t since_boot_ms; /* when the state began */
@@ -277,7 +277,7 @@ bool connections_take(struct connections *cs, int fd, const struct sockaddr *add
 		c->address = bucket;
 		c->born_boot_ms = clock_boot_ms(cs->clock);
 		atomic_store(&c->is_spare, !is_regular);
-		atomic_store(&c->lingers, false);
+		atomic_store(&c->linger_bytes, 0);
 		c->seen_since_boot_ms = 0;
 		atomic_store(&c->is_known, false);
 		atomic_store(&c->state, IDLE);
@@ -464,12 +464,12 @@ bool connection_is_spare(struct connections *cs, struct connection *c)
 	return atomic_load(&c->is_spare);
 }
 
-void connection_cuts(struct connection *c)
+void connection_cuts(struct connection *c, uint64_t linger_bytes)
 {
-	atomic_store(&c->lingers, true);
+	atomic_store(&c->linger_bytes, linger_bytes);
 }
 
-bool connection_lingers(const struct connection *c)
+uint64_t connection_lingers(const struct connection *c)
 {
-	return atomic_load(&c->lingers) && atomic_load(&c->state) != ENDED;
+	return atomic_load(&c->state) == ENDED ? 0 : atomic_load(&c->linger_bytes);
 }

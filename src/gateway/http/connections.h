@@ -95,10 +95,11 @@ void connection_answers(struct connection *c);              /* the answer can go
 void connection_rests(struct connection *c);                /* the answer is out */
 /* A request on it was verified. */
 void connection_is_known(struct connection *c);
-/* It is answered before its request is read whole, so its client may still be sending when it is closed. */
-void connection_cuts(struct connection *c);
-/* Whether it was cut, and was not ended. */
-bool connection_lingers(const struct connection *c);
+/* It is answered before its request is read whole, so its client may still be sending when it is closed. Up to linger_bytes
+ * of that are to be read and dropped (closer.h). */
+void connection_cuts(struct connection *c, uint64_t linger_bytes);
+/* The linger_bytes of a connection that was cut and was not ended; else 0. */
+uint64_t connection_lingers(const struct connection *c);
 /* How long the state has lasted. */
 uint64_t connection_state_ms(const struct connection *c);
 /* Whether only health checks and the admin API may be served on it now. */

@@ -138,6 +138,7 @@ struct request {
 
 	struct sigv4_auth auth; /* trusted once is_authenticated */
 	struct sigv4_seed seed; /* of signed chunks */
+	bool names_key; /* its access key exists; nothing more is known before its body is read */
 	bool is_authenticated;
 	bool by_token; /* one of the two tokens was right: admin/admin_token.h */
 	enum key_role role; /* ROLE_NONE until then */

@@ -111,6 +111,12 @@ static bool is_plain(const struct request *r, const char *method, const char *ve
 	return framing_head_is_plain(&head);
 }
 
+/* How much of a refused body is read and dropped after the answer. */
+static uint64_t linger_bytes(const struct request *r)
+{
+	return r->is_authenticated || r->names_key ? CLOSER_KNOWN_BYTES : CLOSER_STRANGER_BYTES;
+}
+
 /* A request on it was verified, so it is no stranger's connection any more. */
 static void note_known(const struct request *r)
 {
@@ -237,7 +243,7 @@ static enum MHD_Result answer_and_close(struct request *r)
 	else if (fd && send(fd->connect_fd, text.p, text.n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		r->reply.close = true; /* the client has gone: nobody is left to be told */
 	buf_release(&text);
-	connection_cuts(r->peer);
+	connection_cuts(r->peer, linger_bytes(r));
 	return MHD_NO;
 }
 
@@ -387,7 +393,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		if (has_body(r))
 			notice_end_of_input(r);
 		if (reply_before_body(r)) {
-			connection_cuts(r->peer);
+			connection_cuts(r->peer, linger_bytes(r));
 			return send_reply(r);
 		}
 		if (r->phase == PHASE_REPLY && has_body(r))
@@ -449,7 +455,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 		if (info && connection_lingers(*slot))
-			closer_take(s->closer, info->connect_fd);
+			closer_take(s->closer, info->connect_fd, connection_lingers(*slot));
 		budget_give(s->service->memory.connections, gateway_connection_bytes(s->tls));
 		connections_drop(s->connections, *slot);
 		return;

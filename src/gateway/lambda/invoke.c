@@ -102,6 +102,7 @@ static enum rc begin(struct request *r, struct err *err)
 		rc = verify(r, err);
 	else
 		rc = auth_check_key(r, err);
+	r->names_key = rc == RC_OK;
 	return rc || r->method == METHOD_GET ? rc : take_slot(r, err);
 }
 
