@@ -1,6 +1,6 @@
 /*
- * big_endian: numbers of 64 bits as 8 bytes, the highest byte first, so that their bytes sort as the
- * numbers do.
+ * big_endian: numbers of 64 bits as 8 bytes, the highest byte first, so that their bytes sort as
+ * the numbers do.
  */
 #ifndef BALER_BASE_BIG_ENDIAN_H
 #define BALER_BASE_BIG_ENDIAN_H

@@ -69,7 +69,8 @@ void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);
 void buf_reset(struct buf *b); /* empties, keeps the memory */
 
-/* All append functions return false, append nothing and set overflow when the maximum would be passed. */
+/* All append functions return false, append nothing and set overflow when the maximum would be
+ * passed. */
 bool buf_add(struct buf *b, const void *p, size_t n);
 bool buf_add_slice(struct buf *b, struct slice s);
 bool buf_add_str(struct buf *b, const char *s);
@@ -85,7 +86,8 @@ static inline struct slice buf_slice(const struct buf *b)
 	return slice_of(b->p, b->n);
 }
 
-/* Terminates (not counted in n) and returns the text; "" when empty. Valid until the next change. */
+/* Terminates (not counted in n) and returns the text; "" when empty. Valid until the next
+ * change. */
 const char *buf_cstr(struct buf *b);
 
 /* Lower-case hex; out holds 2n+1 bytes. */

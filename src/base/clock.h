@@ -1,9 +1,9 @@
 /*
  * clock: the only source of time and of sleep, so that a simulator can own both.
  *
- * Wall time (since 1970, UTC) is for people and for names; boot time (since the machine started, never set,
- * counts suspend) is for leases and timeouts. They are never mixed: wall values are called …_wall_ms,
- * boot values …_boot_ms, durations …_ms.
+ * Wall time (since 1970, UTC) is for people and for names; boot time (since the machine started,
+ * never set, counts suspend) is for leases and timeouts. They are never mixed: wall values are
+ * called …_wall_ms, boot values …_boot_ms, durations …_ms.
  */
 #ifndef BALER_BASE_CLOCK_H
 #define BALER_BASE_CLOCK_H
@@ -16,7 +16,8 @@ struct clock {
 	uint64_t (*wall_ms)(struct clock *c);
 	uint64_t (*boot_ms)(struct clock *c);
 	void (*sleep_ms)(struct clock *c, uint64_t ms);
-	/* Only of a clock that moves when it is told to: it runs these tickers (base/ticker.h) while it moves. NULL: tickers are threads. */
+	/* Only of a clock that moves when it is told to: it runs these tickers (base/ticker.h)
+	 * while it moves. NULL: tickers are threads. */
 	void (*tickers_add)(struct clock *c, struct ticker *t);
 	void (*tickers_remove)(struct clock *c, struct ticker *t);
 };

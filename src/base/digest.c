@@ -8,7 +8,8 @@
 
 #include "base/err.h"
 
-/* Reflected polynomials; the NVM Express specification (64b CRC) gives 0xad93d23594c93659 unreflected. */
+/* Reflected polynomials; the NVM Express specification (64b CRC) gives 0xad93d23594c93659
+ * unreflected. */
 #define POLY_CRC32 0xedb88320u
 #define POLY_CRC32C 0x82f63b78u
 #define POLY_CRC64NVME 0x9a6c9329ac4bc9b5u
@@ -22,7 +23,8 @@ struct digest {
 	uint64_t crc64nvme;
 };
 
-/* Fetched once: OpenSSL 3.0 looks an algorithm up by name at every EVP_sha256() use, 0.3 µs each. */
+/* Fetched once: OpenSSL 3.0 looks an algorithm up by name at every EVP_sha256() use, 0.3 µs
+ * each. */
 static const EVP_MD *fetched[N_EVP];
 static uint64_t crc64_table[8][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -167,7 +169,8 @@ void md5(struct slice bytes, unsigned char out[16])
 	EVP_Digest(bytes.p, bytes.n, out, NULL, evp_md(EVP_MD5), NULL);
 }
 
-/* RFC 2104, by hand: OpenSSL 3.0's HMAC() looks its algorithms up at every call, 2.5 µs against 0.7. */
+/* RFC 2104, by hand: OpenSSL 3.0's HMAC() looks its algorithms up at every call, 2.5 µs against
+ * 0.7. */
 void hmac_sha256(struct slice key, struct slice bytes, unsigned char out[SHA256_BYTES])
 {
 	enum { BLOCK = 64 };

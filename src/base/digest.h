@@ -1,8 +1,9 @@
 /*
  * digest: hashes and checksums, streaming, several in one pass over the bytes.
  *
- * SHA-1, SHA-256, MD5 and HMAC come from libcrypto, CRC32 and CRC32C from ISA-L; CRC64NVME is ours
- * (ISA-L 2.30 has no table for it). CRCs are given in network byte order, as S3's headers carry them.
+ * SHA-1, SHA-256, MD5 and HMAC come from libcrypto, CRC32 and CRC32C from ISA-L; CRC64NVME is
+ * ours (ISA-L 2.30 has no table for it). CRCs are given in network byte order, as S3's headers
+ * carry them.
  */
 #ifndef BALER_BASE_DIGEST_H
 #define BALER_BASE_DIGEST_H
@@ -27,8 +28,8 @@ struct digest; /* one stream, any set of algorithms */
 struct digest *digest_new(unsigned algs);
 void digest_reset(struct digest *d, unsigned algs);
 void digest_update(struct digest *d, struct slice bytes);
-/* The value so far of one algorithm of the set; may be called once for each, no update after the first call.
- * Returns its size in bytes. */
+/* The value so far of one algorithm of the set; may be called once for each, no update after the
+ * first call. Returns its size in bytes. */
 size_t digest_final(struct digest *d, enum digest_alg alg, unsigned char out[DIGEST_MAX_BYTES]);
 void digest_free(struct digest *d);
 
@@ -52,7 +53,8 @@ bool bytes_equal_ct(const void *a, const void *b, size_t n);
 
 /* RFC 4648 section 4, with padding. */
 bool base64_encode(struct buf *out, struct slice bytes);
-/* Strict: no white space, padding required. false on bad input or when more than max bytes would come out. */
+/* Strict: no white space, padding required. false on bad input or when more than max bytes would
+ * come out. */
 bool base64_decode(struct slice text, unsigned char *out, size_t max, size_t *ret_n);
 
 #endif

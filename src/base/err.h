@@ -23,8 +23,8 @@ enum rc {
 
 #define ERR_TEXT_MAX 512
 #define ERR_CODE_MAX 48
-/* The code of an RC_CORRUPT that says: the bytes that were stored are not there any more, or not all of them, or others. Reading them
- * again will not help. */
+/* The code of an RC_CORRUPT that says: the bytes that were stored are not there any more, or not
+ * all of them, or others. Reading them again will not help. */
 #define ERR_DAMAGED "ObjectDamaged"
 
 struct err {
@@ -35,7 +35,8 @@ struct err {
 /* The name of a code, in lower case: "ok", "absent", … */
 const char *rc_name(enum rc rc);
 
-/* Sets text (and clears code); returns rc, so that `return err_set(err, RC_REFUSED, …)` reads well. err may be NULL. */
+/* Sets text (and clears code); returns rc, so that `return err_set(err, RC_REFUSED, …)` reads
+ * well. err may be NULL. */
 enum rc err_set(struct err *err, enum rc rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same, with a standard code. */
@@ -46,7 +47,8 @@ enum rc err_code(struct err *err, enum rc rc, const char *code, const char *fmt,
 enum rc err_ctx(struct err *err, enum rc rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* From an errno value: text "fmt: strerror", code "ENOSPC" and so on.
- * ENOSPC, EDQUOT, EMFILE, ENFILE, EAGAIN, EINTR give RC_AGAIN; ENOENT RC_ABSENT; EEXIST RC_CONFLICT; the rest RC_FATAL. */
+ * ENOSPC, EDQUOT, EMFILE, ENFILE, EAGAIN, EINTR give RC_AGAIN; ENOENT RC_ABSENT; EEXIST
+ * RC_CONFLICT; the rest RC_FATAL. */
 enum rc err_errno(struct err *err, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Whether err carries this code. */

@@ -1,8 +1,9 @@
 /*
  * seal: small secrets at rest, AES-256-GCM (NIST SP 800-38D) from libcrypto.
  *
- * A sealed text is 12 random bytes (the nonce), the ciphertext, 16 bytes of tag. The context is not kept in it, but must be the
- * same again at the opening: it says where the secret belongs. One key may seal 2^32 texts; nobody here comes near.
+ * A sealed text is 12 random bytes (the nonce), the ciphertext, 16 bytes of tag. The context is
+ * not kept in it, but must be the same again at the opening: it says where the secret belongs.
+ * One key may seal 2^32 texts; nobody here comes near.
  */
 #ifndef BALER_BASE_SEAL_H
 #define BALER_BASE_SEAL_H
@@ -16,7 +17,8 @@
 /* Appends to out; the bytes must fit. */
 void seal(const unsigned char key[SEAL_KEY_BYTES], struct slice context, struct slice text,
 	struct buf *out);
-/* Appends the text. RC_CORRUPT: another key, another context, or changed bytes; nothing is appended then. */
+/* Appends the text. RC_CORRUPT: another key, another context, or changed bytes; nothing is
+ * appended then. */
 enum rc seal_open(const unsigned char key[SEAL_KEY_BYTES], struct slice context,
 	struct slice sealed, struct buf *out, struct err *err);
 

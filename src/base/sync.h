@@ -1,6 +1,6 @@
 /*
- * sync: a pool of threads that takes whole pieces of work. The only place, beside the committer and the
- * HTTP server, where threads are made.
+ * sync: a pool of threads that takes whole pieces of work. The only place, beside the committer
+ * and the HTTP server, where threads are made.
  */
 #ifndef BALER_BASE_SYNC_H
 #define BALER_BASE_SYNC_H
@@ -18,9 +18,11 @@ struct work_pool;
 /* n_threads ≥ 1; name is shown by ps -L (15 bytes). */
 struct work_pool *work_pool_new(unsigned n_threads, const char *name);
 unsigned work_pool_threads(const struct work_pool *pool);
-/* w stays the caller's and must live until its run has returned. First in, first started. Never blocks. */
+/* w stays the caller's and must live until its run has returned. First in, first started. Never
+ * blocks. */
 void work_pool_submit(struct work_pool *pool, struct work *w);
-/* What a pool is doing: pieces that wait for a thread, and since when the oldest one that runs has been running. */
+/* What a pool is doing: pieces that wait for a thread, and since when the oldest one that runs
+ * has been running. */
 struct work_pool_state {
 	unsigned n_waiting, n_running;
 	uint64_t longest_ms; /* 0: none runs */

@@ -38,7 +38,8 @@ static struct timespec time_in_ms(uint64_t ms)
 /* Whether the ticker goes on: false when it is to stop. */
 static bool wait_ms(struct ticker *t, uint64_t ms)
 {
-	static const uint64_t longest_ms = UINT64_C(7) * 24 * 3600 * 1000; /* far from an overflow of time_t */
+	/* far from an overflow of time_t */
+	static const uint64_t longest_ms = UINT64_C(7) * 24 * 3600 * 1000;
 	struct timespec until = time_in_ms(ms < longest_ms ? ms : longest_ms);
 	bool goes_on;
 

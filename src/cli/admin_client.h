@@ -1,6 +1,6 @@
 /*
- * admin_client: how the operator's commands ask a running baler: with the AWS_* credentials and endpoint, an answer as JSON.
- * What goes wrong is told on stderr, once.
+ * admin_client: how the operator's commands ask a running baler: with the AWS_* credentials and
+ * endpoint, an answer as JSON. What goes wrong is told on stderr, once.
  */
 #ifndef BALER_CLI_ADMIN_CLIENT_H
 #define BALER_CLI_ADMIN_CLIENT_H
@@ -40,14 +40,16 @@ int admin_client_open(
 	struct admin_client *c, const char *command, const struct admin_options *options);
 void admin_client_close(struct admin_client *c);
 
-/* A member that an answer must have to be used, with its type. A list of them ends with name NULL. */
+/* A member that an answer must have to be used, with its type. A list of them ends with name
+ * NULL. */
 struct admin_member {
 	const char *name;
 	json_type type;
 };
 
-/* Makes one call. query as admin_call's; body empty: none. Returns -1 and the answer (the caller decrefs), which has all of needs;
- * else the exit code: 1 when baler refused or answered something else, 2 when it cannot be reached or denies access. */
+/* Makes one call. query as admin_call's; body empty: none. Returns -1 and the answer (the caller
+ * decrefs), which has all of needs; else the exit code: 1 when baler refused or answered
+ * something else, 2 when it cannot be reached or denies access. */
 int admin_client_ask(struct admin_client *c, const char *method, const char *path,
 	struct slice query, struct slice body, const struct admin_member *needs,
 	json_t **ret_answer);

@@ -67,7 +67,8 @@ static const char *last_id(const json_t *page)
 	return admin_str(json_array_get(dead, json_array_size(dead) - 1), "id");
 }
 
-/* Every page, to the end there was when it began: each is given to visit, which returns -1 to go on. */
+/* Every page, to the end there was when it began: each is given to visit, which returns -1 to go
+ * on. */
 struct walk {
 	struct admin_client *client;
 	int (*visit)(struct walk *w, const json_t *page, const char *end);
@@ -94,7 +95,8 @@ static void print_end(const struct walk *w)
 	fflush(stdout);
 }
 
-/* The id after which the next page begins. A list whose pages do not go forward would have no end. */
+/* The id after which the next page begins. A list whose pages do not go forward would have no
+ * end. */
 static int next_page(const struct walk *w, const json_t *page, char after[ID_CHARS + 1])
 {
 	const char *last = last_id(page);

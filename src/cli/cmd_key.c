@@ -41,8 +41,9 @@ static bool has_grammar(const char *s, size_t max, const char *characters)
 	return n > 0 && n <= max && strspn(s, characters) == n;
 }
 
-/* What a user typed becomes part of a path only when it has this form. What a server sent as a key is printed only when it has: the
- * lines of 'key add' are made to be pasted into a shell, which would run anything else. */
+/* What a user typed becomes part of a path only when it has this form. What a server sent as a
+ * key is printed only when it has: the lines of 'key add' are made to be pasted into a shell,
+ * which would run anything else. */
 static bool is_access_key(const char *s)
 {
 	return has_grammar(s, KEY_ACCESS_MAX, ALPHANUMERIC "_-");

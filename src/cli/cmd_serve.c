@@ -22,8 +22,8 @@
 /* Open files that an idle server and a handful of connections need: 24 and a few. */
 #define FILES_MIN 64
 
-/* No core files with secrets in them, no look into memory by the user's other processes, no privileges by exec, no group or
- * world access, as many sockets as we may. */
+/* No core files with secrets in them, no look into memory by the user's other processes, no
+ * privileges by exec, no group or world access, as many sockets as we may. */
 static void harden(void)
 {
 	struct rlimit files, none = {0, 0};
@@ -55,8 +55,9 @@ static bool has_terminal(void)
 }
 
 /*
- * SIGHUP has two meanings. A daemon is to read its certificate again; who runs baler in a terminal without TLS has closed the
- * window, and would not look for a server that lives on. A SIGHUP that was ignored from the start (nohup) is not that.
+ * SIGHUP has two meanings. A daemon is to read its certificate again; who runs baler in a
+ * terminal without TLS has closed the window, and would not look for a server that lives on. A
+ * SIGHUP that was ignored from the start (nohup) is not that.
  */
 static bool ends_on_hangup(const struct serve_options *o)
 {
@@ -103,13 +104,15 @@ static const char *wait_for_end(const sigset_t *set, bool hangup_is_end, struct 
 	while (sigwait(set, &number) != 0 || (number == SIGHUP && !hangup_is_end))
 		if (number == SIGHUP)
 			renew_tls(c, o);
-	/* a second signal ends the process at once, for whoever is in a hurry: everything acknowledged is on disk */
+	/* a second signal ends the process at once, for whoever is in a hurry: everything
+	 * acknowledged is on disk */
 	sigdelset(&ends, SIGHUP);
 	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
 	return number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
 }
 
-/* A call to another store may hang for minutes. The end may be cut off: all that was acknowledged is on disk. */
+/* A call to another store may hang for minutes. The end may be cut off: all that was
+ * acknowledged is on disk. */
 static void *end_anyway(void *status)
 {
 	clock_sleep_ms(clock_system(), END_ANYWAY_MS);

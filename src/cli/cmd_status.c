@@ -204,7 +204,8 @@ static size_t terminal_columns(void)
 	return size.ws_col;
 }
 
-/* Writes a line, cut to max columns (0: whole). A character beyond ASCII counts as one column: wide characters are rare here. */
+/* Writes a line, cut to max columns (0: whole). A character beyond ASCII counts as one column:
+ * wide characters are rare here. */
 static void put_line(struct slice line, size_t max)
 {
 	size_t columns = 0;
@@ -250,7 +251,8 @@ static int show_check(const json_t *alarms, bool json)
 	return check_status(alarms);
 }
 
-/* With --watch on a terminal each look takes the place of the one before, a line each: what is too long is cut. */
+/* With --watch on a terminal each look takes the place of the one before, a line each: what is
+ * too long is cut. */
 static void show_all(const json_t *answer, const struct status_options *o)
 {
 	size_t columns = o->watch ? terminal_columns() : 0;
@@ -317,7 +319,8 @@ int cmd_status(int argc, char **argv)
 	}
 	if (status < 0) {
 		status = show(&client, &options);
-		/* once it was there, it may go and come again: a restart ends no watch; that nobody reads it does */
+		/* once it was there, it may go and come again: a restart ends no watch; that
+		 * nobody reads it does */
 		while (options.watch && status == EXIT_OK && !ferror(stdout)) {
 			clock_sleep_ms(clock_system(), options.interval_ms);
 			show(&client, &options);

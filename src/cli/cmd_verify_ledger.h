@@ -7,8 +7,8 @@
 
 struct local_audit_config;
 
-/* kept_ms: the server's retention of ledger records. Prints findings and a summary; returns the exit code: 0 none, 1 findings, 2 cannot
- * be read. */
+/* kept_ms: the server's retention of ledger records. Prints findings and a summary; returns the
+ * exit code: 0 none, 1 findings, 2 cannot be read. */
 int verify_ledger(const struct local_audit_config *cfg, uint64_t kept_ms, bool json);
 
 #endif

@@ -1,5 +1,6 @@
-/* commands: what 'baler NAME' runs. Each gets its own name as argv[0], talks on stderr, gives results on stdout and returns the
- * exit code: 0 done, 1 failed, 2 could not be set up or used wrongly. */
+/* commands: what 'baler NAME' runs. Each gets its own name as argv[0], talks on stderr, gives
+ * results on stdout and returns the exit code: 0 done, 1 failed, 2 could not be set up or used
+ * wrongly. */
 #ifndef BALER_CLI_COMMANDS_H
 #define BALER_CLI_COMMANDS_H
 
@@ -32,7 +33,8 @@ struct command {
 	const char *summary;              /* one line */
 	const char *text; /* what it does, what it prints; paragraphs: "…\n\n…" */
 	const struct setting *settings;
-	const struct setting *inert;      /* variables that are checked and do nothing; NULL: none */
+	/* variables that are checked and do nothing; NULL: none */
+	const struct setting *inert;
 	/* Lists: "ITEM\tmeaning\n" each; NULL: none. */
 	const char *exits;       /* "0\tpassed\n1\tfailed\n" */
 	const char *environment; /* besides the variables of settings */
@@ -44,7 +46,8 @@ struct command {
 /* NULL if there is none of that name. */
 const struct command *command_find(const char *name);
 
-/* settings_load for a command: prints help or the error; returns -1 to go on, else the exit code. */
+/* settings_load for a command: prints help or the error; returns -1 to go on, else the exit
+ * code. */
 int command_begin(struct command_line *line, void *values, struct arena *a, int argc, char **argv);
 
 #endif

@@ -1,4 +1,5 @@
-/* What bash completes: commands, options, the choices of an option; everything else as file names. */
+/* What bash completes: commands, options, the choices of an option; everything else as file
+ * names. */
 #include "cli/manual.h"
 
 static void put_names(const struct command *commands, FILE *out)

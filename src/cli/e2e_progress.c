@@ -77,7 +77,8 @@ static void count_bundles(const struct run_progress *run, char *text, size_t max
 			run->n_bundles == 1 ? "" : "s");
 }
 
-/* "45 of 100 files" at first, then with bar, rate and time left; as wide as room allows, 0: no terminal and no bar. */
+/* "45 of 100 files" at first, then with bar, rate and time left; as wide as room allows, 0: no
+ * terminal and no bar. */
 static void describe(const struct run_progress *run, const struct meter_reading *now, size_t room,
 	char *text, size_t max)
 {
@@ -108,7 +109,8 @@ static void write_line(struct e2e_progress *p, const struct run_progress *run, c
 	describe(run, now, room, text, sizeof(text));
 	snprintf(line, sizeof(line), "%s: %s%s%s%s", p->name, doing, text[0] ? ": " : "", text,
 		bundles);
-	/* Cut to the terminal: a line that wraps could not be written over. \033[K: erase the rest of the old one. */
+	/* Cut to the terminal: a line that wraps could not be written over. \033[K: erase the
+	 * rest of the old one. */
 	if (p->columns)
 		say_to(p->out, "\r%.*s\033[K", (int)p->columns - 1, line);
 	else

@@ -1,6 +1,7 @@
 /*
- * e2e_progress: where a run of `baler e2e` is, for whoever waits: on a terminal one line that is written over, with a bar, rate and
- * time left once a phase lasts METER_AFTER_MS; in a pipe a plain line at each change of phase and at most every METER_PLAIN_MS.
+ * e2e_progress: where a run of `baler e2e` is, for whoever waits: on a terminal one line that is
+ * written over, with a bar, rate and time left once a phase lasts METER_AFTER_MS; in a pipe a
+ * plain line at each change of phase and at most every METER_PLAIN_MS.
  */
 #ifndef BALER_CLI_E2E_PROGRESS_H
 #define BALER_CLI_E2E_PROGRESS_H

@@ -1,6 +1,7 @@
 /*
- * manual: what a user reads about the commands: help, manual pages (roff, macros of man(7)) and bash's completion. All of it comes from
- * the table of commands and their tables of settings; nothing is said twice.
+ * manual: what a user reads about the commands: help, manual pages (roff, macros of man(7)) and
+ * bash's completion. All of it comes from the table of commands and their tables of settings;
+ * nothing is said twice.
  */
 #ifndef BALER_CLI_MANUAL_H
 #define BALER_CLI_MANUAL_H
@@ -17,7 +18,8 @@ void manual_page_of_all(const struct command *commands, FILE *out);
 
 void completion_print(const struct command *commands, FILE *out);
 
-/* Takes the next "ITEM\tmeaning\n" off a list of struct command; false at its end, which NULL is too. */
+/* Takes the next "ITEM\tmeaning\n" off a list of struct command; false at its end, which NULL is
+ * too. */
 bool manual_next_item(const char **list, struct slice *ret_item, struct slice *ret_meaning);
 
 #endif

@@ -16,7 +16,8 @@
 #define PART_MAX 64
 #define WIPE "\r\033[K" /* to the line's begin, and erase it */
 
-/* For the handler of a signal that ends the process: where a line is, + 1; and that no other follows. */
+/* For the handler of a signal that ends the process: where a line is, + 1; and that no other
+ * follows. */
 static _Atomic int line_fd;
 static atomic_bool is_wiped;
 

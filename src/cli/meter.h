@@ -1,9 +1,11 @@
 /*
- * meter: how far a long job is, for whoever waits: on a terminal one line with a bar, the rate and the time left, written over
- * and no wider than the terminal. Nothing elsewhere, and nothing before METER_AFTER_MS: short jobs need none.
+ * meter: how far a long job is, for whoever waits: on a terminal one line with a bar, the rate
+ * and the time left, written over and no wider than the terminal. Nothing elsewhere, and nothing
+ * before METER_AFTER_MS: short jobs need none.
  *
- * Between two readings a thread of its own goes on drawing the last one, so that a job that is silent for long still counts its
- * seconds. One job at a time in the process; any thread may call, one after the other.
+ * Between two readings a thread of its own goes on drawing the last one, so that a job that is
+ * silent for long still counts its seconds. One job at a time in the process; any thread may
+ * call, one after the other.
  */
 #ifndef BALER_CLI_METER_H
 #define BALER_CLI_METER_H
@@ -52,7 +54,8 @@ void meter_end(struct meter *m);
 /* Takes the line away for good. For signal handlers. */
 void meter_wipe(void);
 
-/* "45 %, 9 of 20 WHAT, 1.5 MiB/s, 0:12 left", for whoever composes a line of his own; elapsed_ms must not be 0, max at least 256. */
+/* "45 %, 9 of 20 WHAT, 1.5 MiB/s, 0:12 left", for whoever composes a line of his own; elapsed_ms
+ * must not be 0, max at least 256. */
 void meter_text(const char *what, const struct meter_reading *now, char *out, size_t max);
 /* The line for a terminal of so many columns, at most columns - 1 characters; max at least 256. */
 void meter_line(

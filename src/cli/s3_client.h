@@ -1,4 +1,5 @@
-/* s3_client: what the commands of an S3 client share: opening a bucket, the s3:// form of an address, signals. */
+/* s3_client: what the commands of an S3 client share: opening a bucket, the s3:// form of an
+ * address, signals. */
 #ifndef BALER_CLI_S3_CLIENT_H
 #define BALER_CLI_S3_CLIENT_H
 
@@ -7,11 +8,13 @@
 #include "adapter/aws/identity/credentials.h"
 #include "port/object_store.h"
 
-/* The bucket's own store, retrying, signed for its region. endpoint_url: the flag's, or NULL. os_close. */
+/* The bucket's own store, retrying, signed for its region. endpoint_url: the flag's, or NULL.
+ * os_close. */
 enum rc s3_client_open(const char *endpoint_url, const char *bucket,
 	struct object_store **ret_store, struct err *err);
 
-/* The same with settings at hand, which are left as they are. region is asked for unless is_fixed; ret_region is the one signed for. */
+/* The same with settings at hand, which are left as they are. region is asked for unless
+ * is_fixed; ret_region is the one signed for. */
 enum rc s3_client_open_with(const struct aws_settings *settings, const char *bucket, bool is_fixed,
 	struct object_store **ret_store, char ret_region[OS_REGION_MAX], struct err *err);
 

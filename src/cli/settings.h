@@ -1,9 +1,10 @@
 /*
- * settings: one table declares each setting of a command once; flags, environment, the settings file, ranges, defaults and
- * help all come from it.
+ * settings: one table declares each setting of a command once; flags, environment, the settings
+ * file, ranges, defaults and help all come from it.
  *
- * A value is taken from the first of: the flag --NAME, the variable BALER_NAME, the table's own older variable, the
- * settings file (--config), the default. Every refusal names the setting as the user wrote it and says what is allowed.
+ * A value is taken from the first of: the flag --NAME, the variable BALER_NAME, the table's own
+ * older variable, the settings file (--config), the default. Every refusal names the setting as
+ * the user wrote it and says what is allowed.
  */
 #ifndef BALER_CLI_SETTINGS_H
 #define BALER_CLI_SETTINGS_H
@@ -33,7 +34,8 @@ struct setting {
 	uint64_t min, max;    /* COUNT, DURATION, BYTES, SHARE */
 	const char *choices;  /* "balanced|fast|best|none" */
 	const char *variable; /* another environment variable that is honoured, or NULL */
-	uint64_t variable_unit; /* what 1 means in that variable (ms, bytes); 0: written as the flag is */
+	/* what 1 means in that variable (ms, bytes); 0: written as the flag is */
+	uint64_t variable_unit;
 	bool flag_only;       /* neither variable nor file */
 	bool is_secret;       /* no flag: every user of the machine reads command lines */
 	const char *help;     /* one or two lines */
@@ -42,14 +44,16 @@ struct setting {
 struct command_line {
 	const char *command;           /* "serve" */
 	const struct setting *settings; /* ends with name == NULL */
-	char **operands;               /* what stood there beside the flags; filled by settings_load */
+	/* what stood there beside the flags; filled by settings_load */
+	char **operands;
 	size_t n_operands;
 	bool help;                     /* --help was there; nothing else was looked at */
-	const bool *
-		is_set; /* of each setting: by flag, variable or file, not by default; from settings_load's arena */
+	/* of each setting: by flag, variable or file, not by default; from settings_load's arena */
+	const bool *is_set;
 };
 
-/* values: the command's struct; texts are in a. RC_REFUSED: err->text is a whole sentence for the user. */
+/* values: the command's struct; texts are in a. RC_REFUSED: err->text is a whole sentence for
+ * the user. */
 enum rc settings_load(struct command_line *line, void *values, struct arena *a, int argc, char **argv,
 	struct err *err);
 
@@ -58,10 +62,12 @@ bool setting_is_set(const struct command_line *line, const char *name);
 
 /* The options of a command, with default, range and variable. */
 void settings_print(const struct setting *settings, FILE *out);
-/* Text in lines of at most 96 columns behind indent; '\n' ends a line. Used for all that help says. */
+/* Text in lines of at most 96 columns behind indent; '\n' ends a line. Used for all that help
+ * says. */
 void print_wrapped(FILE *out, const char *text, const char *indent);
 
-/* What the documents of a setting say, from a: its own variable; the other one and its unit, or ""; its range, or "". */
+/* What the documents of a setting say, from a: its own variable; the other one and its unit, or
+ * ""; its range, or "". */
 const char *setting_variable(const struct setting *s, struct arena *a);
 const char *setting_other_variable(const struct setting *s, struct arena *a);
 const char *setting_range(const struct setting *s, struct arena *a);

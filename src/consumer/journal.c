@@ -245,7 +245,8 @@ void journal_begin_listing(struct journal *j)
 	pthread_mutex_unlock(&j->lock);
 }
 
-/* Those that stay, in order: all that were seen, and of the others the youngest. Behind them those that go. */
+/* Those that stay, in order: all that were seen, and of the others the youngest. Behind them
+ * those that go. */
 static size_t sort_out(const struct journal *j, size_t n_unseen, struct entry **sorted)
 {
 	size_t n_kept = 0, n_gone = 0, n_leave = n_unseen > j->keep ? n_unseen - j->keep : 0;

@@ -112,7 +112,8 @@ static enum rc drop(const struct placing *p)
 	return RC_OK;
 }
 
-/* The same content: from now on the younger bundle's, so that no bundle between the two replaces it. */
+/* The same content: from now on the younger bundle's, so that no bundle between the two replaces
+ * it. */
 static enum rc keep_same(const struct placing *p, const struct present *there, struct err *err)
 {
 	enum rc rc = RC_OK;

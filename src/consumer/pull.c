@@ -228,7 +228,8 @@ static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 	return rc;
 }
 
-/* Until the next look at the bucket; longer each time as long as there is no room for its bundles. */
+/* Until the next look at the bucket; longer each time as long as there is no room for its
+ * bundles. */
 static void pause_watching(struct pull *p)
 {
 	uint64_t delay_ms = p->o->watch_ms;

@@ -158,7 +158,8 @@ void pull_item_run(struct work *w)
 	else
 		r.rc = take(item, &r, &err);
 	learn(item, r.rc, &err);
-	/* That the disk is full is said once; and what has not begun because everything ends is no news. */
+	/* That the disk is full is said once; and what has not begun because everything ends is
+	 * no news. */
 	is_known = item->lacks_room && atomic_exchange(&p->is_full_told, true);
 	finish(item, &r, !item->is_put_off && !is_known);
 }

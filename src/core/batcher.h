@@ -1,9 +1,10 @@
 /*
  * batcher: units waiting for a plan, and the choice of who goes into the next one.
  *
- * Order is arrival. A plan takes units until batch_max_objects, or until the next would pass batch_max_bytes (a first one may,
- * alone). Only members that can be extracted side by side (model/name_set.h): of two that cannot the later waits, and so two versions of
- * one key are never in one bundle.
+ * Order is arrival. A plan takes units until batch_max_objects, or until the next would pass
+ * batch_max_bytes (a first one may, alone). Only members that can be extracted side by side
+ * (model/name_set.h): of two that cannot the later waits, and so two versions of one key are
+ * never in one bundle.
  * Suspects (units that were in plans that died) go first and in small company: 100, 10, then alone.
  */
 #ifndef BALER_CORE_BATCHER_H
@@ -36,7 +37,8 @@ void batcher_release(struct batcher *b);
 
 /* The waiting unit of that identity, or NULL. */
 struct unit *batcher_find(const struct batcher *b, struct slice identity);
-/* u lives in its message's memory. To those that go alone, or to the suspects when its attempts say so. */
+/* u lives in its message's memory. To those that go alone, or to the suspects when its attempts
+ * say so. */
 void batcher_add(struct batcher *b, struct unit *u);
 /* Forgets all units. */
 void batcher_clear(struct batcher *b);
@@ -51,7 +53,8 @@ size_t batcher_company(const struct batcher *b, uint32_t attempts);
 
 /* Takes the first of those that go alone; *ret_units has one. 0: there is none. */
 size_t batcher_take_alone(struct batcher *b, struct arena *a, struct unit ***ret_units);
-/* Takes the next plan's units out, in plan order; the array is in a. *ret_by_bytes: the byte limit closed it. */
+/* Takes the next plan's units out, in plan order; the array is in a. *ret_by_bytes: the byte
+ * limit closed it. */
 size_t batcher_take(
 	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes);
 

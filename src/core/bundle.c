@@ -49,7 +49,8 @@ static bool is_multipart(struct slice etag)
 	return etag.n > 33 && etag.p[32] == '-';
 }
 
-/* An event without an ETag, or of another kind than the store's (a gateway that rewrites them), proves nothing. */
+/* An event without an ETag, or of another kind than the store's (a gateway that rewrites them),
+ * proves nothing. */
 static bool etags_differ(struct slice announced, struct slice found)
 {
 	if (is_plain_md5(announced) && is_plain_md5(found))
@@ -79,7 +80,8 @@ static void skip(struct making *m, struct unit *u, enum unit_fetch why)
 	m->skipping = true;
 }
 
-/* The guard closes the bundle with what it holds; with nothing in it one object is tried all the same. */
+/* The guard closes the bundle with what it holds; with nothing in it one object is tried all the
+ * same. */
 static bool time_is_up(const struct making *m)
 {
 	return m->job->close_boot_ms && m->bundle->n_members &&
@@ -180,7 +182,8 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 	return rc;
 }
 
-/* What the unit is not in the bundle for. Damage is final: reading again would give the same bytes, so the object is rejected now. */
+/* What the unit is not in the bundle for. Damage is final: reading again would give the same
+ * bytes, so the object is rejected now. */
 static void note_failure(struct unit *u, enum unit_fetch fetch, const struct err *why)
 {
 	char text[sizeof(u->why)];
@@ -226,8 +229,8 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 	return rc;
 }
 
-/* The store does not know who asks: keys that expired or were changed, a clock that is wrong. No object is to blame, and all
- * would be, at once. */
+/* The store does not know who asks: keys that expired or were changed, a clock that is wrong. No
+ * object is to blame, and all would be, at once. */
 static bool is_about_us(const struct err *why)
 {
 	static const char *const codes[] = {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken",

@@ -1,12 +1,15 @@
 /*
- * bundle: steps 4 and 5: fetch the exact versions, pack them in plan order, stage the result where no consumer can see it.
+ * bundle: steps 4 and 5: fetch the exact versions, pack them in plan order, stage the result
+ * where no consumer can see it.
  *
- * An object that is large (alone_bytes) or slow does not belong in a bundle with others, which would wait for it: FETCH_ALONE. The
- * stage is made again without it, which counts as no restart.
+ * An object that is large (alone_bytes) or slow does not belong in a bundle with others, which
+ * would wait for it: FETCH_ALONE. The stage is made again without it, which counts as no
+ * restart.
  *
- * What differs in size or ETag from what was announced is never packed. An object that breaks off in the middle spoils the
- * archive: it is left out and the stage is made again, BUNDLE_RESTARTS times at most. A stage that is made again is discarded
- * first by its owner, which is safe because nobody has asked for its seal yet.
+ * What differs in size or ETag from what was announced is never packed. An object that breaks
+ * off in the middle spoils the archive: it is left out and the stage is made again,
+ * BUNDLE_RESTARTS times at most. A stage that is made again is discarded first by its owner,
+ * which is safe because nobody has asked for its seal yet.
  */
 #ifndef BALER_CORE_BUNDLE_H
 #define BALER_CORE_BUNDLE_H
@@ -18,10 +21,12 @@
 #include "port/object_store.h"
 
 #define BUNDLE_RESTARTS 3
-/* An object is slow when it has kept the bundle waiting for so long with fewer bytes than that: below 64 KiB/s, or silent. */
+/* An object is slow when it has kept the bundle waiting for so long with fewer bytes than that:
+ * below 64 KiB/s, or silent. */
 #define BUNDLE_SLOW_MS 1000
 #define BUNDLE_SLOW_BYTES (64 * 1024)
-#define BUNDLE_SLOW_MAX 8 /* objects set aside in one plan; if there are more it is the store that is slow */
+/* objects set aside in one plan; if there are more it is the store that is slow */
+#define BUNDLE_SLOW_MAX 8
 
 struct bundle_job {
 	struct object_store *landing, *distribution;
@@ -53,8 +58,9 @@ struct bundle {
 void bundle_release(struct bundle *b);
 
 /*
- * Sets fetch of each unit; fetches units in their order. RC_OK: everything packed is staged; n_members may be 0, then nothing
- * is. Any other code: nothing of use is staged, and the plan is to be given up: RC_AGAIN, RC_CONFLICT (from tick: fenced), RC_FATAL …
+ * Sets fetch of each unit; fetches units in their order. RC_OK: everything packed is staged;
+ * n_members may be 0, then nothing is. Any other code: nothing of use is staged, and the plan is
+ * to be given up: RC_AGAIN, RC_CONFLICT (from tick: fenced), RC_FATAL …
  */
 enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
 	struct bundle *ret_bundle, struct err *err);

@@ -9,7 +9,8 @@ struct work_item {
 	struct unit *unit;
 	enum need need;
 	struct plan_id from;
-	bool uncounted; /* from was given up by its owner, alive: that is not held against the object */
+	/* from was given up by its owner, alive: that is not held against the object */
+	bool uncounted;
 };
 
 /* What is known of another plan, for one round. */

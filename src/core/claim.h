@@ -1,8 +1,8 @@
 /*
  * claim: step 3: making the units of a plan its own in the ledger, or learning whose they are.
  *
- * INVARIANT (I9): a claim is taken from a plan Q only if Q is aborted, or sealed or done without it. A plan that stands still
- * for a lease is aborted first: that write is the fence.
+ * INVARIANT (I9): a claim is taken from a plan Q only if Q is aborted, or sealed or done without
+ * it. A plan that stands still for a lease is aborted first: that write is the fence.
  */
 #ifndef BALER_CORE_CLAIM_H
 #define BALER_CORE_CLAIM_H
@@ -26,9 +26,11 @@ struct claim_context {
 };
 
 /*
- * Sets claim of each unit, and attempts, wait_ms, code where that says so; slot is the index. Slices of units' codes are
- * copies. What could not be settled is CLAIM_LOST: leaving it out of the bundle is safe even if its claim lands later, for
- * membership counts, not the claim. RC_OK or a code that stopped everything: then no claim may be relied on, and the plan is to be aborted.
+ * Sets claim of each unit, and attempts, wait_ms, code where that says so; slot is the index.
+ * Slices of units' codes are copies. What could not be settled is CLAIM_LOST: leaving it out of
+ * the bundle is safe even if its claim lands later, for membership counts, not the claim. RC_OK
+ * or a code that stopped everything: then no claim may be relied on, and the plan is to be
+ * aborted.
  */
 enum rc claim_units(struct claim_context *c, const struct lg_plan *plan, struct unit **units,
 	size_t n, struct err *err);

@@ -246,7 +246,8 @@ static enum rc hide_some(
 typedef enum rc (*settle_fn)(struct event_queue *q, struct arena *a, struct delivery **d, size_t n,
 	enum rc *results, struct err *err);
 
-/* *ret_n: those that the queue accepted. The others come back by themselves, and are counted when they are accepted. */
+/* *ret_n: those that the queue accepted. The others come back by themselves, and are counted
+ * when they are accepted. */
 static enum rc settle_kind(struct delivery *decided, struct event_queue *q, enum verdict_kind kind,
 	settle_fn fn, size_t *ret_n, struct err *err)
 {
@@ -311,7 +312,8 @@ enum rc hand_settle(struct hand *h, struct event_queue *q, struct err *err)
 	return rc;
 }
 
-/* The receipts of all that is open, copied: a message may be settled while they are used. 0: nothing is to be hidden now. */
+/* The receipts of all that is open, copied: a message may be settled while they are used. 0:
+ * nothing is to be hidden now. */
 static size_t open_receipts(struct hand *h, struct arena *a, uint64_t now, uint64_t visibility_ms,
 	struct eq_hide **ret_hides)
 {

@@ -93,12 +93,13 @@ void hand_let_go(struct hand *h, const struct unit *u);
 /* Everything still open goes back, at once and uncounted. Units of it must not be used again. */
 void hand_back(struct hand *h);
 
-/* Settles what is decided: one call each for acknowledgements, delays and dead letters. A message that could not be settled
- * comes back by itself after its visibility timeout and finds its objects terminal. RC_FATAL, or RC_OK. */
+/* Settles what is decided: one call each for acknowledgements, delays and dead letters. A
+ * message that could not be settled comes back by itself after its visibility timeout and finds
+ * its objects terminal. RC_FATAL, or RC_OK. */
 enum rc hand_settle(struct hand *h, struct event_queue *q, struct err *err);
 
-/* Makes everything in hand invisible for another timeout when a third of it has gone; uncounted, so that a worker that dies after
- * it holds nothing against the messages. RC_FATAL, or RC_OK. */
+/* Makes everything in hand invisible for another timeout when a third of it has gone; uncounted,
+ * so that a worker that dies after it holds nothing against the messages. RC_FATAL, or RC_OK. */
 enum rc hand_extend(struct hand *h, struct event_queue *q, struct clock *clock,
 	uint64_t visibility_ms, struct err *err);
 

@@ -38,7 +38,8 @@ static void call_ended(struct heartbeat *hb, struct beat *b, bool is_fenced, boo
 	pthread_mutex_unlock(&hb->lock);
 }
 
-/* The round has had its time: the plan ends here, whatever the round still waits for. What is not written is tried at the next beat. */
+/* The round has had its time: the plan ends here, whatever the round still waits for. What is
+ * not written is tried at the next beat. */
 static enum rc end_overdue(struct heartbeat *hb, struct beat *b)
 {
 	const struct lg_plan *plan = b->plan;
@@ -95,7 +96,8 @@ void heartbeat_start(struct heartbeat *hb, const struct heartbeat_config *cfg)
 	*hb = (struct heartbeat){.cfg = *cfg};
 	pthread_mutex_init(&hb->lock, NULL);
 	pthread_cond_init(&hb->idle, NULL);
-	hand_extend(cfg->hand, cfg->queue, cfg->clock, cfg->visibility_ms, NULL); /* sets its time: nothing is in hand yet */
+	/* sets its time: nothing is in hand yet */
+	hand_extend(cfg->hand, cfg->queue, cfg->clock, cfg->visibility_ms, NULL);
 	hb->ticker = ticker_start(cfg->clock, "heartbeat", 1, run, hb);
 }
 

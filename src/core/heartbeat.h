@@ -1,15 +1,19 @@
 /*
- * heartbeat: the sign of life of every open plan of a pipeline, from a thread of its own (base/ticker), as long as the process lives.
+ * heartbeat: the sign of life of every open plan of a pipeline, from a thread of its own
+ * (base/ticker), as long as the process lives.
  *
- * A plan beats from its opening to its seal, whatever its round waits for meanwhile: a GET that stalls, compressing, the upload of its
- * stage. So a lease that runs out means that the process died, was suspended, or could not reach the ledger for a whole lease. The same
- * thread keeps the messages in hand invisible (hand_extend), also while a sealed plan is published.
+ * A plan beats from its opening to its seal, whatever its round waits for meanwhile: a GET that
+ * stalls, compressing, the upload of its stage. So a lease that runs out means that the process
+ * died, was suspended, or could not reach the ledger for a whole lease. The same thread keeps
+ * the messages in hand invisible (hand_extend), also while a sealed plan is published.
  *
- * A round that hangs would beat for ever: no plan stays open longer than max_open_ms. Then the thread aborts it, as its owner that
- * gives it up alive (LG_GIVEN_UP: no attempt is counted), logs plan-overdue, and lets its messages go to whoever receives them next.
+ * A round that hangs would beat for ever: no plan stays open longer than max_open_ms. Then the
+ * thread aborts it, as its owner that gives it up alive (LG_GIVEN_UP: no attempt is counted),
+ * logs plan-overdue, and lets its messages go to whoever receives them next.
  *
- * Threads: calls may come from any thread. No lock is held during a call of a port. heartbeat_remove waits for a beat of that plan that
- * is under way, because a beat that lands after LG_GIVEN_UP would hide that mark.
+ * Threads: calls may come from any thread. No lock is held during a call of a port.
+ * heartbeat_remove waits for a beat of that plan that is under way, because a beat that lands
+ * after LG_GIVEN_UP would hide that mark.
  */
 #ifndef BALER_CORE_HEARTBEAT_H
 #define BALER_CORE_HEARTBEAT_H
@@ -23,7 +27,8 @@
 
 struct beat {
 	const struct lg_plan *plan;
-	/* Called once, by the heartbeat's thread, when the plan has been open for too long; it may call hand_let_go. */
+	/* Called once, by the heartbeat's thread, when the plan has been open for too long; it
+	 * may call hand_let_go. */
 	void (*on_overdue)(void *arg);
 	void *arg;
 	/* heartbeat's own, under its lock */
@@ -54,9 +59,11 @@ void heartbeat_start(struct heartbeat *hb, const struct heartbeat_config *cfg);
 /* No plan may be left. */
 void heartbeat_stop(struct heartbeat *hb);
 
-/* b and its plan, which is open in the ledger with heartbeat 0, are borrowed until heartbeat_remove. */
+/* b and its plan, which is open in the ledger with heartbeat 0, are borrowed until
+ * heartbeat_remove. */
 void heartbeat_add(struct heartbeat *hb, struct beat *b);
-/* RC_OK: go on. RC_CONFLICT: the plan is not ours any more: another worker has aborted it, or it was overdue. RC_FATAL. */
+/* RC_OK: go on. RC_CONFLICT: the plan is not ours any more: another worker has aborted it, or it
+ * was overdue. RC_FATAL. */
 enum rc heartbeat_check(struct heartbeat *hb, const struct beat *b, struct err *err);
 /* No beat after it returns. A plan that was removed before is fine. */
 void heartbeat_remove(struct heartbeat *hb, struct beat *b);

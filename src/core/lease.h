@@ -1,8 +1,8 @@
 /*
  * lease: how long the plans of others have stood still, as seen from here.
  *
- * A plan is judged by its heartbeat not changing for a whole lease on this process's own boot clock; clocks of two machines are
- * never compared. So a plan is never judged at first sight.
+ * A plan is judged by its heartbeat not changing for a whole lease on this process's own boot
+ * clock; clocks of two machines are never compared. So a plan is never judged at first sight.
  */
 #ifndef BALER_CORE_LEASE_H
 #define BALER_CORE_LEASE_H
@@ -24,7 +24,8 @@ struct lease_table {
 void lease_init(struct lease_table *t);
 void lease_release(struct lease_table *t);
 
-/* Notes what was seen and returns for how long, in ms, this state and heartbeat have been the same. */
+/* Notes what was seen and returns for how long, in ms, this state and heartbeat have been the
+ * same. */
 uint64_t lease_observe(struct lease_table *t, const struct lg_plan *plan, uint64_t now_boot_ms);
 /* Keeps what is known of a plan that is there but was not looked at: lease_prune leaves it. */
 void lease_keep(struct lease_table *t, const struct plan_id *id, uint64_t now_boot_ms);

@@ -26,7 +26,8 @@ struct backoff {
 	uint64_t resume_boot_ms;
 };
 
-/* Two ways to be bundled, each with makers of its own, so that no number of large or slow objects can take all of them. */
+/* Two ways to be bundled, each with makers of its own, so that no number of large or slow
+ * objects can take all of them. */
 enum lane { LANE_TOGETHER, LANE_ALONE, LANES };
 
 /* Units taken for a plan. */
@@ -72,7 +73,8 @@ void pipeline_config_init(struct pipeline_config *cfg)
 		.makers = 4,
 		.visibility_ms = 200000,
 		.lease_ms = 60000,
-		/* 5 GiB at 250 KB/s take 5.8 h; and a stage must have 24 h to live when it is sealed */
+		/* 5 GiB at 250 KB/s take 5.8 h; and a stage must have 24 h to live when it is
+		 * sealed */
 		.plan_max_open_ms = UINT64_C(6) * 3600 * 1000,
 		.scan_interval_ms = 30000,
 		.receive_wait_ms = 500,
@@ -221,8 +223,9 @@ static enum pipeline_status fatal(struct pipeline *p)
 	return PIPELINE_FATAL;
 }
 
-/* The scanner's turn. At the first step of a sole owner it only undoes what a dead process of ours has left open, for all else waits for
- * that; what was left sealed or aborted is the second pass's. */
+/* The scanner's turn. At the first step of a sole owner it only undoes what a dead process of
+ * ours has left open, for all else waits for that; what was left sealed or aborted is the second
+ * pass's. */
 static enum pipeline_status scan(struct pipeline *p, struct err *err)
 {
 	bool is_first = p->cfg.sole_owner && !atomic_load(&p->started);
@@ -269,7 +272,8 @@ static uint64_t hand_room(struct pipeline *p)
 	return room || hand_level(&p->hand).n ? room : 1;
 }
 
-/* No room for more messages closes a batch early, but not while another batch is in the making, which will give its room back. */
+/* No room for more messages closes a batch early, but not while another batch is in the making,
+ * which will give its room back. */
 static bool is_full_locked(struct pipeline *p)
 {
 	return batcher_full(&p->batcher) || (batcher_n(&p->batcher) && !p->n_making[LANE_TOGETHER] &&
@@ -287,7 +291,8 @@ static bool batch_is_ready_locked(struct pipeline *p)
 	return due <= now && (p->drained || now - due >= overtime);
 }
 
-/* Half of the makers at most are with objects that go alone: the others are always there for the rest. */
+/* Half of the makers at most are with objects that go alone: the others are always there for the
+ * rest. */
 static bool may_make_locked(const struct pipeline *p, enum lane lane)
 {
 	unsigned most = p->cfg.makers;
@@ -395,7 +400,8 @@ static void triage_all_locked(
 	}
 }
 
-/* How long to wait for a first message: never beyond the batch's window, unless the batch waits for something else. */
+/* How long to wait for a first message: never beyond the batch's window, unless the batch waits
+ * for something else. */
 static uint64_t wait_ms_locked(struct pipeline *p)
 {
 	uint64_t due = batcher_due_boot_ms(&p->batcher), now = now_boot_ms(p);

@@ -1,12 +1,15 @@
 /*
- * pipeline: one worker: events in, bundles out, exactly once. docs/protocol.md is its specification.
+ * pipeline: one worker: events in, bundles out, exactly once. docs/protocol.md is its
+ * specification.
  *
- * pipeline_step does one unit of work and returns: it waits a little for messages, or carries one plan from open to
- * acknowledged, or looks after plans that others left. Whoever owns the thread loops around it, so that a simulator can drive
- * the same code on a virtual clock. All policy is in this folder; everything outside is reached through the ports.
+ * pipeline_step does one unit of work and returns: it waits a little for messages, or carries
+ * one plan from open to acknowledged, or looks after plans that others left. Whoever owns the
+ * thread loops around it, so that a simulator can drive the same code on a virtual clock. All
+ * policy is in this folder; everything outside is reached through the ports.
  *
- * Threads: a pipeline is one thread's at a time; pipeline_stop and pipeline_stats may be called from any thread (stop also from
- * a signal handler). Any number of pipelines, in one process or many, may share the same ports: the ledger decides.
+ * Threads: a pipeline is one thread's at a time; pipeline_stop and pipeline_stats may be called
+ * from any thread (stop also from a signal handler). Any number of pipelines, in one process or
+ * many, may share the same ports: the ledger decides.
  *
  * Memory: the messages in hand, bounded by config.memory (hand.h says what one takes);
  * the bodies of one receive; gzip's window, the store's window; never an object.
@@ -32,8 +35,8 @@ struct pipeline_ports {
 	struct ledger *ledger;
 	struct clock *clock;
 	struct prng *prng; /* this pipeline's alone */
-	struct work_pool *
-		pool; /* compresses; may be NULL: then inside the step. No thread of it may run the pipeline */
+	/* compresses; may be NULL: then inside the step. No thread of it may run the pipeline */
+	struct work_pool *pool;
 };
 
 struct pipeline_config {
@@ -41,20 +44,22 @@ struct pipeline_config {
 	const char *owner; /* a name for people, at most LG_OWNER_MAX bytes */
 	const char *landing_bucket;
 	const char *distribution_bucket;
-	const char *
-		archive_bucket; /* of the same store; every bundle's copy and manifest. NULL: none */
+	/* of the same store; every bundle's copy and manifest. NULL: none */
+	const char *archive_bucket;
 	enum gzip_mode compression;
 
-	/* An object of this size or larger is made in a bundle of its own, and so is one that the store gives slowly: no other object waits
-	 * for it. 0: never. */
+	/* An object of this size or larger is made in a bundle of its own, and so is one that
+	 * the store gives slowly: no other object waits for it. 0: never. */
 	uint64_t alone_bytes;
-	/* Bundles in the making at once, one thread each (pipeline_make). Half of them at most are with objects that go alone. */
+	/* Bundles in the making at once, one thread each (pipeline_make). Half of them at most
+	 * are with objects that go alone. */
 	unsigned makers;
 
 	size_t batch_max_objects; /* 1 … 100,000 */
-	uint64_t
-		batch_max_bytes; /* sum of sizes, each rounded up to 512; one larger object ships alone */
-	uint64_t object_max_bytes; /* the pipeline's own: a larger object is a dead letter, too-large (stages_object_max) */
+	/* sum of sizes, each rounded up to 512; one larger object ships alone */
+	uint64_t batch_max_bytes;
+	/* the pipeline's own: a larger object is a dead letter, too-large (stages_object_max) */
+	uint64_t object_max_bytes;
 	uint64_t batch_window_ms; /* from when its first message was sent */
 	/* For messages in hand and their plans; may be shared. A batch that fills it closes early.
 	 * NULL: no limit. */
@@ -63,26 +68,27 @@ struct pipeline_config {
 
 	uint64_t visibility_ms; /* above the window; extended while in hand */
 	uint64_t lease_ms; /* a plan whose heartbeat stands still this long is given up for dead */
-	uint64_t
-		plan_max_open_ms; /* a plan that is open for longer is given up by its owner: for rounds that hang */
+	/* a plan that is open for longer is given up by its owner: for rounds that hang */
+	uint64_t plan_max_open_ms;
 	uint64_t scan_interval_ms; /* between looks at the plans of others; jittered by a half */
-	uint64_t
-		receive_wait_ms; /* the longest a step waits for a message: bounds how fast a stop is seen */
+	/* the longest a step waits for a message: bounds how fast a stop is seen */
+	uint64_t receive_wait_ms;
 	uint64_t receive_pause_ms; /* between receives while a batch fills slowly */
 	uint64_t retry_base_ms;    /* a failed message's first delay; doubles, with jitter */
 	uint64_t retry_max_ms;
-	uint32_t
-		max_receives; /* the queue's: a message that fails by its own fault at its last receive becomes a dead letter at once, with the reason; 0: leave it to the queue */
-	uint64_t
-		retention_ms; /* of object records; events older than this less 15 days are refused; 0: no limit */
-	uint64_t
-		void_wait_ms; /* how long the store must deny a sealed stage before the seal is undone */
-	uint64_t
-		stop_grace_ms; /* after pipeline_stop a bundle may go on this long, then its plan is undone */
+	/* the queue's: a message that fails by its own fault at its last receive becomes a dead
+	 * letter at once, with the reason; 0: leave it to the queue */
+	uint32_t max_receives;
+	/* of object records; events older than this less 15 days are refused; 0: no limit */
+	uint64_t retention_ms;
+	/* how long the store must deny a sealed stage before the seal is undone */
+	uint64_t void_wait_ms;
+	/* after pipeline_stop a bundle may go on this long, then its plan is undone */
+	uint64_t stop_grace_ms;
 
-	/* Every open plan in the ledger at the first step is dead (nobody else can be using it): undo them at once, without
-	 * waiting for a lease. At most one pipeline of a ledger may have this, and no other may be stepped before its first
-	 * step has returned. */
+	/* Every open plan in the ledger at the first step is dead (nobody else can be using it):
+	 * undo them at once, without waiting for a lease. At most one pipeline of a ledger may
+	 * have this, and no other may be stepped before its first step has returned. */
 	bool sole_owner;
 };
 
@@ -92,8 +98,10 @@ void pipeline_config_init(struct pipeline_config *cfg);
 enum pipeline_status {
 	PIPELINE_WORKED, /* something was done; there may be more at once */
 	PIPELINE_IDLE,   /* waited */
-	PIPELINE_TROUBLED, /* a port failed; logged, undone, and tried again after a pause of the pipeline's own */
-	PIPELINE_STOPPED, /* after pipeline_stop: everything in hand is handed back; stepping again does nothing */
+	/* a port failed; logged, undone, and tried again after a pause of the pipeline's own */
+	PIPELINE_TROUBLED,
+	/* after pipeline_stop: everything in hand is handed back; stepping again does nothing */
+	PIPELINE_STOPPED,
 	PIPELINE_FATAL, /* this process cannot go on; err says why. Only pipeline_free may follow */
 };
 
@@ -117,22 +125,26 @@ struct pipeline;
 
 /* Copies cfg. Never NULL. */
 struct pipeline *pipeline_new(const struct pipeline_config *cfg);
-/* Does not hand back what is in hand: that is what stepping until PIPELINE_STOPPED is for. NULL is fine. */
+/* Does not hand back what is in hand: that is what stepping until PIPELINE_STOPPED is for. NULL
+ * is fine. */
 void pipeline_free(struct pipeline *p);
 
 /* Blocks at most receive_wait_ms when there is nothing to do, else as long as one bundle takes. */
 enum pipeline_status pipeline_step(struct pipeline *p, struct err *err);
 
-/* Asks for an end: the step in progress finishes what it has, the next hands the rest back and returns PIPELINE_STOPPED. */
+/* Asks for an end: the step in progress finishes what it has, the next hands the rest back and
+ * returns PIPELINE_STOPPED. */
 void pipeline_stop(struct pipeline *p);
 
 /*
- * The three kinds of work of pipeline_step, for a process that gives each threads of its own, so that none waits for another: one thread
- * loops around pipeline_intake, one around pipeline_scan, config.makers around pipeline_make. The same functions do the work as in
+ * The three kinds of work of pipeline_step, for a process that gives each threads of its own, so
+ * that none waits for another: one thread loops around pipeline_intake, one around
+ * pipeline_scan, config.makers around pipeline_make. The same functions do the work as in
  * pipeline_step. Then prng must be the system's. err is not NULL.
  *
- * Each returns PIPELINE_STOPPED some time after pipeline_stop; the intake last, when no bundle is in the making and what was in hand is
- * handed back. After PIPELINE_FATAL from one of them all return it.
+ * Each returns PIPELINE_STOPPED some time after pipeline_stop; the intake last, when no bundle
+ * is in the making and what was in hand is handed back. After PIPELINE_FATAL from one of them
+ * all return it.
  */
 enum pipeline_status pipeline_intake(struct pipeline *p, struct err *err);
 enum pipeline_status pipeline_make(struct pipeline *p, struct err *err);

@@ -118,7 +118,8 @@ enum rc plan_move(struct ledger *lg, struct clock *clock, const struct lg_plan *
 		*ret_found = now;
 		if (now == to || (to == PLAN_SEALED && now == PLAN_DONE))
 			return RC_OK;
-		/* Still where it was: a conflict then means another heartbeat; anything else, once more. */
+		/* Still where it was: a conflict then means another heartbeat; anything else,
+		 * once more. */
 		if (now != plan->state || rc == RC_CONFLICT)
 			return err_set(err, RC_CONFLICT, "the plan is '%s'", plan_state_name(now));
 	}

@@ -1,14 +1,17 @@
-/* publish: steps 7 and 8 for a sealed plan: by its owner, a helper or the scanner, any number of times. */
+/* publish: steps 7 and 8 for a sealed plan: by its owner, a helper or the scanner, any number of
+ * times. */
 #ifndef BALER_CORE_PUBLISH_H
 #define BALER_CORE_PUBLISH_H
 
 #include "core/plan.h"
 
 /*
- * Publishes what was sealed: the archive's copy, the manifest, and then the bundle, so that no consumer sees a bundle that is not
- * archived; then marks the plan done. plan is sealed or done (then nothing is left to do) and is moved on.
- * RC_OK: done (I5: published before). RC_ABSENT: the store says that it never was and never can be published: the caller may
- * void the plan, after a wait. RC_CONFLICT: another has voided it. Anything else: it stays sealed and is to be tried again.
+ * Publishes what was sealed: the archive's copy, the manifest, and then the bundle, so that no
+ * consumer sees a bundle that is not archived; then marks the plan done. plan is sealed or done
+ * (then nothing is left to do) and is moved on.
+ * RC_OK: done (I5: published before). RC_ABSENT: the store says that it never was and never can
+ * be published: the caller may void the plan, after a wait. RC_CONFLICT: another has voided it.
+ * Anything else: it stays sealed and is to be tried again.
  * Never rebuilds: that nothing is there may mean that the consumer has already taken it.
  */
 enum rc publish_plan(struct object_store *os, struct ledger *lg, struct clock *clock,
@@ -17,7 +20,8 @@ enum rc publish_plan(struct object_store *os, struct ledger *lg, struct clock *c
 /* The stores' part of it, and nothing in the ledger. Codes as above. */
 enum rc publish_stages(struct object_store *os, const struct lg_plan *plan, struct err *err);
 
-/* The bundle alone, and nothing in the ledger: RC_ABSENT proves that it was never published; after a discard, RC_OK that it was. */
+/* The bundle alone, and nothing in the ledger: RC_ABSENT proves that it was never published;
+ * after a discard, RC_OK that it was. */
 enum rc publish_bundle(struct object_store *os, const struct lg_plan *plan, struct err *err);
 
 #endif

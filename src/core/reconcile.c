@@ -80,8 +80,8 @@ static enum rc send_events(
 	return rc;
 }
 
-/* The candidates of a page, and which of them nothing here knows of. A page holds what that store has put into it, which may be more
- * than it was asked for. */
+/* The candidates of a page, and which of them nothing here knows of. A page holds what that
+ * store has put into it, which may be more than it was asked for. */
 static enum rc look_at_page(
 	struct look *l, struct arena *a, const struct os_list_page *page, struct err *err)
 {

@@ -29,9 +29,9 @@ static enum rc undo_open(
 }
 
 /*
- * The store denies a sealed stage, or says that its bytes are damaged, which proves that it was never published [OS-14]. Remove what
- * may be left of it, so that nothing can land later; wait, for a completion that was on its way; and undo the seal only if the store
- * still denies it.
+ * The store denies a sealed stage, or says that its bytes are damaged, which proves that it was
+ * never published [OS-14]. Remove what may be left of it, so that nothing can land later; wait,
+ * for a completion that was on its way; and undo the seal only if the store still denies it.
  */
 static enum rc undo_sealed(struct recover_context *c, struct lg_plan *plan, struct err *err)
 {
@@ -78,7 +78,8 @@ static enum rc take_step(
 	struct recover_context *c, struct lg_plan *plan, bool all_dead, struct err *err)
 {
 	uint64_t still_ms = lease_observe(c->leases, plan, clock_boot_ms(c->clock));
-	/* A sealed plan that failed here is not its owner's any more: the owner has left it to this scanner, or is dead. */
+	/* A sealed plan that failed here is not its owner's any more: the owner has left it to
+	 * this scanner, or is dead. */
 	bool over = all_dead || still_ms >= c->lease_ms ||
 		    (c->left_behind && plan->state != PLAN_OPEN) ||
 		    (plan->state == PLAN_SEALED && unfinished_has(c->unfinished, &plan->id));
@@ -99,7 +100,8 @@ static enum rc take_step(
 		else if (undone == RC_OK)
 			*err = why;
 	}
-	/* An owner that was fenced but lives may still be staging: it gets a lease to notice and to clean up itself. */
+	/* An owner that was fenced but lives may still be staging: it gets a lease to notice and
+	 * to clean up itself. */
 	if (rc == RC_OK && !c->only_open &&
 		plan->state == PLAN_ABORTED && over && (all_dead || was_aborted))
 		rc = plan_discard(c->distribution, c->ledger, plan, c->archive_bucket, err);

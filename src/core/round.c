@@ -43,7 +43,8 @@ static void let_go(void *arg)
 		hand_let_go(r->c->hand, r->units[i]);
 }
 
-/* The plan will not be sealed: abort it, and then, never before, remove its stage. What fails here the scanner repeats. */
+/* The plan will not be sealed: abort it, and then, never before, remove its stage. What fails
+ * here the scanner repeats. */
 static enum rc give_up(struct round *r, const char *why)
 {
 	const struct pipeline_ports *ports = &r->c->cfg->ports;
@@ -52,7 +53,8 @@ static enum rc give_up(struct round *r, const char *why)
 	enum rc rc;
 
 	heartbeat_remove(r->c->heartbeat, &r->beat);
-	/* A mark for whoever takes the claims over: this plan did not die of its members (attempts stays). Only a courtesy. */
+	/* A mark for whoever takes the claims over: this plan did not die of its members
+	 * (attempts stays). Only a courtesy. */
 	lg_plan_beat(ports->ledger, &r->plan.id, r->plan.nonce, LG_GIVEN_UP, &later);
 	rc = plan_move(ports->ledger, ports->clock, &r->plan, PLAN_ABORTED, NULL, LG_ANY_HEARTBEAT,
 		&found, &later);
@@ -67,8 +69,9 @@ static enum rc give_up(struct round *r, const char *why)
 	return rc == RC_FATAL ? RC_FATAL : RC_OK;
 }
 
-/* A first claim of an event so old that the record of an earlier shipping may have expired; or what a first claim of it has left, whose worker
- * died before it could say so. (Two dying so, each between its claim and the write that follows at once, would get it through.) */
+/* A first claim of an event so old that the record of an earlier shipping may have expired; or
+ * what a first claim of it has left, whose worker died before it could say so. (Two dying so,
+ * each between its claim and the write that follows at once, would get it through.) */
 static bool too_old(const struct round *r, const struct unit *u)
 {
 	static const uint64_t margin_ms = UINT64_C(15) * 24 * 3600 * 1000;
@@ -139,7 +142,8 @@ static enum rc fetch(struct round *r, struct err *err)
 	return n ? bundle_make(&job, wanted, n, &r->bundle, err) : RC_OK;
 }
 
-/* Puts the rejections on record that are not there yet. A unit whose rejection cannot be settled loses its claim status: it is tried again. */
+/* Puts the rejections on record that are not there yet. A unit whose rejection cannot be settled
+ * loses its claim status: it is tried again. */
 static enum rc record_rejections(struct round *r, struct err *err)
 {
 	struct unit **refused = arena_array(&r->arena, r->n, sizeof(struct unit *));
@@ -160,8 +164,9 @@ static enum rc record_rejections(struct round *r, struct err *err)
 	return rc;
 }
 
-/* The bundle broke off in too many places: those that were found damaged are rejected all the same, or the next plan would break off in
- * them again. What cannot be recorded now is found damaged again. */
+/* The bundle broke off in too many places: those that were found damaged are rejected all the
+ * same, or the next plan would break off in them again. What cannot be recorded now is found
+ * damaged again. */
 static void settle_damaged(struct round *r)
 {
 	struct err later = {0};
@@ -188,7 +193,8 @@ static void count_bundle(struct round *r)
 	log_bundle(r);
 }
 
-/* Sealed but not published. Nothing here can do more: the plan has a backoff of its own, and the next bundle does not wait for it. */
+/* Sealed but not published. Nothing here can do more: the plan has a backoff of its own, and the
+ * next bundle does not wait for it. */
 static void leave_to_scanner(struct round *r, enum rc rc, const struct err *err)
 {
 	struct clock *clock = r->c->cfg->ports.clock;
@@ -198,7 +204,8 @@ static void leave_to_scanner(struct round *r, enum rc rc, const struct err *err)
 		clock_wall_ms(clock));
 }
 
-/* Steps 6 to 8. RC_OK: sealed, and published and done or left to the scanner. RC_CONFLICT: fenced; the stage is discarded. Else the plan is left as it is. */
+/* Steps 6 to 8. RC_OK: sealed, and published and done or left to the scanner. RC_CONFLICT:
+ * fenced; the stage is discarded. Else the plan is left as it is. */
 static enum rc commit(struct round *r, struct err *err)
 {
 	const struct pipeline_ports *ports = &r->c->cfg->ports;

@@ -1,8 +1,10 @@
 /*
- * round: one plan, from open to acknowledged: plan, claim, bundle, reject, seal, publish, done, verdicts.
+ * round: one plan, from open to acknowledged: plan, claim, bundle, reject, seal, publish, done,
+ * verdicts.
  *
- * Whatever happens, every unit given to it is decided (its messages get a verdict) or put back into the batcher. A plan is given
- * up only while its seal has not been asked for, or after the ledger has said that it is aborted.
+ * Whatever happens, every unit given to it is decided (its messages get a verdict) or put back
+ * into the batcher. A plan is given up only while its seal has not been asked for, or after the
+ * ledger has said that it is aborted.
  */
 #ifndef BALER_CORE_ROUND_H
 #define BALER_CORE_ROUND_H
@@ -30,12 +32,13 @@ struct round_context {
 	unsigned n_failures; /* troubled steps in a row, for the backoff */
 };
 
-/* Milliseconds until the n-th try, n ≥ 1: doubling from retry_base_ms, at most retry_max_ms, half of it random. */
+/* Milliseconds until the n-th try, n ≥ 1: doubling from retry_base_ms, at most retry_max_ms,
+ * half of it random. */
 uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n);
 
-/* RC_OK: the plan came to an end of some kind. Also when a sealed
- * plan could not be published: it is noted in unfinished and left to the scanner. RC_AGAIN: a port failed, the plan was undone or left to the scanner. RC_FATAL. err is
- * not NULL. */
+/* RC_OK: the plan came to an end of some kind. Also when a sealed plan could not be published:
+ * it is noted in unfinished and left to the scanner. RC_AGAIN: a port failed, the plan was
+ * undone or left to the scanner. RC_FATAL. err is not NULL. */
 enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct err *err);
 
 #endif

@@ -15,8 +15,9 @@ static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms)
 	send_back(r, u, &v);
 }
 
-/* What is denied is often a policy that is being rolled out, by people: all chances together must last minutes. With the defaults, 12 s
- * and then four times as long each time: about a quarter of an hour. */
+/* What is denied is often a policy that is being rolled out, by people: all chances together
+ * must last minutes. With the defaults, 12 s and then four times as long each time: about a
+ * quarter of an hour. */
 static uint64_t denied_delay_ms(const struct pipeline_config *cfg, uint32_t n)
 {
 	uint64_t delay_ms = cfg->visibility_ms / 16;
@@ -39,7 +40,8 @@ static uint64_t no_room_delay_ms(const struct pipeline_config *cfg, const struct
 	return delay_ms < cfg->retry_max_ms ? delay_ms : cfg->retry_max_ms;
 }
 
-/* The object's own fault: held against the message, which becomes a dead letter with it in the end. */
+/* The object's own fault: held against the message, which becomes a dead letter with it in the
+ * end. */
 static void decide_fault(struct round *r, struct unit *u)
 {
 	const struct verdict v = {.kind = VERDICT_RETRY,
@@ -52,7 +54,8 @@ static void decide_fault(struct round *r, struct unit *u)
 	send_back(r, u, &v);
 }
 
-/* Trouble that is not the objects' own: all units that are still ours to decide are tried again later. */
+/* Trouble that is not the objects' own: all units that are still ours to decide are tried again
+ * later. */
 void round_retry_all(struct round *r, bool at_once)
 {
 	uint64_t delay_ms = at_once ? 0 : retry_delay_ms(r->c->cfg, r->c->n_failures + 1);
@@ -73,8 +76,8 @@ static void batch_again(struct round *r, struct unit *u)
 	pthread_mutex_unlock(r->c->batcher_lock);
 }
 
-/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their company, which is tried again at once. Returns
- * how many they were. */
+/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their
+ * company, which is tried again at once. Returns how many they were. */
 size_t round_put_aside(struct round *r)
 {
 	size_t n = 0;
@@ -150,7 +153,8 @@ static void decide(struct round *r, struct unit *u)
 		hand_decide(r->c->hand, u, &shipped);
 		break;
 	case CLAIM_REJECTED:
-		/* Perhaps the worker that rejected it died before it could send the message to the dead letters. */
+		/* Perhaps the worker that rejected it died before it could send the message to
+		 * the dead letters. */
 		r->c->stats->duplicates++;
 		reject_verdict(r, u);
 		break;
@@ -170,7 +174,8 @@ static void decide(struct round *r, struct unit *u)
 	}
 }
 
-/* Says once a round what could not be read: the store may be down, and thousands may wait for it. */
+/* Says once a round what could not be read: the store may be down, and thousands may wait for
+ * it. */
 static void log_unread(const struct round *r)
 {
 	const struct unit *first = NULL;

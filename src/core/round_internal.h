@@ -1,5 +1,6 @@
 /*
- * round_internal: what round.c, which carries a plan from open to done, and round_decide.c, which says what becomes of each unit, share.
+ * round_internal: what round.c, which carries a plan from open to done, and round_decide.c,
+ * which says what becomes of each unit, share.
  */
 #ifndef BALER_CORE_ROUND_INTERNAL_H
 #define BALER_CORE_ROUND_INTERNAL_H
@@ -25,10 +26,11 @@ static inline bool round_is_mine(const struct unit *u)
 	return u->claim == CLAIM_MINE;
 }
 
-/* Trouble that is not the objects' own: all units that are still ours to decide are tried again later. */
+/* Trouble that is not the objects' own: all units that are still ours to decide are tried again
+ * later. */
 void round_retry_all(struct round *r, bool at_once);
-/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their company, which is tried again at once. Returns
- * how many they were. */
+/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their
+ * company, which is tried again at once. Returns how many they were. */
 size_t round_put_aside(struct round *r);
 /* A verdict for every unit, when the plan has come to its end. */
 void round_decide_all(struct round *r);

@@ -78,7 +78,8 @@ void stages_member_data(struct stages *s, struct slice bytes)
 		digest_update(s->sha256, bytes);
 }
 
-/* What has gathered; a member is far smaller than what the piece has room for beyond MANIFEST_PIECE_BYTES. */
+/* What has gathered; a member is far smaller than what the piece has room for beyond
+ * MANIFEST_PIECE_BYTES. */
 static enum rc write_piece(struct stages *s, struct err *err)
 {
 	enum rc rc = s->piece.overflow ? err_set(err, RC_CORRUPT, "a member too long to describe")

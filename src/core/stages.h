@@ -1,7 +1,9 @@
 /*
- * stages: what one bundle has in the store before its seal: itself, and, when an archive is kept, a copy of it and its manifest.
+ * stages: what one bundle has in the store before its seal: itself, and, when an archive is
+ * kept, a copy of it and its manifest.
  *
- * They are published in that record's order, the bundle last: a consumer sees no bundle that the archive has not. One thread's.
+ * They are published in that record's order, the bundle last: a consumer sees no bundle that the
+ * archive has not. One thread's.
  */
 #ifndef BALER_CORE_STAGES_H
 #define BALER_CORE_STAGES_H
@@ -29,8 +31,8 @@ struct stages {
 /* Begins the bundle's stage, and the manifest's. After any code stages_free. */
 enum rc stages_begin(struct stages *s, struct object_store *store, const struct lg_plan *plan,
 	struct slice archive_bucket, bool is_direct, struct err *err);
-/* Bytes of the largest object that can be in a bundle: a larger one's stage would have a record that no plan has room for
- * (LG_STAGED_MAX), so it could never be sealed. */
+/* Bytes of the largest object that can be in a bundle: a larger one's stage would have a record
+ * that no plan has room for (LG_STAGED_MAX), so it could never be sealed. */
 uint64_t stages_object_max(struct object_store *store, bool has_archive);
 /* Room for the bundle and its manifest, before the first write: os_stage_room. */
 enum rc stages_room(struct stages *s, const struct os_room *room, uint64_t *ret_bytes,

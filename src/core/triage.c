@@ -3,7 +3,8 @@
 #include "model/member_name.h"
 #include "model/s3_event.h"
 
-#define NO_MEMORY_PAUSE_MS 1000 /* until a message that no memory could be had for is received again */
+/* until a message that no memory could be had for is received again */
+#define NO_MEMORY_PAUSE_MS 1000
 
 /* Room for a record's unit, link and texts, each allocation rounded up. */
 static size_t keep_bytes(const struct s3_event *e)
@@ -53,8 +54,9 @@ static void link_delivery(struct hand *h, struct unit *u, struct delivery *d)
 		u->receive_count = d->receive_count;
 }
 
-/* The window began when the message was sent: what was waiting in the queue must not wait a second time. A message that comes
- * back starts afresh, or each retry would close somebody's batch. */
+/* The window began when the message was sent: what was waiting in the queue must not wait a
+ * second time. A message that comes back starts afresh, or each retry would close somebody's
+ * batch. */
 static uint64_t due_boot_ms(const struct triage *t, const struct eq_message *m)
 {
 	uint64_t age_ms = 0;

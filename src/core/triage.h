@@ -1,9 +1,10 @@
 /*
  * triage: what a received message is worth: units for the batcher, or a verdict at once.
  *
- * not JSON, no records → dead letter; s3:TestEvent, and events other than ObjectCreated → acknowledged; a bucket that is not the
- * landing bucket → dead letter, never fetched. A key whose name is refused becomes a unit that will be claimed and rejected, so
- * that the refusal is on record.
+ * not JSON, no records → dead letter; s3:TestEvent, and events other than ObjectCreated →
+ * acknowledged; a bucket that is not the landing bucket → dead letter, never fetched. A key
+ * whose name is refused becomes a unit that will be claimed and rejected, so that the refusal is
+ * on record.
  */
 #ifndef BALER_CORE_TRIAGE_H
 #define BALER_CORE_TRIAGE_H

@@ -1,4 +1,5 @@
-/* unit: an object version to be bundled, once, however many messages announce it; and what becomes of it. */
+/* unit: an object version to be bundled, once, however many messages announce it; and what
+ * becomes of it. */
 #ifndef BALER_CORE_UNIT_H
 #define BALER_CORE_UNIT_H
 
@@ -21,7 +22,8 @@ enum unit_claim {
 	CLAIM_REJECTED, /* rejected before; code is its reason */
 	CLAIM_WAIT,     /* in a plan that may be alive: again after wait_ms */
 	CLAIM_SUSPECT,  /* many plans have died with it: only in a smaller plan */
-	CLAIM_DAMAGED,  /* its record, or the plan that has it, cannot be read: never to be guessed */
+	/* its record, or the plan that has it, cannot be read: never to be guessed */
+	CLAIM_DAMAGED,
 	CLAIM_LOST,     /* could not be settled: again soon */
 };
 
@@ -53,7 +55,9 @@ struct unit {
 
 	bool is_alone;     /* large or slow: no other object may wait for it */
 	uint32_t attempts; /* plans that have claimed it, as far as is known */
-	bool is_known; /* its record had more than a first claim when it was found: an operator's redrive, for one */
+	/* its record had more than a first claim when it was found: an operator's redrive, for
+	 * one */
+	bool is_known;
 	uint32_t slot; /* in the plan in hand */
 	enum unit_claim claim;
 	uint64_t wait_ms;
@@ -65,15 +69,18 @@ struct unit {
 
 /* Its share of batch_max_bytes. */
 uint64_t unit_rounded_bytes(const struct unit *u);
-/* What is wrong with one that is not in the bundle: "object-missing", "object-mismatch", "access-denied", "store-failed", or its code. */
+/* What is wrong with one that is not in the bundle: "object-missing", "object-mismatch",
+ * "access-denied", "store-failed", or its code. */
 const char *unit_failure(const struct unit *u);
 /* The reason to a code of the core's own. */
 const char *unit_sentence(const char *code);
 /* too-large: it has so many bytes, and the largest that can be in a bundle has max. */
 void unit_refuse_size(struct unit *u, uint64_t bytes, uint64_t max);
-/* For one that was rejected before, with that code on record: the sentence is made again, as the record has none. */
+/* For one that was rejected before, with that code on record: the sentence is made again, as the
+ * record has none. */
 void unit_refuse_again(struct unit *u, const char *code);
-/* Sets code and why; too long a why is cut in the middle. An empty code: only why, of a fetch that is tried again. */
+/* Sets code and why; too long a why is cut in the middle. An empty code: only why, of a fetch
+ * that is tried again. */
 void unit_refuse(struct unit *u, const char *code, const char *why);
 
 #endif

@@ -89,9 +89,11 @@ struct gateway_config {
 	const char *tls_cert, *tls_key;
 	bool allow_plain_http; /* else without TLS only loopback addresses are listened on */
 	unsigned threads;                /* default min(CPUs, 4) */
-	unsigned connections_max;        /* default 1,000; above it the one idle longest has to go */
+	/* default 1,000; above it the one idle longest has to go */
+	unsigned connections_max;
 	unsigned connections_per_ip_max; /* default: no limit of its own */
-	unsigned idle_timeout_s;         /* default 60; who sends no whole head, or next to nothing of a body, is let go */
+	/* default 60; who sends no whole head, or next to nothing of a body, is let go */
+	unsigned idle_timeout_s;
 	size_t connection_memory_bytes;  /* default 64 KiB; bounds the headers */
 };
 

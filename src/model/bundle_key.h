@@ -1,4 +1,5 @@
-/* bundle_key: the name of a bundle in the distribution bucket: YYYY/MM/DD/HH/bundle-<id>.tar.gz, UTC. */
+/* bundle_key: the name of a bundle in the distribution bucket: YYYY/MM/DD/HH/bundle-<id>.tar.gz,
+ * UTC. */
 #ifndef BALER_MODEL_BUNDLE_KEY_H
 #define BALER_MODEL_BUNDLE_KEY_H
 

@@ -153,8 +153,8 @@ static enum rc join_components(struct slice s, struct buf *out, struct err *err)
 	return RC_OK;
 }
 
-/* A drive letter may stand behind what was dropped ("/C:/x", "C:D:x"): joined to a folder of Windows it would be another drive. Each
- * round drops two bytes. */
+/* A drive letter may stand behind what was dropped ("/C:/x", "C:D:x"): joined to a folder of
+ * Windows it would be another drive. Each round drops two bytes. */
 static enum rc drop_drive_letters(struct buf *out, struct err *err)
 {
 	enum rc rc = RC_OK;

@@ -1,14 +1,16 @@
 /*
- * object_headers: what is stored beside an object's bytes and given back with them: Content-Type, Cache-Control …,
- * x-amz-meta-*, x-amz-checksum-*. As text, one "name:value\n" a line, names in lower case, in the order they were added:
- * the same text in every adapter's records.
+ * object_headers: what is stored beside an object's bytes and given back with them:
+ * Content-Type, Cache-Control …, x-amz-meta-*, x-amz-checksum-*. As text, one "name:value\n" a
+ * line, names in lower case, in the order they were added: the same text in every adapter's
+ * records.
  */
 #ifndef BALER_MODEL_OBJECT_HEADERS_H
 #define BALER_MODEL_OBJECT_HEADERS_H
 
 #include "base/buf.h"
 
-#define OBJECT_HEADERS_MAX 16384 /* bytes of the whole text; S3 allows 2 KB of x-amz-meta- and 8 KB of headers */
+/* bytes of the whole text; S3 allows 2 KB of x-amz-meta- and 8 KB of headers */
+#define OBJECT_HEADERS_MAX 16384
 
 /* Lower-cases name. false: empty or non-token name, a CR, LF or NUL in the value, or no room. */
 bool object_headers_add(struct buf *text, struct slice name, struct slice value);

@@ -6,8 +6,10 @@
 
 #define BUCKET_NAME_MAX 63
 #define OBJECT_KEY_MAX 1024 /* bytes of UTF-8; the S3 user guide, "Naming objects" */
-#define VERSION_ID_MAX 128  /* bytes; S3 promises "at most 1,024", every engine known stays below this */
-/* bytes: what a JSON integer and a column of a database hold. Sizes from elsewhere beyond this are refused where they are read. */
+/* bytes; S3 promises "at most 1,024", every engine known stays below this */
+#define VERSION_ID_MAX 128
+/* bytes: what a JSON integer and a column of a database hold. Sizes from elsewhere beyond this
+ * are refused where they are read. */
 #define OBJECT_SIZE_MAX ((uint64_t)INT64_MAX)
 
 struct object_id {
@@ -20,7 +22,8 @@ struct object_id {
 bool object_id_eq(const struct object_id *a, const struct object_id *b);
 /* Bucket, key, version, in byte order. */
 int object_id_cmp(const struct object_id *a, const struct object_id *b);
-uint64_t object_id_hash(const struct object_id *id); /* for hash tables in memory; not stable across releases */
+/* for hash tables in memory; not stable across releases */
+uint64_t object_id_hash(const struct object_id *id);
 struct object_id object_id_copy(struct arena *a, const struct object_id *id);
 
 #endif

@@ -5,7 +5,8 @@
 #include "base/date.h"
 #include "base/json.h"
 
-/* S3's are 32 hex digits, with "-10000" behind them; the longest time has microseconds and a zone. Together less than VERSION_ID_MAX. */
+/* S3's are 32 hex digits, with "-10000" behind them; the longest time has microseconds and a
+ * zone. Together less than VERSION_ID_MAX. */
 #define ETAG_MAX 80
 #define TIME_MAX 40
 /* Of what a message is read into. A record takes about 8 KiB: 12 objects, 25 texts. */
@@ -72,7 +73,8 @@ static uint64_t parse_time(struct slice s)
 	return date_iso_parse(slice_str(text), &ms) ? ms : 0;
 }
 
-/* A JSON number, or a string of digits (Ceph's documentation shows one); anything else is no size. */
+/* A JSON number, or a string of digits (Ceph's documentation shows one); anything else is no
+ * size. */
 static enum rc read_size(const json_t *v, struct s3_event_record *r, struct err *err)
 {
 	struct slice text;
@@ -91,8 +93,9 @@ static enum rc read_size(const json_t *v, struct s3_event_record *r, struct err 
 	return RC_OK;
 }
 
-/* Whether a creation's name stands for a change of something else: MinIO counts tags, holds and retention among its creations; Ceph tells of
- * a multipart upload that begins as a Post, without an ETag. */
+/* Whether a creation's name stands for a change of something else: MinIO counts tags, holds and
+ * retention among its creations; Ceph tells of a multipart upload that begins as a Post, without
+ * an ETag. */
 static bool is_no_creation(struct slice source, struct slice name, struct slice etag)
 {
 	static const char *const others[] = {"ObjectCreated:PutRetention",
@@ -106,8 +109,9 @@ static bool is_no_creation(struct slice source, struct slice name, struct slice 
 	       etag.n == 0;
 }
 
-/* A suspended bucket's "null" names whatever is there now, so it is no version: each put has a sequencer of its own. Without that, the
- * time and the ETag tell one put of a key from the next, and a repeated event from both. */
+/* A suspended bucket's "null" names whatever is there now, so it is no version: each put has a
+ * sequencer of its own. Without that, the time and the ETag tell one put of a key from the next,
+ * and a repeated event from both. */
 static struct slice version_of(
 	struct arena *a, struct slice version, const struct s3_event_record *r, struct slice time)
 {

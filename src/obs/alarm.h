@@ -1,8 +1,9 @@
 /*
  * alarm: what somebody should be told, judged from readings taken every few seconds.
  *
- * The alarms and their severity are in obs/alarm_rules.h. Each change is logged (alarm-raised, alarm-cleared). What has to hold for a
- * time is timed by the boot clock from the reading that first showed it, and begins anew with the process. Thread-safe.
+ * The alarms and their severity are in obs/alarm_rules.h. Each change is logged (alarm-raised,
+ * alarm-cleared). What has to hold for a time is timed by the boot clock from the reading that
+ * first showed it, and begins anew with the process. Thread-safe.
  */
 #ifndef BALER_OBS_ALARM_H
 #define BALER_OBS_ALARM_H
@@ -11,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ALARM_TEXT_MAX 1600 /* a key has 1,024 bytes at most, and bucket, version and cause stand beside it */
+/* a key has 1,024 bytes at most, and bucket, version and cause stand beside it */
+#define ALARM_TEXT_MAX 1600
 
 enum alarm_severity { ALARM_WARNING, ALARM_CRITICAL };
 
@@ -29,11 +31,14 @@ struct alarm_reading {
 	uint64_t waiting_bundles;      /* in distribution, not taken */
 	uint64_t received_last_minute; /* objects */
 	uint64_t errors;               /* of bundling, since the start: only grows */
-	uint64_t disk_free_bytes, disk_total_bytes; /* of the data folder's disk; total 0: not known */
+	/* of the data folder's disk; total 0: not known */
+	uint64_t disk_free_bytes, disk_total_bytes;
 	bool is_disk_refusing;                      /* a write found no room lately */
-	const char *waiting_bundle;                 /* the one that waits for room; NULL or "": none */
+	/* the one that waits for room; NULL or "": none */
+	const char *waiting_bundle;
 	uint64_t needed_bytes, had_bytes;           /* what it needs, and what was free */
-	uint64_t clock_behind_ms; /* the wall clock, behind the newest thing that is stored; 0: it is not */
+	/* the wall clock, behind the newest thing that is stored; 0: it is not */
+	uint64_t clock_behind_ms;
 	uint64_t damaged;              /* stored things that are not what they were */
 	uint64_t stuck_plans;          /* sealed plans that cannot be published */
 	const char *stuck_plan;        /* the oldest of them, in words; when there is one */

@@ -1,6 +1,7 @@
 /*
- * X(id, name, severity, for_ms, meaning): every alarm; it is raised once its condition has held for for_ms, and ends with it. Included
- * by alarm.h and alarm.c, no guard on purpose. The conditions are in alarm.c.
+ * X(id, name, severity, for_ms, meaning): every alarm; it is raised once its condition has held
+ * for for_ms, and ends with it. Included by alarm.h and alarm.c, no guard on purpose. The
+ * conditions are in alarm.c.
  */
 X(ALARM_DEAD_LETTERS, "dead-letters", ALARM_CRITICAL, 0, "messages are in the dead-letter queue")
 X(ALARM_DAMAGE, "damage", ALARM_CRITICAL, 0, "stored bytes are damaged: 'baler status' names them")

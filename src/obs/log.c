@@ -97,7 +97,8 @@ static bool is_sampled(enum log_event ev)
 	return false;
 }
 
-/* Whether this line is among those written: of n lines n · sampled, the first always when there is one. */
+/* Whether this line is among those written: of n lines n · sampled, the first always when there
+ * is one. */
 static bool is_chosen(enum log_event ev, uint64_t *ret_left_out)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

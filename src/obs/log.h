@@ -1,9 +1,9 @@
 /*
  * log: one structured line per event, to stderr: JSON to a pipe or a file, readable to a terminal.
  *
- * Every event is declared once, in obs/log_events.h, with its level and what it means. Libraries return errors;
- * whoever decides logs, once. Never file contents, never secrets; control characters are escaped.
- * Thread-safe; one write(2) per line.
+ * Every event is declared once, in obs/log_events.h, with its level and what it means. Libraries
+ * return errors; whoever decides logs, once. Never file contents, never secrets; control
+ * characters are escaped. Thread-safe; one write(2) per line.
  */
 #ifndef BALER_OBS_LOG_H
 #define BALER_OBS_LOG_H
@@ -19,7 +19,8 @@ enum log_event {
 	LOG_EVENT_COUNT
 };
 
-/* The fields that lines may have: LOG_TEXT_x for texts, LOG_NUMBER_x for numbers, x as obs/log_fields.h declares it. */
+/* The fields that lines may have: LOG_TEXT_x for texts, LOG_NUMBER_x for numbers, x as
+ * obs/log_fields.h declares it. */
 enum log_field_id {
 	LOG_FIELDS_END,
 #define X(kind, name, meaning) LOG_##kind##_##name,
@@ -34,8 +35,8 @@ struct log_field {
 	uint64_t u64;     /* of a number */
 };
 
-/* A field by its name in obs/log_fields.h, without quotes: LF_STR(cause, err.text). Any other name does not compile, nor does a
- * number where a text is declared. */
+/* A field by its name in obs/log_fields.h, without quotes: LF_STR(cause, err.text). Any other
+ * name does not compile, nor does a number where a text is declared. */
 #define LF_STR(name_, cstr) ((struct log_field){LOG_TEXT_##name_, slice_str(cstr), 0})
 #define LF_SLICE(name_, s) ((struct log_field){LOG_TEXT_##name_, (s), 0})
 #define LF_U64(name_, v) ((struct log_field){LOG_NUMBER_##name_, {0}, (uint64_t)(v)})
@@ -48,8 +49,9 @@ struct log_field {
 void log_write(enum log_event ev, const struct log_field *fields);
 
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
-/* The last of what a thread has to say: from log_tail_begin to log_tail_end its lines of LOG_INFO and above also go there, as JSON
- * whatever the format, whatever the least level. The oldest bytes give way. */
+/* The last of what a thread has to say: from log_tail_begin to log_tail_end its lines of
+ * LOG_INFO and above also go there, as JSON whatever the format, whatever the least level. The
+ * oldest bytes give way. */
 #define LOG_TAIL_BYTES 4096
 struct log_tail {
 	size_t n;
@@ -61,11 +63,13 @@ void log_tail_end(void);
 /* Below min_level nothing is written. At start LOG_INFO, AUTO (text when stderr is a terminal). */
 void log_configure(enum log_level min_level, enum log_format format);
 bool log_enabled(enum log_level level);
-/* From now on each JSON line has it as "service"; NULL: none has. Not copied. Before other threads log. */
+/* From now on each JSON line has it as "service"; NULL: none has. Not copied. Before other
+ * threads log. */
 void log_name_service(const char *name);
-/* Of the lines about one failed object, message or request only so many millionths are written, evenly spread, of each event by itself;
- * a line says in "left_out" how many were not written since the one before. Tails and log_last_error see all. At start 1,000,000.
- * Before other threads log. */
+/* Of the lines about one failed object, message or request only so many millionths are written,
+ * evenly spread, of each event by itself; a line says in "left_out" how many were not written
+ * since the one before. Tails and log_last_error see all. At start 1,000,000. Before other
+ * threads log. */
 void log_sample_errors(uint32_t millionths);
 
 /* The last event of level ERROR or CRITICAL since the start, also when it was not written. */

@@ -1,4 +1,5 @@
-/* X(id, level, name, meaning): every line baler logs. Included by log.h and log.c, no guard on purpose. */
+/* X(id, level, name, meaning): every line baler logs. Included by log.h and log.c, no guard on
+ * purpose. */
 X(EV_SERVE_READY, LOG_INFO, "serve-ready", "the endpoint accepts requests")
 X(EV_SERVE_STOPPING, LOG_INFO, "serve-stopping", "a signal came: no new requests, finishing what is in hand")
 X(EV_SERVE_STOPPED, LOG_INFO, "serve-stopped", "everything in hand is finished")

@@ -1,8 +1,10 @@
 /*
- * X(KIND, name, meaning): every field that a log line may have besides time, level, event, message and service. One thing has
- * one name in all events. KIND is TEXT or NUMBER; the unit of a number is the end of its name (_ms, _hours, _days, _bytes), and a
- * number without a unit counts what its name says. The macros of obs/log.h take these names and no others: a name that is not
- * here does not compile. docs/operations.md has the same table. Included by log.h and log.c; there is no include guard on purpose.
+ * X(KIND, name, meaning): every field that a log line may have besides time, level, event,
+ * message and service. One thing has one name in all events. KIND is TEXT or NUMBER; the unit of
+ * a number is the end of its name (_ms, _hours, _days, _bytes), and a number without a unit
+ * counts what its name says. The macros of obs/log.h take these names and no others: a name that
+ * is not here does not compile. docs/operations.md has the same table. Included by log.h and
+ * log.c; there is no include guard on purpose.
  */
 X(TEXT, address, "the URL that the server listens on")
 X(TEXT, alarm, "the alarm, as obs/alarm_rules.h names it")

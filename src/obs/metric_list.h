@@ -1,6 +1,7 @@
 /*
- * X(id, family, labels, type, help): every metric. Those of one family stand together, the help is the first one's. Names, units and
- * types as Prometheus wants them: base units, counters end in _total. Included by metrics.h and metrics.c, no guard on purpose.
+ * X(id, family, labels, type, help): every metric. Those of one family stand together, the help
+ * is the first one's. Names, units and types as Prometheus wants them: base units, counters end
+ * in _total. Included by metrics.h and metrics.c, no guard on purpose.
  */
 X(METRIC_BUILD, "baler_build_info", "{version=\"" BALER_VERSION "\"}", "gauge", "always 1; the version that runs")
 X(METRIC_QUEUE_VISIBLE, "baler_queue_messages", "{state=\"visible\"}", "gauge", "messages in the queue, by whether a worker has them in hand")

@@ -1,8 +1,9 @@
 /*
  * metrics: numbers for a monitoring system, in Prometheus' text format 0.0.4.
  *
- * A snapshot: whoever is asked fills one from what it knows and writes it out; nothing is counted here. Every metric is declared in
- * obs/metric_list.h. No key and no bucket name is in any.
+ * A snapshot: whoever is asked fills one from what it knows and writes it out; nothing is
+ * counted here. Every metric is declared in obs/metric_list.h. No key and no bucket name is in
+ * any.
  */
 #ifndef BALER_OBS_METRICS_H
 #define BALER_OBS_METRICS_H

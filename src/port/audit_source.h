@@ -1,11 +1,13 @@
 /*
- * audit_source: store, ledger and queue as an auditor reads them: nothing is changed, and nobody who works is in the way.
+ * audit_source: store, ledger and queue as an auditor reads them: nothing is changed, and nobody
+ * who works is in the way.
  *
  * [AS-1] All that is told is of one moment, the opening's; only open reads what is there now.
  * [AS-2] versions, claim_find, stages and traces may be asked until release; the rest until close.
- * [AS-3] Visits come one after the other, on the caller's thread; their slices live during the visit. A visit may ask anything else. A
- *        result other than RC_OK ends the walk with it.
- * [AS-4] A row that cannot be what it should be (an id of the wrong length) is told as it is, as far as that goes, not left out.
+ * [AS-3] Visits come one after the other, on the caller's thread; their slices live during the
+ *        visit. A visit may ask anything else. A result other than RC_OK ends the walk with it.
+ * [AS-4] A row that cannot be what it should be (an id of the wrong length) is told as it is, as
+ *        far as that goes, not left out.
  *
  * One thread's at a time. Calls block.
  */
@@ -15,13 +17,15 @@
 #include "port/ledger.h"
 
 struct audit_version {
-	struct object_id id; /* version: as the ledger calls it, "seq:…" for one without versionId */
+	/* version: as the ledger calls it, "seq:…" for one without versionId */
+	struct object_id id;
 	uint64_t size_bytes, modified_wall_ms;
 	bool is_marker;
 	/* The three below: of bundles only. */
 	bool is_archived; /* in the archive bucket, not in distribution */
 	bool is_current;  /* what a GET of the key gives */
-	bool is_direct;   /* its metadata says that a direct invocation made it; anybody can write that */
+	/* its metadata says that a direct invocation made it; anybody can write that */
+	bool is_direct;
 };
 
 struct audit_plan {
@@ -68,8 +72,9 @@ enum audit_body_kind {
 /* Something that is stored, and that can be checked by itself. */
 struct audit_body {
 	enum audit_body_kind kind;
-	/* A part has its upload's bucket and key, and its number; a stage those that it is to be published under. The others have none: a
-	 * message and a dead letter have their id as number. */
+	/* A part has its upload's bucket and key, and its number; a stage those that it is to be
+	 * published under. The others have none: a message and a dead letter have their id as
+	 * number. */
 	struct object_id object;
 	uint64_t number;
 	uint64_t size_bytes;
@@ -95,12 +100,13 @@ struct audit_source_ops {
 	/* Of the landing bucket below the event prefix, delete markers too. */
 	enum rc (*versions)(
 		struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
-	/* Objects of the distribution and archive buckets, and of any other that a plan's bundle went to; no delete markers. In order of
-	 * keys, of one key the archive's first. */
+	/* Objects of the distribution and archive buckets, and of any other that a plan's bundle
+	 * went to; no delete markers. In order of keys, of one key the archive's first. */
 	enum rc (*bundles)(
 		struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
 	enum rc (*plans)(struct audit_source *s, audit_plan_fn *visit, void *arg, struct err *err);
-	/* In order of plan and slot; of one plan only; and of the objects of any bucket with this key. */
+	/* In order of plan and slot; of one plan only; and of the objects of any bucket with
+	 * this key. */
 	enum rc (*claims)(struct audit_source *s, audit_claim_fn *visit, void *arg, struct err *err);
 	enum rc (*claims_of_plan)(struct audit_source *s, const struct plan_id *plan,
 		audit_claim_fn *visit, void *arg, struct err *err);
@@ -116,22 +122,25 @@ struct audit_source_ops {
 	/* *ret_traces: an OR of enum audit_trace. */
 	enum rc (*traces)(struct audit_source *s, const struct object_id *object,
 		unsigned *ret_traces, struct err *err);
-	/* Of the buckets that bundles walks, what a GET of the key gives. RC_ABSENT. Slices are in a. */
+	/* Of the buckets that bundles walks, what a GET of the key gives. RC_ABSENT. Slices are
+	 * in a. */
 	enum rc (*current)(struct audit_source *s, struct arena *a, struct slice bucket,
 		struct slice key, struct audit_version *ret_version, struct err *err);
-	/* Whether the store remembers any version or delete marker of it, or (*ret_by_stage) that it published a stage there,
-	 * which no client can make it say. */
+	/* Whether the store remembers any version or delete marker of it, or (*ret_by_stage)
+	 * that it published a stage there, which no client can make it say. */
 	enum rc (*was_published)(struct audit_source *s, struct slice bucket, struct slice key,
 		bool *ret_was, bool *ret_by_stage, struct err *err);
 	/* The moment is let go: a live server can trim its log again. */
 	enum rc (*release)(struct audit_source *s, struct err *err);
-	/* The bytes, for reading from their start; the caller closes. RC_ABSENT: the version is gone by now; RC_CORRUPT: it is
-	 * there, its bytes are not. */
+	/* The bytes, for reading from their start; the caller closes. RC_ABSENT: the version is
+	 * gone by now; RC_CORRUPT: it is there, its bytes are not. */
 	enum rc (*open)(struct audit_source *s, const struct object_id *object, int *ret_fd,
 		struct err *err);
-	/* Everything that has bytes, of every bucket, as it is now, not at the moment: versions, parts, stages that are not published,
-	 * messages and dead letters; and the database, once, last. check_body reads all bytes of one. RC_CORRUPT: they are not those that were stored; RC_ABSENT: it is
-	 * gone by now. *ret_has_sums: false when there are no checksums to hold them against, so that only the size was looked at. */
+	/* Everything that has bytes, of every bucket, as it is now, not at the moment: versions,
+	 * parts, stages that are not published, messages and dead letters; and the database,
+	 * once, last. check_body reads all bytes of one. RC_CORRUPT: they are not those that
+	 * were stored; RC_ABSENT: it is gone by now. *ret_has_sums: false when there are no
+	 * checksums to hold them against, so that only the size was looked at. */
 	enum rc (*bodies)(struct audit_source *s, audit_body_fn *visit, void *arg, struct err *err);
 	enum rc (*check_body)(struct audit_source *s, const struct audit_body *body,
 		bool *ret_has_sums, struct err *err);
@@ -141,7 +150,8 @@ struct audit_source_ops {
 struct audit_source {
 	const struct audit_source_ops *ops;
 	struct slice distribution_bucket, archive_bucket;
-	uint64_t n_versions, n_plans, n_claims, n_bodies, n_bundles; /* visits to come, for progress */
+	/* visits to come, for progress */
+	uint64_t n_versions, n_plans, n_claims, n_bodies, n_bundles;
 	uint64_t bundle_bytes; /* without the manifests */
 };
 

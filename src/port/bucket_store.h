@@ -1,26 +1,37 @@
 /*
- * bucket_store: what an S3 endpoint keeps: buckets, versions, multipart uploads. The gateway's only way to data.
+ * bucket_store: what an S3 endpoint keeps: buckets, versions, multipart uploads. The gateway's
+ * only way to data.
  *
- * Reads block and answer at once. Writes are submitted: the call returns, and done is called exactly once, on a thread of the
- * store's, after the write is durable or refused; so a server thread never waits for a disk, and writes that arrive together
- * share one transaction. Inside done nothing may block. Arguments are copied before a submit returns, unless said otherwise.
+ * Reads block and answer at once. Writes are submitted: the call returns, and done is called
+ * exactly once, on a thread of the store's, after the write is durable or refused; so a server
+ * thread never waits for a disk, and writes that arrive together share one transaction. Inside
+ * done nothing may block. Arguments are copied before a submit returns, unless said otherwise.
  *
- * [BS-1] After done(RC_OK) the write is there after a crash; a write that was not answered is there whole or not at all.
- * [BS-2] A put under the notify rule's bucket and prefix and its event become durable in the same transaction.
- * [BS-3] In a versioned bucket every put makes a new version; a delete without a version makes a delete marker; a delete with a
- *        version removes that version. In a suspended or never versioned bucket the version is "null" and a put replaces it.
+ * [BS-1] After done(RC_OK) the write is there after a crash; a write that was not answered is
+ *        there whole or not at all.
+ * [BS-2] A put under the notify rule's bucket and prefix and its event become durable in the
+ *        same transaction.
+ * [BS-3] In a versioned bucket every put makes a new version; a delete without a version makes a
+ *        delete marker; a delete with a version removes that version. In a suspended or never
+ *        versioned bucket the version is "null" and a put replaces it.
  * [BS-4] Versions of one key are ordered by commit; the newest is the latest.
- * [BS-5] Bytes are given to readers only after commit; a reader that has opened a version reads it whole even if it is deleted.
- * [BS-6] A multipart upload is invisible until completed; completing it again with the same parts is RC_OK with the same result; an
- *        upload that was aborted is NoSuchUpload.
- * [BS-7] No room on disk is RC_AGAIN with the code "ENOSPC": nothing of the write is visible, later writes may succeed.
- * [BS-8] Listing is in byte order of keys; newest version first; pages of at most max entries; resumes without loss or repeat.
- * [BS-9] Conditions (If-Match, If-None-Match: *) are decided in the transaction that writes or deletes.
- * [BS-10] A reader gives only the bytes that were put: what the disk has made of them otherwise (or that is missing, or too much) is
- *        RC_CORRUPT with the code "ObjectDamaged", from open or from the read that would give the first such byte. Bytes before it are given.
+ * [BS-5] Bytes are given to readers only after commit; a reader that has opened a version reads
+ *        it whole even if it is deleted.
+ * [BS-6] A multipart upload is invisible until completed; completing it again with the same
+ *        parts is RC_OK with the same result; an upload that was aborted is NoSuchUpload.
+ * [BS-7] No room on disk is RC_AGAIN with the code "ENOSPC": nothing of the write is visible,
+ *        later writes may succeed.
+ * [BS-8] Listing is in byte order of keys; newest version first; pages of at most max entries;
+ *        resumes without loss or repeat.
+ * [BS-9] Conditions (If-Match, If-None-Match: *) are decided in the transaction that writes or
+ *        deletes.
+ * [BS-10] A reader gives only the bytes that were put: what the disk has made of them otherwise
+ *        (or that is missing, or too much) is RC_CORRUPT with the code "ObjectDamaged", from
+ *        open or from the read that would give the first such byte. Bytes before it are given.
  *
- * err->code carries S3's own code: NoSuchBucket, NoSuchKey, NoSuchVersion, NoSuchUpload, BucketAlreadyOwnedByYou, BucketNotEmpty,
- * InvalidPart, InvalidPartOrder, EntityTooSmall, PreconditionFailed, MethodNotAllowed (a delete marker read by its version).
+ * err->code carries S3's own code: NoSuchBucket, NoSuchKey, NoSuchVersion, NoSuchUpload,
+ * BucketAlreadyOwnedByYou, BucketNotEmpty, InvalidPart, InvalidPartOrder, EntityTooSmall,
+ * PreconditionFailed, MethodNotAllowed (a delete marker read by its version).
  */
 #ifndef BALER_PORT_BUCKET_STORE_H
 #define BALER_PORT_BUCKET_STORE_H
@@ -35,7 +46,8 @@
 #define BS_ETAG_MAX 48    /* hex MD5, "-", up to 5 digits, terminator */
 #define BS_UPLOAD_ID_MAX 40
 #define BS_PARTS_MAX 10000
-#define BS_PART_MIN_BYTES (5u << 20) /* every part but the last; S3 user guide, "Multipart upload limits" */
+/* every part but the last; S3 user guide, "Multipart upload limits" */
+#define BS_PART_MIN_BYTES (5u << 20)
 #define BS_INLINE_MAX (128u << 10)   /* bytes; a larger body is a file (measured: docs/decisions) */
 
 enum bs_versioning { BS_UNVERSIONED, BS_ENABLED, BS_SUSPENDED };
@@ -63,7 +75,9 @@ struct bs_object {
 struct bs_result {
 	enum rc rc;
 	struct err err;          /* when rc is not RC_OK */
-	struct bs_object object; /* put, complete, copy: as stored. delete: version and is_delete_marker of what was made or removed */
+	/* put, complete, copy: as stored. delete: version and is_delete_marker of what was made
+	 * or removed */
+	struct bs_object object;
 };
 
 struct bs_done {
@@ -74,7 +88,8 @@ struct bs_done {
 /* Conditional writes, S3 user guide "Conditional writes". */
 struct bs_condition {
 	bool if_none_match_any;    /* only if there is no latest object */
-	struct slice if_match;     /* only if the latest has this ETag; empty: no condition; "*": any */
+	/* only if the latest has this ETag; empty: no condition; "*": any */
+	struct slice if_match;
 };
 
 struct bs_commit {
@@ -87,8 +102,8 @@ struct bs_commit {
 struct bs_deletion {
 	struct slice key;
 	struct slice version; /* empty: the latest */
-	/* Only if the latest, whatever the version, has this ETag (PreconditionFailed), "*": only if there is one (NoSuchKey). Empty:
-	 * no condition. */
+	/* Only if the latest, whatever the version, has this ETag (PreconditionFailed), "*":
+	 * only if there is one (NoSuchKey). Empty: no condition. */
 	struct slice if_match;
 	/* results, written before done is called */
 	enum rc rc;
@@ -107,10 +122,12 @@ static inline bool bs_deletion_is_done(const struct bs_deletion *d)
 struct bs_list_query {
 	struct slice bucket, prefix, delimiter;
 	struct slice after_key;     /* empty: from the start */
-	struct slice after_version; /* versions only: resume inside after_key behind this one; empty: behind all of after_key */
+	/* versions only: resume inside after_key behind this one; empty: behind all of after_key */
+	struct slice after_version;
 	size_t max;                 /* 0 … 1,000 entries, common prefixes included */
 	bool versions;              /* every version and delete marker */
-	bool after_is_prefix;       /* after_key is a common prefix already given: skip everything below it */
+	/* after_key is a common prefix already given: skip everything below it */
+	bool after_is_prefix;
 };
 
 struct bs_list_entry {
@@ -143,7 +160,8 @@ struct bs_upload_query {
 	struct slice bucket, prefix, delimiter;
 	struct slice after_key, after_id;
 	size_t max;
-	bool after_is_prefix; /* after_key is a common prefix already given: skip everything below it */
+	/* after_key is a common prefix already given: skip everything below it */
+	bool after_is_prefix;
 };
 
 struct bs_upload_page {
@@ -170,8 +188,9 @@ struct bucket_store_ops {
 	void (*bucket_versioning)(struct bucket_store *bs, struct slice name, enum bs_versioning versioning,
 		struct bs_done done);
 
-	/* A body: begin, write…, then commit or part_commit or abort, each of which ends it. begin does not look for the
-	 * bucket: the commit decides, and whoever must know before a long body asks bucket_get. */
+	/* A body: begin, write…, then commit or part_commit or abort, each of which ends it.
+	 * begin does not look for the bucket: the commit decides, and whoever must know before a
+	 * long body asks bucket_get. */
 	enum rc (*put_begin)(struct bucket_store *bs, struct slice bucket, struct slice key,
 		struct bs_put **ret_put, struct err *err);
 	enum rc (*put_write)(struct bs_put *put, struct slice bytes, struct err *err);
@@ -180,18 +199,20 @@ struct bucket_store_ops {
 		struct slice headers, struct bs_done done);
 	void (*put_abort)(struct bs_put *put);
 
-	/* Reading one version; empty version: the latest. RC_ABSENT NoSuchKey or NoSuchVersion; RC_REFUSED MethodNotAllowed.
-	 * When a delete marker is the reason, ret_marker->is_delete_marker is set, with its version. */
+	/* Reading one version; empty version: the latest. RC_ABSENT NoSuchKey or NoSuchVersion;
+	 * RC_REFUSED MethodNotAllowed. When a delete marker is the reason,
+	 * ret_marker->is_delete_marker is set, with its version. */
 	enum rc (*open)(struct bucket_store *bs, struct slice bucket, struct slice key, struct slice version,
 		struct bs_reader **ret_reader, struct bs_object *ret_marker, struct err *err);
 	const struct bs_object *(*reader_info)(const struct bs_reader *r);
 	/* Up to n bytes at offset; *ret_n is 0 only at the end. Any thread, one at a time. */
 	enum rc (*reader_read)(struct bs_reader *r, uint64_t offset, void *out, size_t n, size_t *ret_n,
 		struct err *err);
-	/* Whether the byte at offset can be given, which costs no second reading when it is read next: for whoever must know before the
-	 * first byte. RC_CORRUPT [BS-10]. */
+	/* Whether the byte at offset can be given, which costs no second reading when it is read
+	 * next: for whoever must know before the first byte. RC_CORRUPT [BS-10]. */
 	enum rc (*reader_check)(struct bs_reader *r, uint64_t offset, struct err *err);
-	/* All bytes in memory when they are (inline objects); else p == NULL. Lives as long as the reader. */
+	/* All bytes in memory when they are (inline objects); else p == NULL. Lives as long as
+	 * the reader. */
 	struct slice (*reader_inline)(const struct bs_reader *r);
 	/* Offset and size of part number n (1-based) of a multipart object. RC_ABSENT. */
 	enum rc (*reader_part)(const struct bs_reader *r, uint32_t number, uint64_t *ret_offset,
@@ -207,16 +228,18 @@ struct bucket_store_ops {
 
 	/* Multipart uploads. */
 	void (*upload_create)(struct bucket_store *bs, struct slice bucket, struct slice key,
-		struct slice headers, struct bs_done done); /* the id is in result->object.version */
+		/* the id is in result->object.version */
+		struct slice headers, struct bs_done done);
 	enum rc (*upload_get)(struct bucket_store *bs, struct slice bucket, struct slice key, struct slice id,
-		struct arena *a, struct bs_upload *ret_upload, struct err *err); /* RC_ABSENT NoSuchUpload */
+		/* RC_ABSENT NoSuchUpload */
+		struct arena *a, struct bs_upload *ret_upload, struct err *err);
 	enum rc (*upload_parts)(struct bucket_store *bs, struct slice bucket, struct slice key,
 		struct slice id, uint32_t after, size_t max, struct arena *a, struct bs_part **ret_parts,
 		size_t *ret_n, bool *ret_truncated, struct err *err);
 	enum rc (*upload_list)(struct bucket_store *bs, const struct bs_upload_query *query, struct arena *a,
 		struct bs_upload_page *ret_page, struct err *err);
-	/* parts: number and etag are looked at. etag: of the whole, computed by the caller ("…-N"). extra_headers are stored behind
-	 * the upload's own (the object's checksum). */
+	/* parts: number and etag are looked at. etag: of the whole, computed by the caller
+	 * ("…-N"). extra_headers are stored behind the upload's own (the object's checksum). */
 	void (*upload_complete)(struct bucket_store *bs, struct slice bucket, struct slice key,
 		struct slice id, const struct bs_part *parts, size_t n, const char *etag,
 		struct slice extra_headers, const struct bs_condition *condition, struct bs_done done);
@@ -235,7 +258,8 @@ struct bs_put {
 };
 struct bs_reader {
 	const struct bucket_store_ops *ops;
-	size_t memory_bytes; /* that it holds until it is closed: a small body, the list of a large one's parts */
+	/* that it holds until it is closed: a small body, the list of a large one's parts */
+	size_t memory_bytes;
 };
 
 /* One-line dispatch. */

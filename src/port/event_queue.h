@@ -1,23 +1,33 @@
 /*
  * event_queue: a durable queue of messages, delivered at least once. SQS's terms and manners.
  *
- * [EQ-1] A message that send (or the gateway's transaction) has accepted is received at least once, with the same bytes.
+ * [EQ-1] A message that send (or the gateway's transaction) has accepted is received at least
+ *        once, with the same bytes.
  * [EQ-2] A received message is not received again before its visibility timeout has ended.
  * [EQ-3] After that it is received again, with a new receipt and receive_count one higher.
- * [EQ-4] ack removes a message for good; acknowledging it again with the same receipt is RC_OK. A receipt that a later
- *        delivery has replaced gives RC_CONFLICT or RC_OK, and the later delivery stays valid.
- * [EQ-5] hide sets the time until the message is visible again, from now; 0 makes it visible at once. With uncounted, the
- *        delivery is taken out of receive_count where the queue can do so (can_uncount).
- * [EQ-6] dead_letter takes a message out of the queue and keeps its bytes, the reason, the time and the attempts.
- * [EQ-7] A message received max_receives times (a setting of the queue) and visible again is not delivered another time but
- *        becomes a dead letter with the reason "max-receives".
- * [EQ-8] receive waits at most wait_ms for a first message and returns as soon as there is one; none is RC_OK with n = 0.
- * [EQ-9] Batches: each receipt has a result of its own; the call's own code is RC_OK unless nothing could be tried.
- * [EQ-10] What was accepted, acknowledged or dead-lettered is so after a crash. Visibility may end early by a crash.
- * [EQ-11] receive_count survives a crash for deliveries whose visibility timeout had ended or was set by hide.
- * [EQ-12] Sends that were started and have not ended share a commit: as many at a time as there are senders cost one fsync.
+ * [EQ-4] ack removes a message for good; acknowledging it again with the same receipt is RC_OK.
+ *        A receipt that a later delivery has replaced gives RC_CONFLICT or RC_OK, and the later
+ *        delivery stays valid.
+ * [EQ-5] hide sets the time until the message is visible again, from now; 0 makes it visible at
+ *        once. With uncounted, the delivery is taken out of receive_count where the queue can do
+ *        so (can_uncount).
+ * [EQ-6] dead_letter takes a message out of the queue and keeps its bytes, the reason, the time
+ *        and the attempts.
+ * [EQ-7] A message received max_receives times (a setting of the queue) and visible again is not
+ *        delivered another time but becomes a dead letter with the reason "max-receives".
+ * [EQ-8] receive waits at most wait_ms for a first message and returns as soon as there is one;
+ *        none is RC_OK with n = 0.
+ * [EQ-9] Batches: each receipt has a result of its own; the call's own code is RC_OK unless
+ *        nothing could be tried.
+ * [EQ-10] What was accepted, acknowledged or dead-lettered is so after a crash. Visibility may
+ *         end early by a crash.
+ * [EQ-11] receive_count survives a crash for deliveries whose visibility timeout had ended or
+ *         was set by hide.
+ * [EQ-12] Sends that were started and have not ended share a commit: as many at a time as there
+ *         are senders cost one fsync.
  *
- * Calls block and may be made from any thread. Receipts are bytes of the adapter's own, at most EQ_RECEIPT_MAX.
+ * Calls block and may be made from any thread. Receipts are bytes of the adapter's own, at most
+ * EQ_RECEIPT_MAX.
  */
 #ifndef BALER_PORT_EVENT_QUEUE_H
 #define BALER_PORT_EVENT_QUEUE_H
@@ -51,12 +61,14 @@ struct eq_dead {
 
 struct eq_stat {
 	uint64_t visible, in_flight, dead; /* messages */
-	uint64_t oldest_age_ms;            /* since the oldest unacknowledged was sent; 0 when empty */
+	/* since the oldest unacknowledged was sent; 0 when empty */
+	uint64_t oldest_age_ms;
 };
 
 struct event_queue;
 
-/* What a send that was started came to: once, on a thread of the queue's, when the messages are durable or refused. Must not block. */
+/* What a send that was started came to: once, on a thread of the queue's, when the messages are
+ * durable or refused. Must not block. */
 struct eq_sent {
 	void (*fn)(void *arg, enum rc rc, const struct err *err);
 	void *arg;
@@ -76,7 +88,8 @@ struct event_queue_ops {
 		struct err *err);
 	enum rc (*stat)(struct event_queue *q, struct eq_stat *ret_stat, struct err *err);
 	void (*close)(struct event_queue *q);
-	/* As send, but returns at once; bodies are copied. All messages are accepted or none. RC_REFUSED: one has more than body_max bytes.
+	/* As send, but returns at once; bodies are copied. All messages are accepted or none.
+	 * RC_REFUSED: one has more than body_max bytes.
 	 * NULL: eq_send_start sends at once. */
 	void (*send_start)(struct event_queue *q, const struct slice *bodies, size_t n, struct eq_sent sent);
 };

@@ -1,11 +1,15 @@
 /*
  * function: a function that somebody else runs, called by name. AWS Lambda's terms.
  *
- * [FN-1] invoke hands the function exactly this payload, once, and returns after it has ended; nothing is repeated on a failure.
- * [FN-2] An answer of the function is RC_OK, also when the function failed: then is_error is set and payload says how.
- * [FN-3] With wants_log the answer holds the last bytes of that run's log (4 KB at Lambda), decoded; without it none.
- * [FN-4] RC_ABSENT: no such function. RC_REFUSED: denied, or a request that is not taken. RC_AGAIN: certainly not begun (no
- *        connection, throttled). RC_UNKNOWN: broken off, or nothing heard for timeout_ms, after it was sent.
+ * [FN-1] invoke hands the function exactly this payload, once, and returns after it has ended;
+ *        nothing is repeated on a failure.
+ * [FN-2] An answer of the function is RC_OK, also when the function failed: then is_error is set
+ *        and payload says how.
+ * [FN-3] With wants_log the answer holds the last bytes of that run's log (4 KB at Lambda),
+ *        decoded; without it none.
+ * [FN-4] RC_ABSENT: no such function. RC_REFUSED: denied, or a request that is not taken.
+ *        RC_AGAIN: certainly not begun (no connection, throttled). RC_UNKNOWN: broken off, or
+ *        nothing heard for timeout_ms, after it was sent.
  *
  * Calls block and may be made from any thread.
  */

@@ -1,7 +1,8 @@
 /*
  * invoker: a function that can be invoked, as Lambda's API knows it.
  *
- * [IV-1] invoke always answers: what goes wrong inside the function is an answer with error set, as Lambda has it.
+ * [IV-1] invoke always answers: what goes wrong inside the function is an answer with error set,
+ *        as Lambda has it.
  * [IV-2] invoke may take minutes; it ends soon after the owner has asked it to stop, with an error.
  *
  * Any thread; several invocations may run at once.
@@ -27,12 +28,13 @@ struct invoke_answer {
 struct invoker;
 
 struct invoker_ops {
-	/* Whether this is its name, plain, in an ARN or in a part of one, with the only version there is ($LATEST) or none behind it and
-	 * as the qualifier; decoded. */
+	/* Whether this is its name, plain, in an ARN or in a part of one, with the only version
+	 * there is ($LATEST) or none behind it and as the qualifier; decoded. */
 	bool (*is_named)(struct invoker *iv, struct slice name, struct slice qualifier);
 	/* Appends the configuration document of GetFunctionConfiguration. */
 	void (*describe)(struct invoker *iv, struct buf *out);
-	/* payload: one JSON document. ret_answer->payload is the callee's to init and the caller's to release. */
+	/* payload: one JSON document. ret_answer->payload is the callee's to init and the
+	 * caller's to release. */
 	void (*invoke)(struct invoker *iv, struct slice payload, struct invoke_answer *ret_answer);
 };
 

@@ -1,13 +1,17 @@
 /*
  * key_store: who may ask. Access keys with a role each, made and revoked while the server runs.
  *
- * SigV4 signs with an HMAC of the secret, so a server needs the secret itself: it cannot be kept as a hash, only encrypted.
+ * SigV4 signs with an HMAC of the secret, so a server needs the secret itself: it cannot be kept
+ * as a hash, only encrypted.
  *
  * [KS-1] add makes a random access key and secret; when it returns they are durable and found.
- * [KS-2] revoke ends a key: from its return on it is not found, now and after a restart. Revoking it again is RC_OK and changes nothing.
- * [KS-3] find neither blocks on a disk nor allocates; it copies, so that a key revoked meanwhile leaves nothing behind that dangles.
+ * [KS-2] revoke ends a key: from its return on it is not found, now and after a restart.
+ *        Revoking it again is RC_OK and changes nothing.
+ * [KS-3] find neither blocks on a disk nor allocates; it copies, so that a key revoked meanwhile
+ *        leaves nothing behind that dangles.
  * [KS-4] list gives every key there ever was, oldest first, and no secret.
- * [KS-5] At rest a secret is sealed and bound to its access key and role: what was changed there is never found, it is RC_CORRUPT.
+ * [KS-5] At rest a secret is sealed and bound to its access key and role: what was changed there
+ *        is never found, it is RC_CORRUPT.
  *
  * add, list and revoke block, find does not. Any thread.
  */
@@ -42,7 +46,8 @@ struct key_store;
 
 struct key_store_ops {
 	bool (*find)(struct key_store *ks, const char *access_key, struct key_grant *ret_grant);
-	/* ret_secret: the only time it is told. RC_REFUSED: no such role, the note is too long or not UTF-8 text, KEYS_MAX. */
+	/* ret_secret: the only time it is told. RC_REFUSED: no such role, the note is too long
+	 * or not UTF-8 text, KEYS_MAX. */
 	enum rc (*add)(struct key_store *ks, enum key_role role, struct slice note,
 		struct key_info *ret_info, char ret_secret[KEY_SECRET_MAX + 1], struct err *err);
 	enum rc (*list)(struct key_store *ks, struct arena *a, struct key_info **ret_keys,

@@ -1,23 +1,32 @@
 /*
- * ledger: the records that decide. docs/protocol.md section 1 says what they mean; here is what an adapter promises.
+ * ledger: the records that decide. docs/protocol.md section 1 says what they mean; here is what
+ * an adapter promises.
  *
- * [LG-1] Every write is conditional and atomic per record: RC_OK applied, RC_CONFLICT certainly not applied because the
- *        condition was false, RC_AGAIN certainly not applied, RC_UNKNOWN perhaps applied now or later.
+ * [LG-1] Every write is conditional and atomic per record: RC_OK applied, RC_CONFLICT certainly
+ *        not applied because the condition was false, RC_AGAIN certainly not applied, RC_UNKNOWN
+ *        perhaps applied now or later.
  * [LG-2] Reads see every write that was answered RC_OK before they began.
  * [LG-3] A write answered RC_OK is there after a crash.
- * [LG-4] plan_open creates a plan once: a second with the same id is RC_CONFLICT, whatever the first has become.
- * [LG-5] A plan moves only open→sealed→done, open→aborted, sealed→aborted (void); any other move is RC_CONFLICT.
- * [LG-6] plan_beat and plan_seal succeed only on an open plan with this nonce; plan_abort only on an open plan whose heartbeat
- *        is the one given (LG_ANY_HEARTBEAT: whatever it is).
- * [LG-7] claim puts a record if there is none (RC_OK, attempts 1); else it changes nothing, gives RC_CONFLICT and the record.
- * [LG-8] swap moves a claim from plan Q to plan P and slot, adding one to attempts (uncounted: none), only if the record is
- *        claimed by Q.
- * [LG-9] reject makes a claim of plan P terminal, only if the record is claimed by P. Terminal records never change.
+ * [LG-4] plan_open creates a plan once: a second with the same id is RC_CONFLICT, whatever the
+ *        first has become.
+ * [LG-5] A plan moves only open→sealed→done, open→aborted, sealed→aborted (void); any other move
+ *        is RC_CONFLICT.
+ * [LG-6] plan_beat and plan_seal succeed only on an open plan with this nonce; plan_abort only
+ *        on an open plan whose heartbeat is the one given (LG_ANY_HEARTBEAT: whatever it is).
+ * [LG-7] claim puts a record if there is none (RC_OK, attempts 1); else it changes nothing,
+ *        gives RC_CONFLICT and the record.
+ * [LG-8] swap moves a claim from plan Q to plan P and slot, adding one to attempts (uncounted:
+ *        none), only if the record is claimed by Q.
+ * [LG-9] reject makes a claim of plan P terminal, only if the record is claimed by P. Terminal
+ *        records never change.
  * [LG-10] No call deletes an object record.
- * [LG-11] scan gives every plan in the states asked for that was there before the scan began; others may be missing or not.
+ * [LG-11] scan gives every plan in the states asked for that was there before the scan began;
+ *         others may be missing or not.
  * [LG-12] plan_discarded marks an aborted plan whose stage is gone; scan does not give it again.
- * [LG-13] Batches: each entry has a result of its own; the call's own code is RC_OK unless nothing could be tried.
- * [LG-14] plan_seal refuses (RC_REFUSED) a staged record of more than LG_STAGED_MAX bytes and a bitmap that does not fit n_slots.
+ * [LG-13] Batches: each entry has a result of its own; the call's own code is RC_OK unless
+ *         nothing could be tried.
+ * [LG-14] plan_seal refuses (RC_REFUSED) a staged record of more than LG_STAGED_MAX bytes and a
+ *         bitmap that does not fit n_slots.
  *
  * Calls block and may be made from any thread.
  */
@@ -35,7 +44,8 @@
 #define LG_OWNER_MAX 64            /* bytes of the owner's name */
 #define LG_REASON_MAX 64           /* bytes of a rejection's code */
 #define LG_ANY_HEARTBEAT UINT64_MAX
-#define LG_GIVEN_UP ((uint64_t)INT64_MAX) /* the heartbeat an owner leaves on a plan that it aborts itself */
+/* the heartbeat an owner leaves on a plan that it aborts itself */
+#define LG_GIVEN_UP ((uint64_t)INT64_MAX)
 #define LG_BATCH_MAX 100000
 
 enum plan_state { PLAN_OPEN = 1, PLAN_SEALED = 2, PLAN_DONE = 4, PLAN_ABORTED = 8 };
@@ -59,8 +69,9 @@ static inline const char *plan_state_name(enum plan_state state)
 /*
  * What sealing fixes for ever. Membership is slot < n_slots and slot not in excluded.
  *
- * excluded is a bitmap: slot s is bit s % 8 (1 << s % 8) of byte s / 8, and 1 says that the slot is no member. It has LG_BITMAP_BYTES(n_slots)
- * bytes, at most 12,500, or none when all slots are members. Bits at and above n_slots are 0. Every adapter keeps it in this form.
+ * excluded is a bitmap: slot s is bit s % 8 (1 << s % 8) of byte s / 8, and 1 says that the slot
+ * is no member. It has LG_BITMAP_BYTES(n_slots) bytes, at most 12,500, or none when all slots
+ * are members. Bits at and above n_slots are 0. Every adapter keeps it in this form.
  */
 struct lg_seal {
 	struct slice staged; /* the object store's own record of the upload and its parts */
@@ -149,10 +160,13 @@ struct ledger_ops {
 		const unsigned char nonce[LG_NONCE_BYTES], const struct lg_seal *seal, struct err *err);
 	enum rc (*plan_abort)(struct ledger *lg, const struct plan_id *id, uint64_t heartbeat,
 		struct err *err);
-	enum rc (*plan_void)(struct ledger *lg, const struct plan_id *id, struct err *err); /* sealed→aborted */
-	enum rc (*plan_done)(struct ledger *lg, const struct plan_id *id, struct err *err); /* sealed→done */
+	/* sealed→aborted */
+	enum rc (*plan_void)(struct ledger *lg, const struct plan_id *id, struct err *err);
+	/* sealed→done */
+	enum rc (*plan_done)(struct ledger *lg, const struct plan_id *id, struct err *err);
 	enum rc (*plan_discarded)(struct ledger *lg, const struct plan_id *id, struct err *err);
-	/* states: an OR of enum plan_state. after: NULL or the last id of the page before; order is the adapter's own. */
+	/* states: an OR of enum plan_state. after: NULL or the last id of the page before; order
+	 * is the adapter's own. */
 	enum rc (*scan)(struct ledger *lg, struct arena *a, unsigned states, const struct plan_id *after,
 		size_t max, struct lg_plan **ret_plans, size_t *ret_n, struct err *err);
 	/* Records found are in a. */

@@ -46,7 +46,8 @@
 struct os_object {
 	struct slice key;
 	struct slice version; /* empty where the bucket never was versioned */
-	struct slice etag;    /* no quotes; lower-case hex MD5 for a plain put, "…-N" for multipart */
+	/* no quotes; lower-case hex MD5 for a plain put, "…-N" for multipart */
+	struct slice etag;
 	struct slice headers; /* model/object_headers.h; only from head and begin */
 	uint64_t size;        /* bytes */
 	uint64_t modified_wall_ms;
@@ -55,13 +56,15 @@ struct os_object {
 };
 
 struct os_sink {
-	/* A result other than RC_OK stops get_many. Slices live until the call returns. i: index into objects. */
+	/* A result other than RC_OK stops get_many. Slices live until the call returns. i: index
+	 * into objects. */
 	enum rc (*begin)(void *arg, size_t i, const struct os_object *info, struct err *err);
 	enum rc (*data)(void *arg, size_t i, struct slice bytes, struct err *err);
 	enum rc (*end)(void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err);
 	void *arg;
-	/* May be NULL. Called now and then, at least every 500 ms, while object i, which is the next to deliver or to go on with, gives no
-	 * bytes; a store on a local disk need not call it. A result other than RC_OK stops get_many. */
+	/* May be NULL. Called now and then, at least every 500 ms, while object i, which is the
+	 * next to deliver or to go on with, gives no bytes; a store on a local disk need not
+	 * call it. A result other than RC_OK stops get_many. */
 	enum rc (*waiting)(void *arg, size_t i, struct err *err);
 };
 
@@ -69,7 +72,8 @@ struct os_sink {
 struct os_source {
 	enum rc (*read)(void *arg, void *out, size_t max, size_t *ret_n, struct err *err);
 	void *arg;
-	/* Starts again from the front, for whoever has to send it twice; NULL: it can be read once. */
+	/* Starts again from the front, for whoever has to send it twice; NULL: it can be read
+	 * once. */
 	enum rc (*rewind)(void *arg, struct err *err);
 };
 
@@ -112,8 +116,8 @@ struct object_store_ops {
 	/* The latest of each key (a delete marker in a versioned bucket), or the versions named. */
 	enum rc (*delete_many)(struct object_store *os, struct slice bucket, const struct object_id *objects,
 		size_t n, enum rc *results, struct err *err);
-	/* from: as in get_many. RC_ABSENT no such source, or no such bucket; RC_UNKNOWN: perhaps it was copied. ret_info has the
-	 * target's key, version, ETag and time. */
+	/* from: as in get_many. RC_ABSENT no such source, or no such bucket; RC_UNKNOWN: perhaps
+	 * it was copied. ret_info has the target's key, version, ETag and time. */
 	enum rc (*copy)(struct object_store *os, const struct object_id *from, struct slice bucket,
 		struct slice key, struct arena *a, struct os_object *ret_info, struct err *err);
 	/* RC_ABSENT; the region in ret_region. */
@@ -126,7 +130,8 @@ struct object_store_ops {
 	/* Durable and invisible when it returns RC_OK; appends the record to ret_staged. */
 	enum rc (*stage_finish)(struct os_stage *stage, struct slice headers, struct buf *ret_staged,
 		struct err *err);
-	/* Of a finished stage, whose handle must still be there; appends the copy's record to ret_staged. */
+	/* Of a finished stage, whose handle must still be there; appends the copy's record to
+	 * ret_staged. */
 	enum rc (*stage_copy)(struct os_stage *stage, struct slice bucket, struct slice key,
 		struct slice headers, struct buf *ret_staged, struct err *err);
 	/* Frees the handle only; discard removes what it made. */

@@ -1,19 +1,26 @@
 /*
  * operator: what a person may ask of a running baler, and the few things that person may change.
  *
- * [OP-1] status is one moment's view; its numbers are read, not estimated, and cost no scan that grows with the objects, messages,
- *        dead letters or bundles there are: it is asked every few seconds.
- * [OP-2] dead_list gives dead letters in ascending order of id, at most max a page, and none beyond the one that brings their messages to
- *        OP_PAGE_BYTES; going on behind the last id of a page loses and repeats nothing that was there all along. dead_get gives one
- *        with its original bytes.
- * [OP-3] redrive puts the original bytes of a dead letter back into the queue as a new message, takes the dead letter away and makes
- *        each rejected object that it names claimable again, all in one transaction, with a row in the audit for each change.
- * [OP-4] redrive and drop are safe to repeat: what an earlier one has done is OP_ALREADY and changes nothing.
- * [OP-5] redrive never opens an object again that is a member of a bundle: the entry is OP_REFUSED and changes nothing.
+ * [OP-1] status is one moment's view; its numbers are read, not estimated, and cost no scan that
+ *        grows with the objects, messages, dead letters or bundles there are: it is asked every
+ *        few seconds.
+ * [OP-2] dead_list gives dead letters in ascending order of id, at most max a page, and none
+ *        beyond the one that brings their messages to OP_PAGE_BYTES; going on behind the last id
+ *        of a page loses and repeats nothing that was there all along. dead_get gives one with
+ *        its original bytes.
+ * [OP-3] redrive puts the original bytes of a dead letter back into the queue as a new message,
+ *        takes the dead letter away and makes each rejected object that it names claimable
+ *        again, all in one transaction, with a row in the audit for each change.
+ * [OP-4] redrive and drop are safe to repeat: what an earlier one has done is OP_ALREADY and
+ *        changes nothing.
+ * [OP-5] redrive never opens an object again that is a member of a bundle: the entry is
+ *        OP_REFUSED and changes nothing.
  * [OP-6] drop takes a dead letter away for good; its objects' records stay as they are.
- * [OP-7] where answers for each object exactly one of enum op_place, the first that holds in their order there.
- * [OP-8] unknown answers for each of many versions whether nothing here knows of it: no record in the ledger, and no message or dead
- *        letter that names it. It costs one look at each message and dead letter, however many versions are asked about.
+ * [OP-7] where answers for each object exactly one of enum op_place, the first that holds in
+ *        their order there.
+ * [OP-8] unknown answers for each of many versions whether nothing here knows of it: no record
+ *        in the ledger, and no message or dead letter that names it. It costs one look at each
+ *        message and dead letter, however many versions are asked about.
  *
  * Calls block and may be made from any thread. Ids are 16 lower-case hex digits, ascending in time.
  */
@@ -36,7 +43,8 @@
 
 /* Something stored that is not what it was, or that cannot be read. */
 struct op_damage {
-	const char *kind;                  /* "object", "stage", "message", "dead-letter", "database" */
+	/* "object", "stage", "message", "dead-letter", "database" */
+	const char *kind;
 	uint64_t id;                       /* of a message or dead letter: op_id_format */
 	struct slice bucket, key, version; /* as far as they are known */
 	struct slice what;                 /* a sentence */
@@ -47,14 +55,18 @@ struct op_status {
 	const char *version; /* of baler */
 	uint64_t now_wall_ms, uptime_ms;
 	uint64_t queue_visible, queue_in_flight, dead_letters; /* messages */
-	uint64_t queue_oldest_ms;                              /* age of the oldest not acknowledged */
+	/* age of the oldest not acknowledged */
+	uint64_t queue_oldest_ms;
 	uint64_t plans_open, plans_sealed;
 	const char *landing_bucket, *distribution_bucket;
 	bool is_landing_local;                    /* else objects and bytes there are not known */
 	uint64_t landing_objects, landing_bytes;  /* versions kept, and their bytes */
-	uint64_t waiting_bundles, waiting_bytes;  /* in distribution, not yet deleted by the consumer */
-	uint64_t received, bundled, bundles;      /* within the last OP_RATE_MS: objects, members of bundles, bundles */
-	/* Found damaged, and neither deleted nor replaced since: how many, and the first of them, OP_DAMAGE_MAX at most. */
+	/* in distribution, not yet deleted by the consumer */
+	uint64_t waiting_bundles, waiting_bytes;
+	/* within the last OP_RATE_MS: objects, members of bundles, bundles */
+	uint64_t received, bundled, bundles;
+	/* Found damaged, and neither deleted nor replaced since: how many, and the first of
+	 * them, OP_DAMAGE_MAX at most. */
 	uint64_t n_damaged;
 	struct op_damage *damage;
 	size_t n_damage;
@@ -102,29 +114,37 @@ struct op_change {
 };
 
 enum op_place {
-	OP_NOT_WATCHED,  /* not the landing bucket, or not below the event prefix: nothing bundles it */
+	/* not the landing bucket, or not below the event prefix: nothing bundles it */
+	OP_NOT_WATCHED,
 	OP_MEMBER,       /* of a sealed or published bundle */
 	OP_CLAIMED,      /* by a plan that is open */
 	OP_REJECTED,     /* never to be bundled, unless redriven */
-	OP_WAITING,      /* its message is in the queue, or its plan was given up and it will be claimed again */
+	/* its message is in the queue, or its plan was given up and it will be claimed again */
+	OP_WAITING,
 	OP_DEAD,         /* its message is a dead letter */
-	OP_NO_MESSAGE,   /* it is there, but nothing will bundle it: no record and no message was found */
+	/* it is there, but nothing will bundle it: no record and no message was found */
+	OP_NO_MESSAGE,
 	OP_NOT_FOUND,    /* no such key, or no such version of it */
 };
 
 struct op_where {
 	enum op_place place;
-	/* version filled in when it was not asked for: the newest that is no delete marker, else the one that the ledger had last. */
+	/* version filled in when it was not asked for: the newest that is no delete marker, else
+	 * the one that the ledger had last. */
 	struct object_id object;
-	bool is_gone;                           /* the version is not in landing any more; never said of another store's */
+	/* the version is not in landing any more; never said of another store's */
+	bool is_gone;
 	struct slice bundle_bucket, bundle_key; /* member, claimed */
 	bool is_published;                      /* member: else sealed */
 	uint64_t bundle_bytes;                  /* member */
-	bool is_taken;                          /* published, and not in its bucket any more: a consumer or retention took it */
+	/* published, and not in its bucket any more: a consumer or retention took it */
+	bool is_taken;
 	bool is_archived;                       /* the archive has it */
-	char dead_id[OP_ID_BYTES];              /* the dead letter of a rejected or dead one, or "" */
+	/* the dead letter of a rejected or dead one, or "" */
+	char dead_id[OP_ID_BYTES];
 	uint32_t attempts;                      /* plans that have claimed it */
-	struct slice why;                       /* a sentence; for a rejected one the code is in code */
+	/* a sentence; for a rejected one the code is in code */
+	struct slice why;
 	struct slice code;
 };
 
@@ -139,7 +159,8 @@ struct op_port_ops {
 	/* RC_ABSENT. */
 	enum rc (*dead_get)(struct op_port *op, struct arena *a, const char *id, struct op_dead *ret_dead,
 		struct err *err);
-	/* n ≤ OP_BATCH_MAX. Each entry has its outcome when the call is RC_OK; nothing was changed otherwise. */
+	/* n ≤ OP_BATCH_MAX. Each entry has its outcome when the call is RC_OK; nothing was
+	 * changed otherwise. */
 	enum rc (*redrive)(struct op_port *op, const char *who, struct op_change *changes, size_t n,
 		struct err *err);
 	enum rc (*drop)(struct op_port *op, const char *who, struct op_change *changes, size_t n,

@@ -1,8 +1,10 @@
 /*
- * compose: the parts of a server put together. compose.c is the one file that names concrete adapters.
+ * compose: the parts of a server put together. compose.c is the one file that names concrete
+ * adapters.
  *
- * compose_open makes the data folder's stores and the default buckets; compose_listen starts the S3 endpoint; compose_bundle starts the
- * threads that bundle. compose_close undoes what was done, in reverse: no new requests, what is in hand finished.
+ * compose_open makes the data folder's stores and the default buckets; compose_listen starts the
+ * S3 endpoint; compose_bundle starts the threads that bundle. compose_close undoes what was
+ * done, in reverse: no new requests, what is in hand finished.
  */
 #ifndef BALER_SERVE_COMPOSE_H
 #define BALER_SERVE_COMPOSE_H
@@ -14,7 +16,8 @@
 struct composition;
 
 enum rc compose_open(const struct serve_options *options, struct composition **ret_c, struct err *err);
-/* tls: NULL for plain HTTP; copied. host and port to listen on; *ret_port is the one taken. key must outlive the composition. */
+/* tls: NULL for plain HTTP; copied. host and port to listen on; *ret_port is the one taken. key
+ * must outlive the composition. */
 enum rc compose_listen(struct composition *c, const char *host, uint16_t port, const struct root_key *key,
 	const struct tls_files *tls, uint16_t *ret_port, struct err *err);
 /* Connections from now on are shown this pair. RC_REFUSED: it cannot be used; the old one stays. */

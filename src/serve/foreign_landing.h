@@ -9,8 +9,8 @@
 #include "port/object_store.h"
 #include "serve/options.h"
 
-/* memory: for objects in flight (s3.h). Reads the variables BALER_LANDING_… and removes the secrets from the environment. RC_REFUSED:
- * no keys are given, or the endpoint is not a URL. */
+/* memory: for objects in flight (s3.h). Reads the variables BALER_LANDING_… and removes the
+ * secrets from the environment. RC_REFUSED: no keys are given, or the endpoint is not a URL. */
 enum rc foreign_landing_open(const struct serve_options *o, struct budget *memory,
 	struct object_store **ret_store, struct err *err);
 

@@ -29,7 +29,8 @@ static void loop(struct workers *w,
 	} while (status != PIPELINE_STOPPED && status != PIPELINE_FATAL);
 	if (status != PIPELINE_FATAL)
 		return;
-	/* The thread that met the failure knows why; the others only that there was one, and let that thread speak first. */
+	/* The thread that met the failure knows why; the others only that there was one, and let
+	 * that thread speak first. */
 	if (!err.text[0])
 		clock_sleep_ms(clock_system(), 200);
 	if (!atomic_flag_test_and_set(&w->is_told)) {

@@ -1,6 +1,6 @@
 /*
- * bundle_read: one bundle, downloaded and looked into as it streams by; memory is bounded whatever its
- * size, nothing touches the disk. Uses one thread of its own while it runs.
+ * bundle_read: one bundle, downloaded and looked into as it streams by; memory is bounded
+ * whatever its size, nothing touches the disk. Uses one thread of its own while it runs.
  */
 #ifndef BALER_VERIFY_BUNDLE_READ_H
 #define BALER_VERIFY_BUNDLE_READ_H

@@ -8,7 +8,8 @@
 #include "port/object_store.h"
 #include "verify/key_set.h"
 
-/* Calls fn for each bundle there, in byte order of keys; another result than RC_OK ends the walk. */
+/* Calls fn for each bundle there, in byte order of keys; another result than RC_OK ends the
+ * walk. */
 enum rc bundles_each(struct object_store *store, struct slice bucket,
 	enum rc (*fn)(void *arg, const struct os_object *bundle, struct err *err), void *arg,
 	struct err *err);
@@ -18,7 +19,8 @@ enum rc bundles_delete_older(struct object_store *store, struct slice bucket,
 /* All keys there, added to known. */
 enum rc bundles_note(
 	struct object_store *store, struct slice bucket, struct key_set *known, struct err *err);
-/* Objects (or versions) of any kind, in chunks; the first failure is returned after all were tried. */
+/* Objects (or versions) of any kind, in chunks; the first failure is returned after all were
+ * tried. */
 enum rc delete_in_chunks(struct object_store *store, struct slice bucket,
 	const struct object_id *objects, size_t n, struct err *err);
 

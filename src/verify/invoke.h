@@ -16,7 +16,8 @@
 enum rc invoke_payload(
 	struct buf *out, const struct upload *upload, const char *region, struct err *err);
 
-/* How many of the manifest's files, from the first on, one bundle may hold: each is rounded up to 512 bytes. */
+/* How many of the manifest's files, from the first on, one bundle may hold: each is rounded up
+ * to 512 bytes. */
 size_t invoke_fitting(const struct manifest *m, uint64_t limit_bytes);
 
 /* What its log's tail says. */

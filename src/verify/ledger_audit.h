@@ -1,37 +1,50 @@
 /*
- * ledger_audit: do store, ledger, queue and bundles agree with the invariants of docs/protocol.md? Each breach is one finding.
+ * ledger_audit: do store, ledger, queue and bundles agree with the invariants of
+ * docs/protocol.md? Each breach is one finding.
  *
- * lost       a version in landing that is nowhere: no member of a sealed or done plan, not rejected, not claimed by an open plan, no
+ * lost       a version in landing that is nowhere: no member of a sealed or done plan, not
+ * rejected, not claimed by an open plan, no
  *            message waiting, no dead letter (I2)
- * duplicate  an object that is twice in what is published: two records for one slot, a member that another plan has too, an
+ * duplicate  an object that is twice in what is published: two records for one slot, a member
+ * that another plan has too, an
  *            object that is rejected and yet a member (I1)
- * orphan     a published bundle whose plan is unknown or was never sealed (I3), a done plan whose bundle never was published (I5), a
- *            record whose plan does not exist (I6), a stage of no plan (I8), a member that no record accounts for (I4), a manifest of no
+ * orphan     a published bundle whose plan is unknown or was never sealed (I3), a done plan
+ * whose bundle never was published (I5), a
+ *            record whose plan does not exist (I6), a stage of no plan (I8), a member that no
+ *            record accounts for (I4), a manifest of no
  *            bundle, an archived bundle that never was published (I12)
- * missing    a published bundle that is not in the archive, or an archived one without its manifest (I12)
- * damaged    a bundle, or a member of it, that has other bytes or other members than were sealed (I4); a manifest that does not say what is
+ * missing    a published bundle that is not in the archive, or an archived one without its
+ * manifest (I12) damaged    a bundle, or a member of it, that has other bytes or other members
+ * than were sealed (I4); a manifest that does not say what is
  *            in its bundle, where, and of which objects (I12)
- *            a stored body (an object of any bucket, a part, a stage) that has other bytes than were stored, or cannot be read, and pages
+ *            a stored body (an object of any bucket, a part, a stage) that has other bytes than
+ *            were stored, or cannot be read, and pages
  *            of the database (I13)
- * illegal    a plan or record in a state that there is not (I7), a plan that is not finished and that nobody will finish (I11)
+ * illegal    a plan or record in a state that there is not (I7), a plan that is not finished and
+ * that nobody will finish (I11)
  *
- * Of I9 and I10 only the outcome is seen: a member without its record, a rejected member, an object that is lost or in two bundles.
+ * Of I9 and I10 only the outcome is seen: a member without its record, a rejected member, an
+ * object that is lost or in two bundles.
  *
- * What cannot be told any more is not a finding: bundles and sources that were taken away by now are counted only; the record of a member
- * whose source is gone may have been removed by retention (kept_ms), and so may a plan, and what was remembered of its publishing. A bundle
- * of a direct invocation has no plan by design: its metadata says so, and the store knows that it published it; it is held against its
- * manifest and its sources, and counted. What is under way is no finding either: docs/protocol.md, steps 5 to 10.
+ * What cannot be told any more is not a finding: bundles and sources that were taken away by now
+ * are counted only; the record of a member whose source is gone may have been removed by
+ * retention (kept_ms), and so may a plan, and what was remembered of its publishing. A bundle of
+ * a direct invocation has no plan by design: its metadata says so, and the store knows that it
+ * published it; it is held against its manifest and its sources, and counted. What is under way
+ * is no finding either: docs/protocol.md, steps 5 to 10.
  *
- * Memory: one plan's records and one manifest (an object id and about 300 bytes for each of at most 100,000 slots). Not thread-safe;
- * blocks.
+ * Memory: one plan's records and one manifest (an object id and about 300 bytes for each of at
+ * most 100,000 slots). Not thread-safe; blocks.
  */
 #ifndef BALER_VERIFY_LEDGER_AUDIT_H
 #define BALER_VERIFY_LEDGER_AUDIT_H
 
 #include "port/audit_source.h"
 
-#define LEDGER_AUDIT_KEPT_MS (45ull * 24 * 3600 * 1000) /* docs/protocol.md, section 4: at least 45 days */
-#define LEDGER_AUDIT_DIRECT_MS (3600ull * 1000)         /* a direct invocation has ended by then, alive or dead */
+/* docs/protocol.md, section 4: at least 45 days */
+#define LEDGER_AUDIT_KEPT_MS (45ull * 24 * 3600 * 1000)
+/* a direct invocation has ended by then, alive or dead */
+#define LEDGER_AUDIT_DIRECT_MS (3600ull * 1000)
 
 enum finding_kind {
 	FINDING_LOST,
@@ -46,17 +59,21 @@ enum finding_kind {
 struct finding {
 	enum finding_kind kind;
 	const char *invariant;            /* "I1" … */
-	const struct object_id *object;   /* an object, or a bundle; NULL: a plan alone. version may be empty */
+	/* an object, or a bundle; NULL: a plan alone. version may be empty */
+	const struct object_id *object;
 	const struct plan_id *plan;       /* NULL: none */
 	const char *text;                 /* one sentence */
 };
 
 struct ledger_audit_summary {
-	uint64_t versions, members, rejected, claimed, waiting, dead; /* versions in landing, and where they are */
-	uint64_t plans, open, sealed, claims, stages; /* open and sealed: of the plans, not finished yet */
+	/* versions in landing, and where they are */
+	uint64_t versions, members, rejected, claimed, waiting, dead;
+	/* open and sealed: of the plans, not finished yet */
+	uint64_t plans, open, sealed, claims, stages;
 	uint64_t bundles, bundles_gone, bundle_bytes; /* read whole; gone before they could be */
 	uint64_t bundle_members, sources_compared;
-	uint64_t bodies, unchecked;     /* stored bodies read besides bundles and manifests; of them without checksums */
+	/* stored bodies read besides bundles and manifests; of them without checksums */
+	uint64_t bodies, unchecked;
 	uint64_t direct, manifests;     /* archived bundles of direct invocations; manifests read */
 	uint64_t objects, bytes_done; /* of distribution and archive; of bundles alone: progress */
 	uint64_t findings[FINDING_KINDS];

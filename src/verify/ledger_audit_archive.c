@@ -31,7 +31,8 @@ static enum rc find_current(struct bundle_reading *r, struct slice bucket, struc
 	return rc == RC_ABSENT ? RC_OK : rc;
 }
 
-/* No plan: an invocation's, one whose plan is gone by now, or nobody's. A bundle that was replayed is as old as the archive's. */
+/* No plan: an invocation's, one whose plan is gone by now, or nobody's. A bundle that was
+ * replayed is as old as the archive's. */
 static enum rc origin_without_plan(struct bundle_reading *r, struct err *err)
 {
 	const struct audit_version *v = r->version;
@@ -140,7 +141,8 @@ static enum rc read_manifest(struct bundle_reading *r, struct err *err)
 	return rc == RC_CORRUPT || rc == RC_ABSENT ? RC_OK : rc;
 }
 
-/* Whether what publishes this copy may not have come to its end: the copy is the first of the three, the bundle the last. */
+/* Whether what publishes this copy may not have come to its end: the copy is the first of the
+ * three, the bundle the last. */
 static enum rc is_under_way(
 	struct bundle_reading *r, bool *ret_is, bool *ret_was_published, struct err *err)
 {

@@ -1,7 +1,8 @@
 /*
- * Every bundle that is still there, against the plan that sealed it: its bytes, and each member against the record of its slot, its
- * manifest and the source. Members stand in a bundle in the order of their slots. A direct invocation's has no plan: there the manifest alone
- * says what should be in it.
+ * Every bundle that is still there, against the plan that sealed it: its bytes, and each member
+ * against the record of its slot, its manifest and the source. Members stand in a bundle in the
+ * order of their slots. A direct invocation's has no plan: there the manifest alone says what
+ * should be in it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -125,7 +126,8 @@ static bool is_named(const struct object_id *object, struct slice name)
 	return is;
 }
 
-/* The record of the next member's slot; NULL: none is known, or there are more members than slots. */
+/* The record of the next member's slot; NULL: none is known, or there are more members than
+ * slots. */
 static const struct object_id *next_record(struct bundle_reading *r)
 {
 	const struct object_id *o;

@@ -1,5 +1,6 @@
-/* ledger_audit_internal: what ledger_audit.c (records), ledger_audit_bundle.c (bytes) and ledger_audit_archive.c (where a bundle comes
- * from, whether the archive has it, what its manifest says) share. */
+/* ledger_audit_internal: what ledger_audit.c (records), ledger_audit_bundle.c (bytes) and
+ * ledger_audit_archive.c (where a bundle comes from, whether the archive has it, what its
+ * manifest says) share. */
 #ifndef BALER_VERIFY_LEDGER_AUDIT_INTERNAL_H
 #define BALER_VERIFY_LEDGER_AUDIT_INTERNAL_H
 
@@ -13,7 +14,8 @@ struct auditor {
 	const struct ledger_audit_options *o;
 	struct audit_source *source;
 	struct ledger_audit_summary sum;
-	/* The archived copy whose members were judged last: distribution's of the same bytes needs no second look. */
+	/* The archived copy whose members were judged last: distribution's of the same bytes
+	 * needs no second look. */
 	char judged_key[BUNDLE_KEY_MAX];
 	uint64_t judged_bytes;
 	unsigned char judged_sha256[SHA256_BYTES];
@@ -24,7 +26,8 @@ enum bundle_origin {
 	ORIGIN_PLAN,
 	ORIGIN_DIRECT,  /* an invocation, which leaves no plan */
 	ORIGIN_AGED,    /* its plan may be gone by now */
-	ORIGIN_LEAVING, /* the archive's, of a plan that was voided; the scanner will take it away */
+	/* the archive's, of a plan that was voided; the scanner will take it away */
+	ORIGIN_LEAVING,
 };
 
 struct bundle_reading {
@@ -81,11 +84,13 @@ enum rc audit_bundles(struct auditor *a, struct err *err);
 /* ledger_audit_archive.c */
 /* Sets origin, and with ORIGIN_PLAN plan. */
 enum rc audit_origin(struct bundle_reading *r, struct err *err);
-/* Whether the archive has what it should of it; reads its manifest when it is to be judged by it. */
+/* Whether the archive has what it should of it; reads its manifest when it is to be judged by
+ * it. */
 enum rc audit_archived(struct bundle_reading *r, struct err *err);
 /* An archived manifest by itself: is there such a bundle? */
 enum rc audit_manifest_object(struct auditor *a, const struct audit_version *v, struct err *err);
-/* One member, and the record of its slot (NULL: none is known). What the manifest has of it, or NULL. */
+/* One member, and the record of its slot (NULL: none is known). What the manifest has of it, or
+ * NULL. */
 const struct audit_member *audit_manifest_member(
 	struct bundle_reading *r, const struct untar_member *m, const struct object_id *record);
 /* All have been seen; the bundle has these bytes. */

@@ -1,6 +1,7 @@
 /*
- * ledger_audit_manifest: an archived bundle's manifest, read strictly (core/manifest.h has its form), and held against the bundle while
- * that streams by: each member's name, size and SHA-256, where its bytes lie in the tar, and which object it is of. By itself: libarchive says
+ * ledger_audit_manifest: an archived bundle's manifest, read strictly (core/manifest.h has its
+ * form), and held against the bundle while that streams by: each member's name, size and
+ * SHA-256, where its bytes lie in the tar, and which object it is of. By itself: libarchive says
  * what the members are, the offsets are tried on the plain tar.
  *
  * Memory: about 300 bytes a member. One thread's.
@@ -45,7 +46,8 @@ struct audit_manifest {
 	struct digest *digest;
 };
 
-/* From fd, which stays the caller's. RC_CORRUPT: it has another form, and where. Release m after any code. */
+/* From fd, which stays the caller's. RC_CORRUPT: it has another form, and where. Release m after
+ * any code. */
 enum rc audit_manifest_read(int fd, struct audit_manifest *m, struct err *err);
 /* The tar's next bytes. */
 void audit_manifest_plain(struct audit_manifest *m, struct slice bytes);

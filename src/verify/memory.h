@@ -6,7 +6,8 @@
 
 #include "base/err.h"
 
-/* Begins anew; quietly does nothing where that is not allowed: then the peak is that of the process's whole life. */
+/* Begins anew; quietly does nothing where that is not allowed: then the peak is that of the
+ * process's whole life. */
 void memory_peak_reset(uint64_t pid);
 /* RC_ABSENT: no such process, or no such figure. */
 enum rc memory_peak(uint64_t pid, uint64_t *ret_bytes, struct err *err);

@@ -1,12 +1,12 @@
 /*
  * oracle: was every file bundled exactly as often as it should be, with exactly its bytes?
  *
- * Told of each bundle and each of its members, it keeps count and writes down what is wrong. Members
- * outside the run's own prefix belong to somebody else, unless they have the bytes of one of our files;
- * they are counted, and named to whoever can look whether they were put in. A bundle counts only
- * once it has been read to its end: between oracle_begin and oracle_end its members are held back,
- * and dropped if the bundle has to be read again (oracle_end with whole == false). One that is whole and
- * has no members is wrong, whoever made it.
+ * Told of each bundle and each of its members, it keeps count and writes down what is wrong.
+ * Members outside the run's own prefix belong to somebody else, unless they have the bytes of
+ * one of our files; they are counted, and named to whoever can look whether they were put in. A
+ * bundle counts only once it has been read to its end: between oracle_begin and oracle_end its
+ * members are held back, and dropped if the bundle has to be read again (oracle_end with whole
+ * == false). One that is whole and has no members is wrong, whoever made it.
  * Not thread-safe.
  */
 #ifndef BALER_VERIFY_ORACLE_H
@@ -27,8 +27,8 @@ enum want {
 };
 
 struct oracle_tally {
-	uint64_t
-		n_found; /* files that have arrived as often as expected, intact; none of WANT_NEVER */
+	/* files that have arrived as often as expected, intact; none of WANT_NEVER */
+	uint64_t n_found;
 	uint64_t n_bundles;                  /* with at least one of our files */
 	uint64_t n_foreign;                  /* members of other producers in them */
 	uint64_t bundle_bytes, member_bytes; /* of those bundles, packed and unpacked */
@@ -57,15 +57,18 @@ void oracle_end(struct oracle *o, bool whole, uint64_t bytes, struct slice decla
 /* Of the bundle just ended, if it was whole: whether it holds files of ours; and only those. */
 bool oracle_last_has_ours(const struct oracle *o);
 bool oracle_last_is_ours(const struct oracle *o);
-/* The names of its foreign members, the first ORACLE_FOREIGN_MAX; valid until the next bundle begins. */
+/* The names of its foreign members, the first ORACLE_FOREIGN_MAX; valid until the next bundle
+ * begins. */
 size_t oracle_last_n_foreign(const struct oracle *o);
 const char *oracle_last_foreign(const struct oracle *o, size_t i);
 /* A sentence of somebody else's about what is wrong. */
 void oracle_problem(struct oracle *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Every file of WANT_ALWAYS has arrived as often as expected. Nothing is said about what is too much. */
+/* Every file of WANT_ALWAYS has arrived as often as expected. Nothing is said about what is too
+ * much. */
 bool oracle_is_complete(const struct oracle *o);
-/* The verdict: notes every file of WANT_ALWAYS that is missing as a problem; true when there is no problem. */
+/* The verdict: notes every file of WANT_ALWAYS that is missing as a problem; true when there is
+ * no problem. */
 bool oracle_judge(struct oracle *o);
 
 const struct oracle_tally *oracle_tally(const struct oracle *o);

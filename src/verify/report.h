@@ -28,9 +28,9 @@ size_t report_count_errors(const struct report *r);
 bool report_junit(struct buf *out, const struct report *r);
 /* {"passed":true,"scale":1,"runs":[…]} and a line break. */
 bool report_json(struct buf *out, const struct report *r);
-/* A line a scenario and one for all, in columns; the same on a terminal and in a pipe. Of several runs of one scenario it has how
- * many passed, the shortest and the longest time, the highest peak, and the other figures of the first that failed, or else of the
- * last. */
+/* A line a scenario and one for all, in columns; the same on a terminal and in a pipe. Of
+ * several runs of one scenario it has how many passed, the shortest and the longest time, the
+ * highest peak, and the other figures of the first that failed, or else of the last. */
 bool report_table(struct buf *out, const struct report *r);
 
 #endif

@@ -1,4 +1,5 @@
-/* run: what the parts of the runner share. Inside runner.c, run_look.c, run_check.c and run_tidy.c only. */
+/* run: what the parts of the runner share. Inside runner.c, run_look.c, run_check.c and
+ * run_tidy.c only. */
 #ifndef BALER_VERIFY_RUN_H
 #define BALER_VERIFY_RUN_H
 

@@ -111,7 +111,8 @@ static enum rc on_bundle(void *arg, const struct os_object *bundle, struct err *
 		note_own(run, bundle->key, facts.version);
 	if (rc == RC_OK)
 		look_for_foreign(run, bundle->key);
-	/* Another consumer may have taken it, the connection may have broken: the next look tells. */
+	/* Another consumer may have taken it, the connection may have broken: the next look
+	 * tells. */
 	if (rc != RC_OK && rc != RC_ABSENT)
 		run->look_err = *err;
 	run->progress.bundle = bundle->key;

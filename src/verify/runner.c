@@ -216,7 +216,8 @@ static void look_last(struct run *run)
 	oracle_problem(run->oracle, "the last look failed: %s", run->look_err.text);
 }
 
-/* What is too much comes, if it comes, with a batch that begins after the one that had all: about as long as that took. */
+/* What is too much comes, if it comes, with a batch that begins after the one that had all:
+ * about as long as that took. */
 static void settle(struct run *run)
 {
 	uint64_t deadline_ms = run->result.arrival_ms;

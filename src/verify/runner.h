@@ -1,32 +1,44 @@
 /*
  * runner: one end-to-end run of a scenario, from cleaning up to the verdict.
  *
- * 1. Bundles older than 240 s are deleted; before tests that count bundles or wait for what must not come, all of them.
+ * 1. Bundles older than 240 s are deleted; before tests that count bundles or wait for what must
+ *    not come, all of them.
  * 2. The files are hashed, then uploaded by `concurrency` threads.
- * 3. The distribution bucket is looked at until every file has arrived or the time is over; each new bundle is read whole.
- * 4. One last look, about as long after as the arrival took, for what is too much; then the oracle judges. A last look that fails
- *    is made again, RUNNER_LAST_LOOKS times in all; then the run has failed: what was not seen cannot be judged.
- * 5. Unless files are to be kept, a run that passed removes the versions it put in, and the bundles that hold nothing but
- *    its own files. A failed run leaves everything for inspection.
+ * 3. The distribution bucket is looked at until every file has arrived or the time is over; each
+ *    new bundle is read whole.
+ * 4. One last look, about as long after as the arrival took, for what is too much; then the
+ *    oracle judges. A last look that fails is made again, RUNNER_LAST_LOOKS times in all; then
+ *    the run has failed: what was not seen cannot be judged.
+ * 5. Unless files are to be kept, a run that passed removes the versions it put in, and the
+ *    bundles that hold nothing but its own files. A failed run leaves everything for inspection.
  *
  * What the test types add:
- *   idempotency_check      after step 4 the same bytes go in again under the same keys: a second bundle must bring each of them
+ *   idempotency_check      after step 4 the same bytes go in again under the same keys: a second
+ *   bundle must bring each of them
  *                          again
- *   direct_invoke          keys where no event comes of them, one invocation: exactly the files that fit one bundle, from the
- *                          first on; the log's tail says how many, and when not all fit that they do not
- *   memory_pressure        the same, but where it stops is the function's affair: what is bundled is the first files, at
- *                          least one, as many as the log's tail says; one that timed out may have bundled fewer, or none. The server's
- *                          peak memory, where server_pid lets it be seen, is at most RUNNER_MEMORY_MAX
- *   file_not_found         one file's version is deleted as soon as it is in. The bundler must wait longer than that takes:
+ *   direct_invoke          keys where no event comes of them, one invocation: exactly the files
+ *   that fit one bundle, from the
+ *                          first on; the log's tail says how many, and when not all fit that
+ *                          they do not
+ *   memory_pressure        the same, but where it stops is the function's affair: what is
+ *   bundled is the first files, at
+ *                          least one, as many as the log's tail says; one that timed out may
+ *                          have bundled fewer, or none. The server's
+ *                          peak memory, where server_pid lets it be seen, is at most
+ *                          RUNNER_MEMORY_MAX
+ *   file_not_found         one file's version is deleted as soon as it is in. The bundler must
+ *   wait longer than that takes:
  *                          a batch window of a second or more
  *   key_sanitization       "../../malicious_file.txt" goes in before "safe_file.txt"
  *   partial_batch_failure  no files share a bundle whose limit they exceed together
  * Compressible files must come out RUNNER_SMALLER times smaller.
- * Where something must not come, a marker file goes in after all else has arrived, and its arrival ends the waiting.
+ * Where something must not come, a marker file goes in after all else has arrived, and its
+ * arrival ends the waiting.
  *
- * Only files under the run's own prefix count, so runs in quick succession, and other producers' files in the same bundles,
- * do not disturb it. A member that is nobody's is an extra one, though: the first RUNNER_LOOKUPS_MAX foreign members, but those
- * of other runs, which may have removed them, are looked for in the landing bucket, if it may be listed.
+ * Only files under the run's own prefix count, so runs in quick succession, and other producers'
+ * files in the same bundles, do not disturb it. A member that is nobody's is an extra one,
+ * though: the first RUNNER_LOOKUPS_MAX foreign members, but those of other runs, which may have
+ * removed them, are looked for in the landing bucket, if it may be listed.
  */
 #ifndef BALER_VERIFY_RUNNER_H
 #define BALER_VERIFY_RUNNER_H
@@ -85,7 +97,9 @@ struct run_options {
 	struct clock *clock;
 	const struct scenario *scenario;
 	bool keep_files;
-	bool is_shared; /* the bundles may hold files of other landing buckets: foreign members are not looked for */
+	/* the bundles may hold files of other landing buckets: foreign members are not looked
+	 * for */
+	bool is_shared;
 	/* Told at each change of phase and each look; from the calling thread. May be NULL. */
 	void (*progress)(void *arg, const struct run_progress *p);
 	void *arg;
@@ -108,8 +122,8 @@ struct run_result {
 	size_t n_texts;
 };
 
-/* RC_OK: the run took place and result has its verdict. Else it could not be set up: no such bucket,
- * no permission, no connection. texts are from a. */
+/* RC_OK: the run took place and result has its verdict. Else it could not be set up: no such
+ * bucket, no permission, no connection. texts are from a. */
 enum rc runner_run(const struct run_options *options, struct arena *a,
 	struct run_result *ret_result, struct err *err);
 

@@ -1,7 +1,7 @@
 /*
- * scenario: one end-to-end test, as its JSON file describes it (facts/contract.md, "The end-to-end
- * scenarios"). Every member has a default; an unknown member, a wrong type or a value out of range is
- * an error that names the member.
+ * scenario: one end-to-end test, as its JSON file describes it (facts/contract.md, "The
+ * end-to-end scenarios"). Every member has a default; an unknown member, a wrong type or a value
+ * out of range is an error that names the member.
  */
 #ifndef BALER_VERIFY_SCENARIO_H
 #define BALER_VERIFY_SCENARIO_H
@@ -21,10 +21,14 @@
 enum scenario_type {
 	SCENARIO_S3_TRIGGER,        /* upload, and all arrive */
 	SCENARIO_IDEMPOTENCY_CHECK, /* upload twice under one key, and all arrive twice */
-	SCENARIO_DIRECT_INVOKE, /* upload where no event comes of it, invoke: what fits one bundle arrives */
-	SCENARIO_MEMORY_PRESSURE, /* the same, ended well or stopped early, within RUNNER_MEMORY_MAX */
-	SCENARIO_FILE_NOT_FOUND, /* one version is deleted at once and never arrives, the others do */
-	SCENARIO_KEY_SANITIZATION, /* "safe_file.txt" arrives, "../../malicious_file.txt" never does */
+	/* upload where no event comes of it, invoke: what fits one bundle arrives */
+	SCENARIO_DIRECT_INVOKE,
+	/* the same, ended well or stopped early, within RUNNER_MEMORY_MAX */
+	SCENARIO_MEMORY_PRESSURE,
+	/* one version is deleted at once and never arrives, the others do */
+	SCENARIO_FILE_NOT_FOUND,
+	/* "safe_file.txt" arrives, "../../malicious_file.txt" never does */
+	SCENARIO_KEY_SANITIZATION,
 	SCENARIO_PARTIAL_BATCH_FAILURE, /* all arrive, in as many bundles as the limit asks for */
 };
 
@@ -51,8 +55,9 @@ enum rc scenario_parse(
 /* The same from a file; RC_ABSENT when it is not there. */
 enum rc scenario_read(
 	const char *path, struct arena *a, struct scenario *ret_scenario, struct err *err);
-/* Shrinks (0 < scale <= 1) the number of files and their sizes, rounded up. What a test cannot do without stays: two
- * files where one must not arrive, and all files where the bundle's limit is the test (their sizes shrink). */
+/* Shrinks (0 < scale <= 1) the number of files and their sizes, rounded up. What a test cannot
+ * do without stays: two files where one must not arrive, and all files where the bundle's limit
+ * is the test (their sizes shrink). */
 void scenario_scale(struct scenario *s, double scale);
 /* Whether files reach the bundler by an invocation, not by events. */
 bool scenario_is_direct(enum scenario_type type);

@@ -66,7 +66,8 @@ static bool read_number(const unsigned char *p, size_t n, uint64_t *ret)
 	return p[0] & 0x80 ? read_base_256(p, n, ret) : read_octal(p, n, ret);
 }
 
-/* The sum of the header's bytes, its own field taken as spaces; some writers summed them as signed. */
+/* The sum of the header's bytes, its own field taken as spaces; some writers summed them as
+ * signed. */
 static bool is_checksum_right(const unsigned char *block)
 {
 	int64_t plain = 0, as_signed = 0;
@@ -104,7 +105,8 @@ static bool next_record(struct slice *rest, struct slice *ret_key, struct slice 
 	return true;
 }
 
-/* An empty one some readers take for no name, and some for none in the header; some end it at a NUL. */
+/* An empty one some readers take for no name, and some for none in the header; some end it at a
+ * NUL. */
 static bool is_bad_name(struct slice key, struct slice value)
 {
 	return (slice_eq_str(key, "path") || slice_eq_str(key, "linkpath")) &&
@@ -154,7 +156,8 @@ static enum rc begin_pax(struct tar_walk *w, uint64_t size, struct err *err)
 	return RC_OK;
 }
 
-/* GNU's long names: a body, then the member. Of two some readers take the first and some the last. */
+/* GNU's long names: a body, then the member. Of two some readers take the first and some the
+ * last. */
 static enum rc begin_long(struct tar_walk *w, bool *has, struct err *err)
 {
 	if (w->has_pax)

@@ -1,11 +1,14 @@
 /*
- * tar_walk: a second opinion on a tar, taken from its bytes as they stream by. A reader has to decide much that the formats
- * leave open, and two readers that decide differently see different files in one archive. So what readers are known to differ
- * about is refused: global headers, sparse files, two names in front of one member (pax headers, GNU's long names), a pax header or
- * long name without a member, a pax name that is empty or has a NUL, a prefix where the format has none, unknown kinds of header,
- * anything but zeros behind the first zero block. What is left is counted, to be compared with what libarchive has read.
+ * tar_walk: a second opinion on a tar, taken from its bytes as they stream by. A reader has to
+ * decide much that the formats leave open, and two readers that decide differently see different
+ * files in one archive. So what readers are known to differ about is refused: global headers,
+ * sparse files, two names in front of one member (pax headers, GNU's long names), a pax header
+ * or long name without a member, a pax name that is empty or has a NUL, a prefix where the
+ * format has none, unknown kinds of header, anything but zeros behind the first zero block. What
+ * is left is counted, to be compared with what libarchive has read.
  *
- * Bounds: a pax header of TAR_PAX_MAX bytes; no other memory. Source: POSIX pax, "ustar Interchange Format", "pax Header Block".
+ * Bounds: a pax header of TAR_PAX_MAX bytes; no other memory. Source: POSIX pax, "ustar
+ * Interchange Format", "pax Header Block".
  */
 #ifndef BALER_VERIFY_TAR_WALK_H
 #define BALER_VERIFY_TAR_WALK_H
@@ -25,7 +28,9 @@ struct tar_walk {
 	uint64_t pax_left;  /* of these, to be collected */
 	uint64_t end_bytes; /* of zeros, from the end mark on */
 	bool is_at_end;
-	bool is_judged; /* a member no bundle may have; it is the reader's to name it, and nothing behind it counts */
+	/* a member no bundle may have; it is the reader's to name it, and nothing behind it
+	 * counts */
+	bool is_judged;
 	bool has_pax, has_pax_size;
 	bool has_long_name, has_long_link; /* GNU's */
 	uint64_t pax_size;

@@ -144,7 +144,8 @@ static la_ssize_t read_source(struct archive *archive, void *arg, const void **r
 	return (la_ssize_t)bytes.n;
 }
 
-/* What the tar reader had no need to look at: to the end of the gzip file, whose last checksum is there. */
+/* What the tar reader had no need to look at: to the end of the gzip file, whose last checksum
+ * is there. */
 static enum rc finish(struct source *s, struct err *err)
 {
 	struct slice bytes;

@@ -4,7 +4,8 @@
 
 #include "base/sync.h"
 
-/* One thread: takes the next file until there is none. The first failure is kept; the others' go on. */
+/* One thread: takes the next file until there is none. The first failure is kept; the others' go
+ * on. */
 struct upload_thread {
 	struct work work;
 	struct upload *upload;

@@ -24,8 +24,8 @@ struct upload {
 	atomic_size_t n_done;
 	atomic_ullong n_bytes; /* handed to the connections */
 
-	/* Of each file, once upload_wait has returned: the versionId it was given, empty without one;
-	 * its ETag. */
+	/* Of each file, once upload_wait has returned: the versionId it was given, empty without
+	 * one; its ETag. */
 	struct slice *versions, *etags;
 
 	/* Its own. */
@@ -36,12 +36,13 @@ struct upload {
 
 /* Begins; returns at once. */
 void upload_start(struct upload *u);
-/* Waits for all. The first failure; a put that was perhaps applied is looked up, not repeated, since
- * a second version would rightly be bundled too. */
+/* Waits for all. The first failure; a put that was perhaps applied is looked up, not repeated,
+ * since a second version would rightly be bundled too. */
 enum rc upload_wait(struct upload *u, struct err *err);
 void upload_release(struct upload *u);
 
-/* Hashes all files of the manifest, with as many threads; tells how many, from the calling thread. */
+/* Hashes all files of the manifest, with as many threads; tells how many, from the calling
+ * thread. */
 void manifest_hash_all(struct manifest *m, enum generator_kind kind, unsigned n_threads,
 	struct clock *clock, void (*tell)(void *arg, size_t n_done), void *arg);
 

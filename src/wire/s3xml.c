@@ -13,7 +13,8 @@ struct reader {
 	size_t path_ends[S3XML_MAX_DEPTH]; /* where the path ended before each level */
 	size_t path_bytes;
 	char path[S3XML_PATH_MAX_BYTES];
-	/* Text of the open elements, one after the other: what belongs to the innermost starts at text_starts[depth-1]. */
+	/* Text of the open elements, one after the other: what belongs to the innermost starts
+	 * at text_starts[depth-1]. */
 	size_t text_starts[S3XML_MAX_DEPTH];
 	struct buf text;
 };

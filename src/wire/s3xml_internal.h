@@ -23,8 +23,8 @@ bool s3xml_to_bool(struct slice s, bool *ret_value);
 /* --- the client's --- */
 
 /*
- * Every reader below sees paths without the root ("Contents/Key", "" for the root's own end); this frame
- * checks the root and turns an <Error> into the failure it is.
+ * Every reader below sees paths without the root ("Contents/Key", "" for the root's own end);
+ * this frame checks the root and turns an <Error> into the failure it is.
  */
 struct s3xml_frame {
 	const char *const *roots;                      /* NULL-terminated */

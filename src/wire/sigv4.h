@@ -54,7 +54,8 @@ enum sigv4_payload {
 	SIGV4_PAYLOAD_STREAM_SIGNED,           /* STREAMING-AWS4-HMAC-SHA256-PAYLOAD */
 	SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER,   /* …-TRAILER */
 	SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER, /* STREAMING-UNSIGNED-PAYLOAD-TRAILER */
-	SIGV4_PAYLOAD_UNSTATED, /* no header, as services other than S3 allow: sigv4_payload_state first */
+	/* no header, as services other than S3 allow: sigv4_payload_state first */
+	SIGV4_PAYLOAD_UNSTATED,
 };
 
 /* RC_REFUSED: InvalidArgument, or NotImplemented for the ECDSA forms. sha256 is written for a

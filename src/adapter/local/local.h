@@ -30,7 +30,8 @@ struct ledger;
 struct op_port;
 struct local;
 
-/* A put of a key below one of the prefixes in this bucket makes an event [BS-2]. No bucket: no events. */
+/* A put of a key below one of the prefixes in this bucket makes an event [BS-2]. No bucket: no
+ * events. */
 struct local_notify {
 	const char *bucket;
 	const char *const *prefixes; /* "" is every key */
@@ -50,11 +51,13 @@ struct local_config {
 	uint64_t database_bytes;
 };
 
-/* Opens or makes the folder; everything in cfg is copied but the clock. Sweeps what a crash left. What else the program keeps in the
- * folder (keys) it writes after this. RC_REFUSED: as db_open; RC_FATAL. */
+/* Opens or makes the folder; everything in cfg is copied but the clock. Sweeps what a crash
+ * left. What else the program keeps in the folder (keys) it writes after this. RC_REFUSED: as
+ * db_open; RC_FATAL. */
 enum rc local_open(const struct local_config *cfg, struct local **ret_local, struct err *err);
-/* Discards what is staged under a key that no plan of the ledger may still publish: a direct invocation, which has no plan, or a plan's owner
- * that staged after it was given up, died there. Only before any work of the folder's one owner. *ret_n: how many stages. */
+/* Discards what is staged under a key that no plan of the ledger may still publish: a direct
+ * invocation, which has no plan, or a plan's owner that staged after it was given up, died
+ * there. Only before any work of the folder's one owner. *ret_n: how many stages. */
 enum rc local_sweep_stages(struct local *local, size_t *ret_n, struct err *err);
 /* After every done and every call. */
 void local_close(struct local *local);
@@ -74,8 +77,9 @@ struct local_operator_config {
 /* The caller's to close, before local_close. */
 struct op_port *local_operator_new(struct local *local, const struct local_operator_config *cfg);
 
-/* Access keys (port/key_store.h). Their secrets are sealed with FOLDER/master-key, made (mode 0600) with the first key. Closed by the
- * caller, before local_close. RC_REFUSED: others may read the master key; RC_CORRUPT: it is missing or does not fit; RC_FATAL. */
+/* Access keys (port/key_store.h). Their secrets are sealed with FOLDER/master-key, made (mode
+ * 0600) with the first key. Closed by the caller, before local_close. RC_REFUSED: others may
+ * read the master key; RC_CORRUPT: it is missing or does not fit; RC_FATAL. */
 enum rc local_keys_open(struct local *local, struct key_store **ret_keys, struct err *err);
 
 /* SQLite's memory in this process, now and at most since its start. */

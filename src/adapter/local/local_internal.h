@@ -31,15 +31,18 @@ struct local {
 	unsigned n_nonces;
 
 	struct bucket_store bucket_store;
-	/* Each made at its first asking, by its own file; freed by local_close through its ops->close. */
+	/* Each made at its first asking, by its own file; freed by local_close through its
+	 * ops->close. */
 	struct object_store *object_store;
 	struct event_queue *event_queue;
 	struct ledger *ledger;
-	/* Set by the event queue; NULL: nobody waits. Wakes receivers after a commit that made messages; must not block. */
+	/* Set by the event queue; NULL: nobody waits. Wakes receivers after a commit that made
+	 * messages; must not block. */
 	void (*queue_wake)(struct event_queue *q);
 };
 
-/* 64 random bits, for ids that nobody shall guess. Inside apply: drawn many at a time, as a system call a put is felt. */
+/* 64 random bits, for ids that nobody shall guess. Inside apply: drawn many at a time, as a
+ * system call a put is felt. */
 static inline uint64_t local_nonce(struct local *local)
 {
 	if (local->n_nonces == 0) {

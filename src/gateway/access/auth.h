@@ -7,17 +7,18 @@
 
 #include "gateway/http/request.h"
 
-/* The two halves, for who has to read the body in between (invoke.h): the claim, of which nothing may be trusted; and whether it is so
- * for this service. */
+/* The two halves, for who has to read the body in between (invoke.h): the claim, of which
+ * nothing may be trusted; and whether it is so for this service. */
 enum rc auth_parse(struct request *r, struct err *err);
 enum rc auth_verify(struct request *r, const char *service, struct err *err);
 
-/* Whether the claim's key is one: all that can be said before a body that has no declared hash, for which strangers shall not hold what is
- * scarce. RC_REFUSED InvalidAccessKeyId, as auth_verify. */
+/* Whether the claim's key is one: all that can be said before a body that has no declared hash,
+ * for which strangers shall not hold what is scarce. RC_REFUSED InvalidAccessKeyId, as
+ * auth_verify. */
 enum rc auth_check_key(const struct request *r, struct err *err);
 
-/* Both for "s3". RC_OK: r->auth is true, r->is_authenticated and r->role set. Else RC_REFUSED or RC_ABSENT with S3's
- * code. */
+/* Both for "s3". RC_OK: r->auth is true, r->is_authenticated and r->role set. Else RC_REFUSED or
+ * RC_ABSENT with S3's code. */
 enum rc auth_check(struct request *r, struct err *err);
 
 #endif

@@ -16,7 +16,7 @@
 
 /* clang-format off */
 static const unsigned char table[N_ACTIONS][N_ROLES] = {
-	/*                              supplier  consumer      processor                         admin */
+	/* supplier  consumer      processor                         admin */
 	[ACTION_LIST_BUCKETS]  = ROW(NONE,    NONE,         NONE,                             NONE),
 	[ACTION_FIND_BUCKET]   = ROW(LANDING, DISTRIBUTION, LANDING | DISTRIBUTION | ARCHIVE, ANY),
 	[ACTION_READ_SETTINGS] = ROW(0,       0,            0,                                ANY),

@@ -1,14 +1,16 @@
 /*
- * roles: what each role may do. One table, action × role → kinds of buckets; what is not in it is denied, also to admin.
+ * roles: what each role may do. One table, action × role → kinds of buckets; what is not in it
+ * is denied, also to admin.
  *
- * supplier   puts into landing, in one piece or in parts (and may look at and abort its uploads); reads, lists, deletes nothing
- * consumer   lists, gets and deletes in distribution, versions too
- * processor  lists and gets in landing; lists, gets and puts in distribution and archive; invokes
- * admin      everything
+ * supplier   puts into landing, in one piece or in parts (and may look at and abort its
+ * uploads); reads, lists, deletes nothing consumer   lists, gets and deletes in distribution,
+ * versions too processor  lists and gets in landing; lists, gets and puts in distribution and
+ * archive; invokes admin      everything
  *
- * Each of them may ask where a bucket of its own is (HeadBucket, GetBucketLocation) and sees it, and no other, in ListBuckets.
- * A denial is decided from the names alone, before the store is asked: it is the same whether a bucket or key is there or not.
- * A copy needs GET on its source as well. Pure, but for roles_check, which reads the request.
+ * Each of them may ask where a bucket of its own is (HeadBucket, GetBucketLocation) and sees it,
+ * and no other, in ListBuckets. A denial is decided from the names alone, before the store is
+ * asked: it is the same whether a bucket or key is there or not. A copy needs GET on its source
+ * as well. Pure, but for roles_check, which reads the request.
  */
 #ifndef BALER_GATEWAY_ACCESS_ROLES_H
 #define BALER_GATEWAY_ACCESS_ROLES_H

@@ -100,8 +100,9 @@ static bool takes_token(const struct admin_route *route)
 	return route && (route->right == ADMIN_SEND_EVENTS || route->right == ADMIN_READ_METRICS);
 }
 
-/* A token opens one door only; wherever else it is shown it is no credential at all. Whoever shows nothing to the door of events is told how
- * one may knock: SNS sends what its URL holds only when it is asked. */
+/* A token opens one door only; wherever else it is shown it is no credential at all. Whoever
+ * shows nothing to the door of events is told how one may knock: SNS sends what its URL holds
+ * only when it is asked. */
 static enum rc authenticate(
 	struct request *r, const struct admin_route *route, bool *ret_by_token, struct err *err)
 {

@@ -1,5 +1,6 @@
 /*
- * admin: what is below /-/ : the operator's API (JSON) and the door for other stores' events. No bucket can be called "-".
+ * admin: what is below /-/ : the operator's API (JSON) and the door for other stores' events. No
+ * bucket can be called "-".
  *
  *   GET    /-/api/v1/status
  *   GET    /-/api/v1/deadletters?after=ID&max=N       one page; "last" is the newest id of all
@@ -7,13 +8,16 @@
  *   DELETE /-/api/v1/deadletters/ID
  *   POST   /-/api/v1/deadletters/redrive              {"ids":[…]}, at most 500
  *   GET    /-/api/v1/where?bucket=B&key=K&version=V
- *   POST   /-/api/v1/keys                             {"role":R,"note":N}; the only answer with the secret
+ *   POST   /-/api/v1/keys                             {"role":R,"note":N}; the only answer with
+ *   the secret
  *   GET    /-/api/v1/keys
  *   DELETE /-/api/v1/keys/ACCESS_KEY                  revokes it
  *   GET    /-/metrics                                 Prometheus' text format
- *   POST   /-/events                                  S3 notifications, any dialect of model/s3_event.h; also as POST /events
+ *   POST   /-/events                                  S3 notifications, any dialect of
+ *   model/s3_event.h; also as POST /events
  *
- * Every request is signed like those of S3; /-/events and /-/metrics also take a token, each its own (admin_token.c). Errors are
+ * Every request is signed like those of S3; /-/events and /-/metrics also take a token, each its
+ * own (admin_token.c). Errors are
  * {"error":{"code":…,"message":…}}. Anything else below /-/ is 404 there, and only with a signature.
  * Calls of the operator port run on the pool service.admin, because they may wait for a commit.
  */

@@ -1,7 +1,7 @@
 /*
- * POST /-/events: notifications of other stores into the queue. Answered 200 only after they are durable there, so that the
- * sender's own retries lose nothing; a notification that comes twice is a duplicate for the ledger. Notifications that arrive together
- * share a commit, as PUTs do.
+ * POST /-/events: notifications of other stores into the queue. Answered 200 only after they are
+ * durable there, so that the sender's own retries lose nothing; a notification that comes twice
+ * is a duplicate for the ledger. Notifications that arrive together share a commit, as PUTs do.
  */
 #include "base/json.h"
 #include "gateway/admin/admin_ops.h"
@@ -10,7 +10,8 @@
 #include "obs/log.h"
 
 #define RECORD_BYTES_MAX (16u << 10)
-#define SMALL_BYTES (16u << 10) /* read on the server's thread, in some 100 us; longer ones on the admin pool */
+/* read on the server's thread, in some 100 us; longer ones on the admin pool */
+#define SMALL_BYTES (16u << 10)
 
 struct notification {
 	size_t n_records;
@@ -96,14 +97,16 @@ static enum rc events_job(struct request *r, struct err *err)
 	return rc;
 }
 
-/* SNS asks first whether the topic is wanted. We fetch no address that a stranger names: the log tells it to the operator. */
+/* SNS asks first whether the topic is wanted. We fetch no address that a stranger names: the log
+ * tells it to the operator. */
 static bool is_confirmation(struct slice body)
 {
 	struct slice url;
 	json_t *root;
 	bool yes;
 
-	if (!memmem(body.p, body.n, "SubscribeURL", 12)) /* most have none, and need not be read twice */
+	/* most have none, and need not be read twice */
+	if (!memmem(body.p, body.n, "SubscribeURL", 12))
 		return false;
 	if (json_parse(body, ADMIN_EVENTS_MAX_BYTES, &root, NULL) != RC_OK)
 		return false;

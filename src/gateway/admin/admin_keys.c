@@ -1,4 +1,5 @@
-/* Access keys, as the operator's API makes, shows and revokes them. The root key is none of these. */
+/* Access keys, as the operator's API makes, shows and revokes them. The root key is none of
+ * these. */
 #include "base/json.h"
 #include "gateway/admin/admin_body.h"
 #include "gateway/admin/admin_ops.h"

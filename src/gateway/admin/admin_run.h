@@ -18,7 +18,8 @@ struct slice admin_path(const struct request *r);
 /* The last part of the path, where a route has one. */
 struct slice admin_path_id(const struct request *r);
 
-/* Runs job on the admin pool; the job writes r->reply.document, which is then sent with status 200. */
+/* Runs job on the admin pool; the job writes r->reply.document, which is then sent with status
+ * 200. */
 enum rc admin_run(struct request *r, enum rc (*job)(struct request *r, struct err *err));
 /* The same on the pool of status and metrics, which waits for nothing that changes something. */
 enum rc admin_run_status(struct request *r, enum rc (*job)(struct request *r, struct err *err));

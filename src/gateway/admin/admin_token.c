@@ -1,5 +1,6 @@
-/* The tokens that open /-/events and /-/metrics without a signature, as each sender can show them: "Authorization: Bearer TOKEN", or as the
- * password of HTTP's Basic authentication with any user name, which is all that a URL with a user in it can do (SNS, Ceph). */
+/* The tokens that open /-/events and /-/metrics without a signature, as each sender can show
+ * them: "Authorization: Bearer TOKEN", or as the password of HTTP's Basic authentication with
+ * any user name, which is all that a URL with a user in it can do (SNS, Ceph). */
 #include "gateway/admin/admin_token.h"
 
 #include "base/digest.h"

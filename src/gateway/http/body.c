@@ -175,7 +175,8 @@ static enum rc take(void *arg, struct slice bytes, struct err *err)
 		return err_code(err, RC_REFUSED, "UnexpectedContent", "this request has no body");
 	if (!is_document(b))
 		return RC_OK;
-	/* a small buffer that grows is twice as large for a moment; a large one is moved by mremap */
+	/* a small buffer that grows is twice as large for a moment; a large one is moved by
+	 * mremap */
 	n = b->document.n + bytes.n;
 	rc = charge_raise(r, n + (n < SMALL_BYTES ? n : SMALL_BYTES), err);
 	if (rc == RC_OK && !buf_add_slice(&b->document, bytes))

@@ -1,10 +1,10 @@
 /*
  * closer: reads what still comes on a socket that has been answered and will be closed.
  *
- * To close a socket while the client is still sending resets the connection, and the client may lose the
- * answer that it was just given (RFC 9112, section 9.6). So the sockets of refused uploads are read on,
- * and what comes is dropped, until the client has closed, or for CLOSER_MS or max_bytes. There are
- * at most CLOSER_MAX; beyond that sockets are closed at once.
+ * To close a socket while the client is still sending resets the connection, and the client may
+ * lose the answer that it was just given (RFC 9112, section 9.6). So the sockets of refused
+ * uploads are read on, and what comes is dropped, until the client has closed, or for CLOSER_MS
+ * or max_bytes. There are at most CLOSER_MAX; beyond that sockets are closed at once.
  *
  * One thread of its own does all of it. closer_take is called by any thread and does not block.
  */
@@ -17,8 +17,8 @@
 
 #define CLOSER_MAX 64
 #define CLOSER_MS 2000
-/* max_bytes of a stranger, and of a client that named a key: a client that sends an invocation which is a little too large
- * (6 MiB) would otherwise lose the 413. */
+/* max_bytes of a stranger, and of a client that named a key: a client that sends an invocation
+ * which is a little too large (6 MiB) would otherwise lose the 413. */
 #define CLOSER_STRANGER_BYTES (256u << 10)
 #define CLOSER_KNOWN_BYTES (16u << 20)
 

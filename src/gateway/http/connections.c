@@ -12,13 +12,14 @@
 
 #include "base/err.h"
 
-/* Whoever still sends when the time of draining is over is answered at the next byte (server.c), which the sweep
- * must not come before. */
+/* Whoever still sends when the time of draining is over is answered at the next byte (server.c),
+ * which the sweep must not come before. */
 #define DRAIN_GRACE_MS 1000
 
 enum state { IDLE, SENDING, DRAINING, WORKING, ANSWERING, ENDED };
 
-/* Addresses are counted by a hash: two that share one are taken for one, which costs fairness alone. */
+/* Addresses are counted by a hash: two that share one are taken for one, which costs fairness
+ * alone. */
 #define ADDRESS_BUCKETS 1024
 
 struct connection {
@@ -121,7 +122,8 @@ static bool enter(struct connection *c, enum state state)
 	return true;
 }
 
-/* Its thread of the library sees the end of input, and closes it. false: it is not in the state any more that it was judged by. */
+/* Its thread of the library sees the end of input, and closes it. false: it is not in the state
+ * any more that it was judged by. */
 static bool end_locked(struct connection *c, int judged)
 {
 	if (!atomic_compare_exchange_strong(&c->state, &judged, ENDED))
@@ -145,7 +147,8 @@ static bool is_stranger(struct connection *c, int state)
 	return state != ENDED && state != WORKING && !atomic_load(&c->is_known);
 }
 
-/* How long a known connection has done nothing that keeps it from having to go; 0: it may not be ended. */
+/* How long a known connection has done nothing that keeps it from having to go; 0: it may not be
+ * ended. */
 static uint64_t uselessness(struct connection *c, int state, uint64_t now)
 {
 	uint64_t heard = atomic_load(&c->heard_boot_ms), ms = now > heard ? now - heard : 0;
@@ -201,7 +204,8 @@ static void tally_locked(struct connections *cs, struct tally *t)
 
 #define EVERY_ADDRESS UINT_MAX
 
-/* Ends the oldest stranger of one address, or of those that have most. false: there is none any more. */
+/* Ends the oldest stranger of one address, or of those that have most. false: there is none any
+ * more. */
 static bool end_stranger_locked(struct connections *cs, const struct tally *t, unsigned address)
 {
 	struct connection *oldest = NULL;
@@ -234,7 +238,8 @@ static unsigned strangers_share(const struct connections *cs)
 	return (3 * cs->max + 3) / 4;
 }
 
-/* Ends one where the rules want it. Returns whether the new connection has a place of the regular ones. */
+/* Ends one where the rules want it. Returns whether the new connection has a place of the
+ * regular ones. */
 static bool make_room_locked(struct connections *cs, unsigned address)
 {
 	struct tally t;
@@ -265,7 +270,8 @@ bool connections_take(struct connections *cs, int fd, const struct sockaddr *add
 	struct connection *c;
 
 	pthread_mutex_lock(&cs->lock);
-	/* one the library could not begin to serve was closed without a word: its number comes again */
+	/* one the library could not begin to serve was closed without a word: its number comes
+	 * again */
 	c = find_locked(cs, fd);
 	if (!c) {
 		is_regular = make_room_locked(cs, bucket);

@@ -7,18 +7,19 @@
  *   draining   the request is refused; what is left of its body is read and dropped
  *   working    the request is whole, and the answer is ours to make
  *   answering  the answer is on its way out
- * A connection is a stranger until a request on it was verified (a signature, a token). Strangers are
- * the first to go, because everybody can be one, any number of times.
+ * A connection is a stranger until a request on it was verified (a signature, a token).
+ * Strangers are the first to go, because everybody can be one, any number of times.
  *
  * Who has to go when a new connection comes:
- * - Its own address has half of the places with strangers already: the oldest stranger of that address.
+ * - Its own address has half of the places with strangers already: the oldest stranger of that
+ *   address.
  * - Strangers have three quarters of the places, or all places are taken: the oldest stranger
  *   of the address that has most of them. An address of IPv6 is its /64.
- * - All places are taken and no stranger has any: the known connection that is idle longest; then one
- *   whose body or whose reading has stood still longest, and for CONNECTION_SILENCE_MS.
- * - Nobody can be ended: SLACK more connections are taken as spares. On a spare only health checks and
- *   the admin API are served, so that an operator gets through to a server that is full. Beyond these
- *   new connections are refused.
+ * - All places are taken and no stranger has any: the known connection that is idle longest;
+ *   then one whose body or whose reading has stood still longest, and for CONNECTION_SILENCE_MS.
+ * - Nobody can be ended: SLACK more connections are taken as spares. On a spare only health
+ *   checks and the admin API are served, so that an operator gets through to a server that is
+ *   full. Beyond these new connections are refused.
  * A working connection is never ended: its request may change something, and the store will answer.
  *
  * What ends without anyone waiting for the place (connections_sweep):
@@ -27,12 +28,12 @@
  *   CONNECTION_RATE_MIN_BYTES a second on average;
  * - draining lasts at most CONNECTION_DRAIN_MS, and a second more for who is silent then.
  *
- * How much of an answer the other side took is what its kernel acknowledged (TCP_INFO, looked at by the
- * sweep): the HTTP library tells only what it gave to our kernel.
+ * How much of an answer the other side took is what its kernel acknowledged (TCP_INFO, looked at
+ * by the sweep): the HTTP library tells only what it gave to our kernel.
  *
- * The HTTP library counts connections too, but may not be let reach its limit: 0.9.75 then locks a mutex
- * that it holds, and that thread of it stands still for ever. It does nothing about slow senders and
- * readers but for those that are silent.
+ * The HTTP library counts connections too, but may not be let reach its limit: 0.9.75 then locks
+ * a mutex that it holds, and that thread of it stands still for ever. It does nothing about slow
+ * senders and readers but for those that are silent.
  *
  * Threads: take, sweep and are_ending are the accepting thread's; the rest is called on any thread.
  */
@@ -85,8 +86,8 @@ struct connection_counts {
 };
 struct connection_counts connections_count(struct connections *cs);
 
-/* Those that return bool return false when the connection was ended meanwhile. Nobody will see an answer,
- * so nothing must be done that would need one. */
+/* Those that return bool return false when the connection was ended meanwhile. Nobody will see
+ * an answer, so nothing must be done that would need one. */
 bool connection_sends(struct connection *c);                /* a head is whole */
 void connection_sent(struct connection *c, uint64_t bytes); /* of the body, so far */
 void connection_drains(struct connection *c);               /* the request is refused */
@@ -95,8 +96,8 @@ void connection_answers(struct connection *c);              /* the answer can go
 void connection_rests(struct connection *c);                /* the answer is out */
 /* A request on it was verified. */
 void connection_is_known(struct connection *c);
-/* It is answered before its request is read whole, so its client may still be sending when it is closed. Up to linger_bytes
- * of that are to be read and dropped (closer.h). */
+/* It is answered before its request is read whole, so its client may still be sending when it is
+ * closed. Up to linger_bytes of that are to be read and dropped (closer.h). */
 void connection_cuts(struct connection *c, uint64_t linger_bytes);
 /* The linger_bytes of a connection that was cut and was not ended; else 0. */
 uint64_t connection_lingers(const struct connection *c);

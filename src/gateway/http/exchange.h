@@ -112,7 +112,8 @@ struct request {
 	struct connection *peer; /* its socket: connections.h */
 	bool has_begun;          /* service.begin was called */
 	uint64_t taken;          /* bytes of the body as they came */
-	bool drains;             /* it is refused, and what is left of its body is read and dropped */
+	/* it is refused, and what is left of its body is read and dropped */
+	bool drains;
 	uint64_t drained_from;   /* taken when that began */
 	const char *body_floor;  /* no byte of the body was read to a place before this one */
 	uint64_t chunk_left;     /* of the chunk in hand: framing.h */

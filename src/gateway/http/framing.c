@@ -35,8 +35,8 @@ static const char *skip_line_end(const char *at, const char *end)
 	return end - at >= 2 && at[0] == '\0' && at[1] == '\0' ? at + 2 : NULL;
 }
 
-/* The field must begin at line and have nothing but its colon and blanks between name and value. The end
- * of its value; NULL: the line is not as it came. */
+/* The field must begin at line and have nothing but its colon and blanks between name and value.
+ * The end of its value; NULL: the line is not as it came. */
 static const char *skip_field(const char *line, const char *end, const struct header *h)
 {
 	const char *value = (const char *)h->value.p, *at;

@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 
-/* While one loop of the thread takes a thousand at once, those that come must not be dropped: a dropped SYN
- * comes again after a second. The kernel cuts it to net.core.somaxconn. */
+/* While one loop of the thread takes a thousand at once, those that come must not be dropped: a
+ * dropped SYN comes again after a second. The kernel cuts it to net.core.somaxconn. */
 #define LISTEN_BACKLOG 4096
 #define NO_ROOM_PAUSE_MS 50
 #define TICK_MS 1000
@@ -58,7 +58,8 @@ static bool is_loopback(const struct sockaddr *a)
 	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
 }
 
-/* Over plain HTTP everybody on the way reads the objects, and within 15 minutes repeats a request. */
+/* Over plain HTTP everybody on the way reads the objects, and within 15 minutes repeats a
+ * request. */
 static enum rc refuse_exposure(const char *host, struct err *err)
 {
 	return err_code(err, RC_REFUSED, "PlainHttp",
@@ -139,7 +140,8 @@ uint16_t listener_port(const struct listener *l)
 	return l->port;
 }
 
-/* Nearly everything that waits: there is the stop to look for, too. No room for another descriptor passes when one is closed. */
+/* Nearly everything that waits: there is the stop to look for, too. No room for another
+ * descriptor passes when one is closed. */
 static void accept_all(struct listener *l)
 {
 	for (int i = 0; i < ACCEPTS_MAX; i++) {

@@ -19,7 +19,8 @@ struct listener;
 enum rc listener_open(const char *host, uint16_t port, bool loopback_only,
 	struct listener **ret_listener, struct err *err);
 uint16_t listener_port(const struct listener *l);
-/* From now on each connection is given to take, which owns fd, and every second tick is called, both on the listener's thread. */
+/* From now on each connection is given to take, which owns fd, and every second tick is called,
+ * both on the listener's thread. */
 void listener_start(struct listener *l,
 	void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t n),
 	void (*tick)(void *arg), void *arg);

@@ -37,15 +37,17 @@ struct bs_done request_wait(
 void request_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err));
 struct bs_done request_job_done(struct request *r);
-/* The same on another pool than the one of large copies. Where POOL_WAITING_MAX wait for it already, here and
- * in the others, the request is answered 503 SlowDown instead: one that stands still keeps a bounded number waiting. */
+/* The same on another pool than the one of large copies. Where POOL_WAITING_MAX wait for it
+ * already, here and in the others, the request is answered 503 SlowDown instead: one that stands
+ * still keeps a bounded number waiting. */
 void request_run_on(struct request *r, struct work_pool *pool,
 	enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err));
 
-/* Suspends the request and runs job on a thread of pool. The job reads from the store and may write reply.document, but does not
- * reply; after runs on the server's thread when it succeeded, and replies. What may take long to read is read this way, so that no
- * other connection of the server's thread waits for it. */
+/* Suspends the request and runs job on a thread of pool. The job reads from the store and may
+ * write reply.document, but does not reply; after runs on the server's thread when it succeeded,
+ * and replies. What may take long to read is read this way, so that no other connection of the
+ * server's thread waits for it. */
 void request_read_on(struct request *r, struct work_pool *pool,
 	enum rc (*job)(struct request *r, struct err *err),
 	enum rc (*after)(struct request *r, struct err *err));

@@ -22,8 +22,8 @@
 #define CONNECTIONS_MAX 1000
 #define IDLE_TIMEOUT_S 60
 #define THREADS_MAX 4
-/* A refused body up to this size, and for at most CONNECTION_DRAIN_MS, is read to its end, so that the client
- * can keep its connection. */
+/* A refused body up to this size, and for at most CONNECTION_DRAIN_MS, is read to its end, so
+ * that the client can keep its connection. */
 #define DRAIN_MAX_BYTES (256u << 10)
 #define ANSWER_HEAD_MAX_BYTES (16u << 10)
 /* A crowd is logged once in this time. */
@@ -172,8 +172,8 @@ static struct MHD_Response *make_response(struct request *r)
 		bytes.n, (void *)(uintptr_t)bytes.p, MHD_RESPMEM_PERSISTENT);
 }
 
-/* The library refuses an empty value and a tab, which a client's metadata may have. Readers trim blanks,
- * and a tab means no more than a blank (RFC 9110 section 5.5). */
+/* The library refuses an empty value and a tab, which a client's metadata may have. Readers trim
+ * blanks, and a tab means no more than a blank (RFC 9110 section 5.5). */
 static const char *sendable(struct request *r, const char *value)
 {
 	char *text;
@@ -198,8 +198,8 @@ static enum MHD_Result send_reply(struct request *r)
 	connection_answers(r->peer);
 	if (!response)
 		return MHD_NO;
-	/* A response that lacks a header can be wrong (a 200 without x-amz-version-id): without memory for
-	 * one the connection ends instead, and the client asks again. */
+	/* A response that lacks a header can be wrong (a 200 without x-amz-version-id): without
+	 * memory for one the connection ends instead, and the client asks again. */
 	result = MHD_YES;
 	for (const struct reply_header *h = r->reply.headers; h && result == MHD_YES; h = h->next)
 		result = MHD_add_response_header(response, h->name, sendable(r, h->value));
@@ -226,8 +226,9 @@ static void write_answer(const struct request *r, struct buf *out)
 		buf_add_slice(out, body);
 }
 
-/* Answers in the middle of a body, where the library can only read on or close, and has it closed. Nothing
- * is on the way out then, so a refusal fits into the socket's buffer; what does not is lost. */
+/* Answers in the middle of a body, where the library can only read on or close, and has it
+ * closed. Nothing is on the way out then, so a refusal fits into the socket's buffer; what does
+ * not is lost. */
 static enum MHD_Result answer_and_close(struct request *r)
 {
 	const union MHD_ConnectionInfo *fd =
@@ -259,8 +260,9 @@ static bool has_body(const struct request *r)
 	return r->body.is_chunked || r->body.wire_length > 0;
 }
 
-/* A refusal goes out before the body only where nobody sends the body then, where reading it would cost too
- * much, or where nobody knows how long it is; the library closes such a connection. */
+/* A refusal goes out before the body only where nobody sends the body then, where reading it
+ * would cost too much, or where nobody knows how long it is; the library closes such a
+ * connection. */
 static bool reply_before_body(const struct request *r)
 {
 	if (r->phase != PHASE_REPLY)
@@ -269,7 +271,8 @@ static bool reply_before_body(const struct request *r)
 							 r->body.wire_length > DRAIN_MAX_BYTES));
 }
 
-/* The request is refused; what is left of its body is dropped. false: that has lasted long enough. */
+/* The request is refused; what is left of its body is dropped. false: that has lasted long
+ * enough. */
 static bool drain(struct request *r)
 {
 	if (!r->drains) {
@@ -294,7 +297,8 @@ static void notice_end_of_input(const struct request *r)
 		MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 }
 
-/* What follows a chunk that cannot be read may be anything: whatever the answer was to be, it is this. */
+/* What follows a chunk that cannot be read may be anything: whatever the answer was to be, it is
+ * this. */
 static void refuse_chunk(struct request *r)
 {
 	struct err err = {0};
@@ -437,9 +441,9 @@ static void drop_message(void *arg, const char *format, va_list ap)
 }
 
 #define TLS_OPTIONS_MAX 3
-/* TLS 1.2 and 1.3 (RFC 8996 forbids older ones), only with ephemeral keys and only with AEAD ciphers: what
- * RFC 9325, sections 4.1 and 4.2, recommends. Whoever learns the server's key later can so not read
- * what was recorded before, and there is no CBC padding to be guessed at. */
+/* TLS 1.2 and 1.3 (RFC 8996 forbids older ones), only with ephemeral keys and only with AEAD
+ * ciphers: what RFC 9325, sections 4.1 and 4.2, recommends. Whoever learns the server's key
+ * later can so not read what was recorded before, and there is no CBC padding to be guessed at. */
 #define TLS_PRIORITIES                                                                             \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"                                               \
 	":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA"                                                         \

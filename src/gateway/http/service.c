@@ -2,10 +2,13 @@
 
 #include "base/prng.h"
 
-#define WORKERS 4 /* of copies: three may stand still before all do, and they are too few to starve the server */
+/* of copies: three may stand still before all do, and they are too few to starve the server */
+#define WORKERS 4
 #define OPERATORS 2
 #define WATCHERS 2
-#define READERS 2 /* of listings: one long listing holds up no other, and both leave the server's threads their share */
+/* of listings: one long listing holds up no other, and both leave the server's threads their
+ * share */
+#define READERS 2
 
 static const char *const default_domains[] = {"localhost", NULL};
 

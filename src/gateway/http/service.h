@@ -57,9 +57,12 @@ struct service {
 	struct sigv4_keys signing_keys;
 	struct digest_pool digests;
 	struct work_pool *workers; /* large copies */
-	struct work_pool *reads;   /* listings, and completing an upload, which reads up to 10,000 parts */
-	struct work_pool *admin;   /* what an operator asks and large events, which wait for commits */
-	struct work_pool *status;  /* status and metrics alone, so that nothing else keeps them waiting */
+	/* listings, and completing an upload, which reads up to 10,000 parts */
+	struct work_pool *reads;
+	/* what an operator asks and large events, which wait for commits */
+	struct work_pool *admin;
+	/* status and metrics alone, so that nothing else keeps them waiting */
+	struct work_pool *status;
 	struct work_pool *invocations; /* NULL without an invoker */
 	_Atomic int n_invocations;     /* running, or their bodies on the way */
 	_Atomic uint64_t n_requests, n_failures;

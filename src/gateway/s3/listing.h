@@ -15,12 +15,12 @@ struct listing {
 /* prefix, delimiter, encoding-type, and the page's size from the parameter named max_param. */
 enum rc listing_read(
 	struct request *r, const char *max_param, struct listing *ret, struct err *err);
-/* The page that query asks for, which has where it begins; its bucket, prefix, delimiter and size are set here. max 0: only that the
- * bucket is there. */
+/* The page that query asks for, which has where it begins; its bucket, prefix, delimiter and
+ * size are set here. max 0: only that the bucket is there. */
 enum rc listing_page(struct request *r, const struct listing *l, struct bs_list_query *query,
 	struct bs_list_page *ret_page, struct err *err);
-/* Runs job, which reads a page and writes it into reply.document, on the pool of reads, and answers with that document. The operation's
- * own state is r->op. */
+/* Runs job, which reads a page and writes it into reply.document, on the pool of reads, and
+ * answers with that document. The operation's own state is r->op. */
 enum rc listing_run(struct request *r, enum rc (*job)(struct request *r, struct err *err),
 	struct err *err);
 /* Whether marker is a common prefix of this listing: what lies below it was given already. */

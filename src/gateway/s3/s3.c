@@ -74,7 +74,8 @@ static void reply(struct request *r, enum rc rc, const struct err *err)
 		reply_header_str(r, "Content-Type", "application/xml");
 	}
 	reply_empty(r, e->status);
-	/* refusals for want of memory are counted in its share: thousands of lines would say no more */
+	/* refusals for want of memory are counted in its share: thousands of lines would say no
+	 * more */
 	if (is_ours && !err_is(err, "ServiceUnavailable") && !err_is(err, "SlowDown"))
 		reply_log_failure(r, err);
 }

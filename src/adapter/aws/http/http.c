@@ -245,7 +245,8 @@ static bool all_paused(const struct http_lane *lane)
 	return true;
 }
 
-/* Lets the requests make progress. Whether there is something to tell: *ret_req has ended, or, when that is NULL, all are paused. */
+/* Lets the requests make progress. Whether there is something to tell: *ret_req has ended, or,
+ * when that is NULL, all are paused. */
 static bool make_progress(struct http_lane *lane, struct http_request **ret_req)
 {
 	int running;

@@ -14,10 +14,11 @@
  *
  * Timeouts: making a connection takes at most HTTP_CONNECT_TIMEOUT_MS. A request fails after
  * HTTP_STALL_S seconds (or its own stall_s) without a byte. A request as a whole has no time
- * limit unless its total_s says one: a server that sends a byte now and then could otherwise keep
- * a caller that waits for a short document for ever. Proxies come from the environment variables http_proxy, https_proxy, all_proxy and
- * no_proxy, also in upper case. HTTP_PROXY is ignored in a CGI program, where a client's header
- * can set it. Loopback hosts never use a proxy.
+ * limit unless its total_s says one: a server that sends a byte now and then could otherwise
+ * keep a caller that waits for a short document for ever. Proxies come from the environment
+ * variables http_proxy, https_proxy, all_proxy and no_proxy, also in upper case. HTTP_PROXY is
+ * ignored in a CGI program, where a client's header can set it. Loopback hosts never use a
+ * proxy.
  */
 #ifndef BALER_ADAPTER_AWS_HTTP_HTTP_H
 #define BALER_ADAPTER_AWS_HTTP_HTTP_H
@@ -27,8 +28,10 @@
 
 #define HTTP_CONNECT_TIMEOUT_MS 5000
 #define HTTP_STALL_S 30
-#define HTTP_DOCUMENT_S 60 /* total_s of a request whose answer is one document, such as a page of a listing */
-/* bytes of a response's headers, with those of interim responses (100) and trailers; more is RC_CORRUPT */
+/* total_s of a request whose answer is one document, such as a page of a listing */
+#define HTTP_DOCUMENT_S 60
+/* bytes of a response's headers, with those of interim responses (100) and trailers; more is
+ * RC_CORRUPT */
 #define HTTP_RESPONSE_HEADERS_MAX 65536
 #define HTTP_LANE_REQUESTS_MAX 256 /* requests in flight at a time in one lane */
 

@@ -1,5 +1,6 @@
 /* admin_call: signed requests to the admin API (below /-/) of a running baler. A call blocks and
- * retries nothing. Calls over one struct admin_line share a connection while the server keeps it open. */
+ * retries nothing. Calls over one struct admin_line share a connection while the server keeps it
+ * open. */
 #ifndef BALER_ADAPTER_AWS_RPC_ADMIN_CALL_H
 #define BALER_ADAPTER_AWS_RPC_ADMIN_CALL_H
 

@@ -26,7 +26,8 @@ struct get_slot {
 	bool has_begun;  /* the sink has been told of the object */
 	enum rc outcome; /* valid when has_ended */
 	struct err why;
-	struct digest *digest; /* of the delivered bytes, when there is something to hold them against */
+	/* of the delivered bytes, when there is something to hold them against */
+	struct digest *digest;
 	struct checksum expected;
 	bool by_etag; /* digest is an MD5, to be compared with md5 */
 	unsigned char md5[16];
@@ -128,8 +129,9 @@ static bool has_room(struct get_slot *slot, size_t n)
 	return true;
 }
 
-/* S3 always says how long an object is. Without a length the body could go on for ever, and libcurl takes a length that is no
- * number for none. Bytes that were refused for a pause come again, so they are counted only when they are taken. */
+/* S3 always says how long an object is. Without a length the body could go on for ever, and
+ * libcurl takes a length that is no number for none. Bytes that were refused for a pause come
+ * again, so they are counted only when they are taken. */
 static enum rc keep_within_length(struct get_slot *slot, size_t n, struct err *err)
 {
 	struct slice text = s3_call_header(&slot->call, "content-length");

@@ -3,8 +3,8 @@
 #include "adapter/aws/s3/s3_call.h"
 #include "adapter/aws/s3/s3_token.h"
 
-/* The server's part of the token of a page of versions is "<version-id-marker>\n<key-marker>". A versionId contains
- * no line break. */
+/* The server's part of the token of a page of versions is "<version-id-marker>\n<key-marker>". A
+ * versionId contains no line break. */
 static void add_version_markers(struct buf *query, struct slice token)
 {
 	const unsigned char *end = token.n ? memchr(token.p, '\n', token.n) : NULL;

@@ -46,8 +46,8 @@ static enum rc open_spool(int *ret_fd, struct err *err)
 	return RC_OK;
 }
 
-/* A plan's record has 256 KiB for all its stages (LG_STAGED_MAX). With an archive a bundle has half of it: some 1,140 parts, 20 GiB;
- * without one 2,300 parts, 66 GiB. */
+/* A plan's record has 256 KiB for all its stages (LG_STAGED_MAX). With an archive a bundle has
+ * half of it: some 1,140 parts, 20 GiB; without one 2,300 parts, 66 GiB. */
 uint64_t s3_stage_max(struct object_store *os, size_t record_bytes)
 {
 	size_t n = record_bytes > STAGE_RECORD_FIXED ? (record_bytes - STAGE_RECORD_FIXED) / STAGE_RECORD_PART : 0;

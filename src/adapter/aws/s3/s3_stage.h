@@ -16,7 +16,8 @@
 
 #define STAGE_PART_BYTES (16u << 20)
 #define STAGE_RECORD_MAX (4u << 20) /* bytes; 10,000 parts */
-#define STAGE_RECORD_FIXED 1280 /* bytes of a record but for its parts; an upload id of S3 has some 150 */
+/* bytes of a record but for its parts; an upload id of S3 has some 150 */
+#define STAGE_RECORD_FIXED 1280
 #define STAGE_RECORD_PART 112   /* bytes of one part in a record, with an ETag of 32 digits */
 #define STAGE_PARTS_MAX 10000       /* S3 user guide, "Multipart upload limits" */
 

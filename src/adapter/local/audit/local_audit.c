@@ -265,7 +265,8 @@ static enum rc copy_all(
 	return rc;
 }
 
-/* What became of a dead letter in an operator's hands: dropped, or put back under a new number, and again. */
+/* What became of a dead letter in an operator's hands: dropped, or put back under a new number,
+ * and again. */
 static enum rc follow(struct local_audit *a, uint64_t message, bool *ret_dropped, struct err *err)
 {
 	sqlite3_stmt *st = NULL;

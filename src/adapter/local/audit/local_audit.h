@@ -1,10 +1,13 @@
 /*
- * local_audit: a data folder as an auditor reads it (port/audit_source.h), from any process, beside a live server or without one.
+ * local_audit: a data folder as an auditor reads it (port/audit_source.h), from any process,
+ * beside a live server or without one.
  *
- * Takes no lock and changes nothing, in a stopped server's folder not even the files beside the database; it need not be writable, nor the
- * caller's own. Opening copies plans, records, messages' objects and bundles' names into a temporary database (a file below TMPDIR when
- * it is large, gone with the process), all from one snapshot; until release that snapshot keeps a live server from shortening its log.
- * A server that is started in the middle of an audit of a stopped one's folder ends it with RC_AGAIN.
+ * Takes no lock and changes nothing, in a stopped server's folder not even the files beside the
+ * database; it need not be writable, nor the caller's own. Opening copies plans, records,
+ * messages' objects and bundles' names into a temporary database (a file below TMPDIR when it is
+ * large, gone with the process), all from one snapshot; until release that snapshot keeps a live
+ * server from shortening its log. A server that is started in the middle of an audit of a
+ * stopped one's folder ends it with RC_AGAIN.
  */
 #ifndef BALER_ADAPTER_LOCAL_AUDIT_LOCAL_AUDIT_H
 #define BALER_ADAPTER_LOCAL_AUDIT_LOCAL_AUDIT_H
@@ -20,7 +23,8 @@ struct local_audit_config {
 	void *arg;
 };
 
-/* RC_ABSENT: no such folder, no database in it; RC_REFUSED: not ours, another schema, it lacks the distribution or the archive bucket;
+/* RC_ABSENT: no such folder, no database in it; RC_REFUSED: not ours, another schema, it lacks
+ * the distribution or the archive bucket;
  * RC_CORRUPT: its database is damaged; RC_FATAL. Copies cfg. */
 enum rc local_audit_open(
 	const struct local_audit_config *cfg, struct audit_source **ret_source, struct err *err);

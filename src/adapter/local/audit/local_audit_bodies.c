@@ -1,6 +1,7 @@
 /*
- * Everything that has bytes, told in pages, each read whole before its first visit: a statement that stays open over a visit would keep a
- * live server from shortening its log, and would find rows whose files have gone.
+ * Everything that has bytes, told in pages, each read whole before its first visit: a statement
+ * that stays open over a visit would keep a live server from shortening its log, and would find
+ * rows whose files have gone.
  */
 #include <inttypes.h>
 #include <stdio.h>

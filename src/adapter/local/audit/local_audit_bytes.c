@@ -1,6 +1,8 @@
 /*
- * The bytes of a version, as a descriptor: the file itself when it is one, else a temporary file without a name.
- * Looked up anew each time: outside the snapshot, so a version that was deleted meanwhile is gone, and not damaged.
+ * The bytes of a version, as a descriptor: the file itself when it is one, else a temporary file
+ * without a name.
+ * Looked up anew each time: outside the snapshot, so a version that was deleted meanwhile is
+ * gone, and not damaged.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -190,7 +192,8 @@ static enum rc add_segment(
 	return s->body ? add_body(a, s->body, s->size, out, err) : RC_OK;
 }
 
-/* The segments of one version, in order; the first is kept back: when it is alone and a file, the file itself is the answer. */
+/* The segments of one version, in order; the first is kept back: when it is alone and a file,
+ * the file itself is the answer. */
 static enum rc add_segments(
 	struct local_audit *a, const struct place *p, struct arena *arena, int *out, struct err *err)
 {
@@ -269,7 +272,8 @@ enum rc local_audit_fd(
 	}
 	if (fd >= 0)
 		close(fd);
-	/* Deleted while this was looking, by a server whose log is not read? It tells the log before it removes a file. */
+	/* Deleted while this was looking, by a server whose log is not read? It tells the log
+	 * before it removes a file. */
 	if (rc == RC_CORRUPT && local_audit_is_disturbed(a))
 		return local_audit_disturbed(err);
 	if (rc == RC_CORRUPT && find(a, object, &again, &gone) == RC_ABSENT)
@@ -321,7 +325,8 @@ struct piece {
 	struct version_segment segment;
 };
 
-/* All rows before the first byte: reading the files may take minutes, and a statement that is open keeps the server's log long. */
+/* All rows before the first byte: reading the files may take minutes, and a statement that is
+ * open keeps the server's log long. */
 static enum rc read_pieces(struct local_audit *a, uint64_t seq, struct arena *arena,
 	struct piece **ret_pieces, struct err *err)
 {

@@ -1,4 +1,5 @@
-/* local_audit_internal: what local_audit.c (the moment), local_audit_walk.c (rows) and local_audit_bytes.c share. */
+/* local_audit_internal: what local_audit.c (the moment), local_audit_walk.c (rows) and
+ * local_audit_bytes.c share. */
 #ifndef BALER_ADAPTER_LOCAL_AUDIT_LOCAL_AUDIT_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_AUDIT_LOCAL_AUDIT_INTERNAL_H
 
@@ -44,7 +45,8 @@ static inline struct local_audit *local_audit_of(struct audit_source *s)
 
 /* local_audit_open.c: opens folder's database, in its snapshot once something is read. */
 enum rc local_audit_database(struct local_audit *a, const char *folder, struct err *err);
-/* Whether a server began to work in a folder that was nobody's; what was read since may be nonsense. */
+/* Whether a server began to work in a folder that was nobody's; what was read since may be
+ * nonsense. */
 bool local_audit_is_disturbed(const struct local_audit *a);
 enum rc local_audit_disturbed(struct err *err);
 
@@ -81,7 +83,8 @@ enum rc local_audit_plan_find(struct audit_source *s, struct arena *a, const str
 enum rc local_audit_fd(
 	struct audit_source *s, const struct object_id *object, int *ret_fd, struct err *err);
 
-/* Reads every byte of a version, kept nowhere. RC_ABSENT: it is gone by now; RC_CORRUPT ERR_DAMAGED. */
+/* Reads every byte of a version, kept nowhere. RC_ABSENT: it is gone by now; RC_CORRUPT
+ * ERR_DAMAGED. */
 enum rc local_audit_check_version(
 	struct local_audit *a, uint64_t seq, bool *ret_has_sums, struct err *err);
 /* Of one piece: segment has size, and a blob or a body. */
@@ -89,7 +92,8 @@ struct version_segment;
 enum rc local_audit_check_segment(struct local_audit *a, const struct version_segment *segment,
 	bool *ret_has_sums, struct err *err);
 
-/* local_audit.c: the rows of "message" or "dead_letter": id, sent, body, sum; and whether one is what was written. */
+/* local_audit.c: the rows of "message" or "dead_letter": id, sent, body, sum; and whether one is
+ * what was written. */
 const char *local_audit_messages(const struct local_audit *a, const char *table);
 bool local_audit_row_is_whole(sqlite3_stmt *st);
 

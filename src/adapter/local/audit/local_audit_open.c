@@ -1,12 +1,15 @@
 /*
  * The database, opened so that looking at it leaves no trace.
  *
- * Beside a live server it is opened as any reader does, and shares the log's index. SQLite would make that index, and an empty log, for
- * the first reader of a stopped server's database too; and needs a folder it may write in. So then:
+ * Beside a live server it is opened as any reader does, and shares the log's index. SQLite would
+ * make that index, and an empty log, for the first reader of a stopped server's database too;
+ * and needs a folder it may write in. So then:
  *  - no log, or an empty one: immutable, which reads the one file and nothing else;
- *  - a log, of a server that was killed: with readonly_shm, for which SQLite rebuilds the index in memory;
+ *  - a log, of a server that was killed: with readonly_shm, for which SQLite rebuilds the index
+ *    in memory;
  *  - a log without its index, of a copy that lacks it: as beside a live server.
- * The first two hold no lock, so a server that is started meanwhile must be noticed: local_audit_is_disturbed.
+ * The first two hold no lock, so a server that is started meanwhile must be noticed:
+ * local_audit_is_disturbed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +24,8 @@
 #include "adapter/local/engine/folder.h"
 
 #define BUSY_MS 10000
-/* Of the folder's pages, and of the temporary ones; a landing bucket is walked by key, the records lie by version. */
+/* Of the folder's pages, and of the temporary ones; a landing bucket is walked by key, the
+ * records lie by version. */
 #define CACHES "PRAGMA main.cache_size=-32768; PRAGMA temp.cache_size=-16384"
 #define NAME_BYTES 16 /* of FOLDER_DB, with what SQLite appends */
 

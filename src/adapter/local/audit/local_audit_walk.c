@@ -19,7 +19,8 @@ static void ledger_version(uint64_t seq, uint64_t nonce, bool is_null, char out[
 		version_format(&row, out);
 }
 
-/* Columns: bucket, key, seq, nonce, is_null, size, modified, is_marker, is_archived, is_current, is_direct. */
+/* Columns: bucket, key, seq, nonce, is_null, size, modified, is_marker, is_archived, is_current,
+ * is_direct. */
 static struct audit_version read_version(sqlite3_stmt *st, char version[BS_VERSION_MAX])
 {
 	ledger_version(
@@ -77,8 +78,9 @@ enum rc local_audit_versions(
 	"is_direct"
 
 /*
- * A row at a time, and no statement stays open over a visit: one that does keeps the connection's moment alive, and then a visit that opens
- * what is there now finds rows whose files have gone meanwhile, and a live server cannot shorten its log.
+ * A row at a time, and no statement stays open over a visit: one that does keeps the
+ * connection's moment alive, and then a visit that opens what is there now finds rows whose
+ * files have gone meanwhile, and a live server cannot shorten its log.
  */
 static enum rc next_bundle(struct local_audit *l, uint64_t *row_id, struct arena *a,
 	struct audit_version *ret_version, bool *ret_found, struct err *err)

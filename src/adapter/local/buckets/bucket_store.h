@@ -1,5 +1,6 @@
 /*
- * bucket_store.h: what the files bucket_store*.c share: an operation on its way through the committer, and their verbs.
+ * bucket_store.h: what the files bucket_store*.c share: an operation on its way through the
+ * committer, and their verbs.
  */
 #ifndef BALER_ADAPTER_LOCAL_BUCKETS_BUCKET_STORE_H
 #define BALER_ADAPTER_LOCAL_BUCKETS_BUCKET_STORE_H
@@ -20,7 +21,8 @@ struct bs_op {
 	struct err early_err;
 	/* The decision and the writes; drops and object are reset before. */
 	enum rc (*apply)(struct bs_op *op, struct db_conn *conn, struct err *err);
-	/* The kind's own, each may be NULL: before the caller's done, with the rc as answered; and after it. */
+	/* The kind's own, each may be NULL: before the caller's done, with the rc as answered;
+	 * and after it. */
 	void (*finish)(struct bs_op *op, enum rc rc);
 	void (*release)(struct bs_op *op);
 };

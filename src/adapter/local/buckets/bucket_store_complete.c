@@ -1,6 +1,7 @@
 /*
- * Completing a multipart upload: the parts' bytes become the object's segments where they lie, so it costs rows, not copies, and
- * is one transaction however large the object. A finished upload is remembered for a week [BS-6].
+ * Completing a multipart upload: the parts' bytes become the object's segments where they lie,
+ * so it costs rows, not copies, and is one transaction however large the object. A finished
+ * upload is remembered for a week [BS-6].
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -93,7 +94,8 @@ static enum rc find_parts(struct complete_op *op, struct db_conn *conn, uint64_t
 	return rc;
 }
 
-/* The rows of the parts that become segments go first, so that upload_remove finds only the bytes of those left out. */
+/* The rows of the parts that become segments go first, so that upload_remove finds only the
+ * bytes of those left out. */
 static enum rc remove_upload(struct complete_op *op, struct db_conn *conn,
 	const struct upload_row *upload, struct err *err)
 {

@@ -1,7 +1,9 @@
 /*
- * A listing of objects walks the current rows of the version table, which lie together (schema.sql.h, is_current); a listing of versions
- * merges them with all other rows, so that both go in order of key, then newest first. Over a common prefix the walk jumps to the first
- * key behind it. So a page costs what it shows: old versions, delete markers and what lies below a common prefix are never read.
+ * A listing of objects walks the current rows of the version table, which lie together
+ * (schema.sql.h, is_current); a listing of versions merges them with all other rows, so that
+ * both go in order of key, then newest first. Over a common prefix the walk jumps to the first
+ * key behind it. So a page costs what it shows: old versions, delete markers and what lies below
+ * a common prefix are never read.
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -26,7 +28,8 @@ struct walk {
 	"SELECT " VERSION_COLUMNS ", key FROM version WHERE bucket = ?1"                           \
 	" AND is_current = " is_current " AND " where
 #define OBJECTS_SQL(where) ROWS("1", where) " ORDER BY key"
-/* Each half comes in the order of the primary key, so SQLite merges the two row by row and sorts nothing. */
+/* Each half comes in the order of the primary key, so SQLite merges the two row by row and sorts
+ * nothing. */
 #define VERSIONS_SQL(where) ROWS("1", where) " UNION ALL " ROWS("0", where) " ORDER BY key, seq DESC"
 
 static void seek(struct walk *w, const char *sql, struct slice key)
@@ -126,8 +129,8 @@ static enum rc walk_rows(struct walk *w, struct err *err)
 	return rc;
 }
 
-/* The older versions of after_key behind after_version; then the walk goes on behind the key. A null version that is gone has no
- * place any more: then all that is left of the key is given. */
+/* The older versions of after_key behind after_version; then the walk goes on behind the key. A
+ * null version that is gone has no place any more: then all that is left of the key is given. */
 static enum rc walk_rest_of_key(struct walk *w, struct err *err)
 {
 	const struct bs_list_query *q = w->query;

@@ -1,6 +1,7 @@
 /*
- * One open version. Inline bytes are copied at open. Of files only the names are: a pin keeps them until the reader closes, and one
- * descriptor is open at a time, however many parts there are.
+ * One open version. Inline bytes are copied at open. Of files only the names are: a pin keeps
+ * them until the reader closes, and one descriptor is open at a time, however many parts there
+ * are.
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -289,7 +290,8 @@ static enum rc open_view(struct local_reader *r, size_t i, struct err *err)
 	return rc;
 }
 
-/* An inline body was checked when it was read; empty ones and what lies behind the end need no check. */
+/* An inline body was checked when it was read; empty ones and what lies behind the end need no
+ * check. */
 enum rc local_reader_check(struct bs_reader *base, uint64_t offset, struct err *err)
 {
 	struct local_reader *r = (struct local_reader *)base;

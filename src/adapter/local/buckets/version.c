@@ -202,7 +202,8 @@ enum rc version_check(struct db_conn *conn, uint64_t bucket, struct slice key,
 	return RC_OK;
 }
 
-/* The bucket's totals follow each version that holds bytes. The row is hot: one page a transaction. */
+/* The bucket's totals follow each version that holds bytes. The row is hot: one page a
+ * transaction. */
 static enum rc add_totals(struct db_conn *conn, const struct version_row *row, int sign, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn,

@@ -1,5 +1,6 @@
 /*
- * version: rows of the version table, as bucket_store and object_store (publish) both write them. Call inside apply only.
+ * version: rows of the version table, as bucket_store and object_store (publish) both write
+ * them. Call inside apply only.
  */
 #ifndef BALER_ADAPTER_LOCAL_BUCKETS_VERSION_H
 #define BALER_ADAPTER_LOCAL_BUCKETS_VERSION_H
@@ -51,8 +52,8 @@ struct version_row {
 enum rc bucket_row(struct db_conn *conn, struct slice name, uint64_t *ret_id, enum bs_versioning *ret_versioning,
 	struct err *err);
 
-/* The columns every query of versions selects, and their reading. bucket, key are not read; headers live until the next step. A query
- * that needs the key selects it behind them. */
+/* The columns every query of versions selects, and their reading. bucket, key are not read;
+ * headers live until the next step. A query that needs the key selects it behind them. */
 #define VERSION_COLUMNS "seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers, is_current"
 #define VERSION_KEY_COLUMN 11
 /* The condition that finds one row of the primary key by its number. */
@@ -64,7 +65,8 @@ bool version_parse(struct slice text, uint64_t *ret_seq, uint64_t *ret_nonce);
 /* Everything but is_latest and in_versioned; slices are the row's. */
 void version_object(const struct version_row *row, struct bs_object *ret_object);
 
-/* The latest row of a key, markers included. The row borrows key; its headers are in a, or empty when a is NULL. */
+/* The latest row of a key, markers included. The row borrows key; its headers are in a, or empty
+ * when a is NULL. */
 enum rc version_latest(struct db_conn *conn, uint64_t bucket, struct slice key, struct arena *a,
 	struct version_row *ret_row, bool *ret_found, struct err *err);
 /* By versionId, "null" included; in the same way. */
@@ -75,10 +77,12 @@ enum rc version_find(struct db_conn *conn, uint64_t bucket, struct slice key, st
 enum rc version_check(struct db_conn *conn, uint64_t bucket, struct slice key, const struct bs_condition *c,
 	struct err *err);
 
-/* Numbers the row (seq, nonce, modified, is_null), removes the null version it replaces, inserts row, segments and, when the notify
- * rule says so and event_name is not NULL, the event [BS-2]. body: for kind VERSION_BODY. Blob rows must be there already. */
+/* Numbers the row (seq, nonce, modified, is_null), removes the null version it replaces, inserts
+ * row, segments and, when the notify rule says so and event_name is not NULL, the event [BS-2].
+ * body: for kind VERSION_BODY. Blob rows must be there already. */
 struct version_new {
-	struct version_row row; /* bucket, key, kind, size, n_parts, etag, headers, is_marker given */
+	/* bucket, key, kind, size, n_parts, etag, headers, is_marker given */
+	struct version_row row;
 	struct slice bucket_name;
 	enum bs_versioning versioning;
 	struct slice body;
@@ -90,7 +94,8 @@ struct version_new {
 };
 enum rc version_insert(struct local *local, struct db_conn *conn, struct version_new *v, struct drops *drops,
 	struct err *err);
-/* Row, body, segments, blob rows. When the newest row of its key goes, the row below becomes current. */
+/* Row, body, segments, blob rows. When the newest row of its key goes, the row below becomes
+ * current. */
 enum rc version_remove(struct db_conn *conn, const struct version_row *row, struct drops *drops, struct err *err);
 
 #endif

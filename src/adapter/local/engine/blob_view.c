@@ -35,7 +35,8 @@ void blob_view_close(struct blob_view *v)
 	*v = BLOB_VIEW_CLOSED;
 }
 
-/* EIO is what a disk says of a sector that it cannot read: that is damage, and no reason to end the process. */
+/* EIO is what a disk says of a sector that it cannot read: that is damage, and no reason to end
+ * the process. */
 static enum rc read_failed(int error, uint64_t offset, struct err *err)
 {
 	if (error == EIO)

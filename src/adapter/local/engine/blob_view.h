@@ -1,8 +1,10 @@
 /*
- * blob_view: a body's file, open for reading. No byte is given before the block that holds it has been checked.
+ * blob_view: a body's file, open for reading. No byte is given before the block that holds it
+ * has been checked.
  *
- * One descriptor; a buffer of SUMS_BLOCK_BYTES only while a block is given in pieces (a range that begins or ends inside it). Whoever reads
- * from a multiple of SUMS_BLOCK_BYTES in multiples of it never needs the buffer. One thread's at a time.
+ * One descriptor; a buffer of SUMS_BLOCK_BYTES only while a block is given in pieces (a range
+ * that begins or ends inside it). Whoever reads from a multiple of SUMS_BLOCK_BYTES in multiples
+ * of it never needs the buffer. One thread's at a time.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_BLOB_VIEW_H
 #define BALER_ADAPTER_LOCAL_ENGINE_BLOB_VIEW_H
@@ -19,15 +21,17 @@ struct blob_view {
 
 #define BLOB_VIEW_CLOSED ((struct blob_view){.fd = -1})
 
-/* Owns fd from here on, also when it fails. size, sums: what the rows say; sums is borrowed until close. RC_CORRUPT ERR_DAMAGED: the
- * file is longer or shorter; RC_FATAL. */
+/* Owns fd from here on, also when it fails. size, sums: what the rows say; sums is borrowed
+ * until close. RC_CORRUPT ERR_DAMAGED: the file is longer or shorter; RC_FATAL. */
 enum rc blob_view_open(
 	struct blob_view *v, int fd, uint64_t size, struct slice sums, struct err *err);
-/* Up to n bytes at offset to out; *ret_n is 0 only at the end. Fewer than n when a block further on is damaged: then asking for that
- * block is RC_CORRUPT ERR_DAMAGED. RC_FATAL: the disk cannot be read. */
+/* Up to n bytes at offset to out; *ret_n is 0 only at the end. Fewer than n when a block further
+ * on is damaged: then asking for that block is RC_CORRUPT ERR_DAMAGED. RC_FATAL: the disk cannot
+ * be read. */
 enum rc blob_view_read(struct blob_view *v, uint64_t offset, void *out, size_t n, size_t *ret_n,
 	struct err *err);
-/* The same judgement of the block at offset, which blob_view_read gives next without reading it again. */
+/* The same judgement of the block at offset, which blob_view_read gives next without reading it
+ * again. */
 enum rc blob_view_check(struct blob_view *v, uint64_t offset, struct err *err);
 /* Every byte. */
 enum rc blob_view_check_all(struct blob_view *v, struct err *err);

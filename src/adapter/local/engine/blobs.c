@@ -35,7 +35,8 @@ struct blobs {
 	char folder[PATH_MAX];
 	struct grants *grants;
 	struct work_pool *pool;
-	struct work_pool *removers; /* apart: thousands of removals must not stand before a PUT's fsync */
+	/* apart: thousands of removals must not stand before a PUT's fsync */
+	struct work_pool *removers;
 	pthread_mutex_t lock;
 	struct pin *pins[PIN_SLOTS]; /* under lock */
 };
@@ -78,7 +79,8 @@ static enum rc make_folder(const char *path, struct err *err)
 		       : err_errno(err, errno, "make folder '%s'", path);
 }
 
-/* All of them at each start, and their names fsynced: after a loss of power some may be there and others not. */
+/* All of them at each start, and their names fsynced: after a loss of power some may be there
+ * and others not. */
 static enum rc make_folders(struct blobs *b, const char *data, struct err *err)
 {
 	char path[PATH_MAX];
@@ -164,7 +166,8 @@ static enum rc sweep_folder(struct blobs *b, struct db_conn *conn, unsigned char
 	if (!dir)
 		return err_errno(err, errno, "open folder '%s'", path);
 	while ((entry = readdir(dir))) {
-		/* Files whose names do not look like blob ids were put there by someone else. Leave them. */
+		/* Files whose names do not look like blob ids were put there by someone else.
+		 * Leave them. */
 		if (!hex_decode(slice_str(entry->d_name), id.bytes + 1, BLOB_ID_BYTES - 1))
 			continue;
 		if (!has_row(conn, &id)) {
@@ -300,7 +303,8 @@ static enum rc copy_blob(struct blobs *b, struct blob_view *from, struct blob_fi
 	return rc;
 }
 
-/* Reads all that is linked, which checks it: a link to damaged bytes would look like a second, whole copy. */
+/* Reads all that is linked, which checks it: a link to damaged bytes would look like a second,
+ * whole copy. */
 static enum rc take_sums(struct sums *sums, struct blob_view *v, struct err *err)
 {
 	unsigned char *block = xmalloc(SUMS_BLOCK_BYTES);

@@ -1,11 +1,13 @@
 /*
- * blobs: bodies that are too large for a row: one file each, below blobs/, named by 128 random bits, 256 folders wide.
+ * blobs: bodies that are too large for a row: one file each, below blobs/, named by 128 random
+ * bits, 256 folders wide.
  *
- * INVARIANTS: a blob row is committed only after its file and folder are fsynced; a file is unlinked only after the transaction that
- * removed its row. So after a crash a file without a row is rubbish (blobs_sweep), a row without a file cannot be.
- * A failed fsync ends the process, except for no room, which is the writer's error.
- * Readers pin what they read: blobs_drop of a pinned blob unlinks it when the last pin goes [BS-5]. A pin also keeps the file's
- * checksums (engine/sums.h), one copy for all who read it.
+ * INVARIANTS: a blob row is committed only after its file and folder are fsynced; a file is
+ * unlinked only after the transaction that removed its row. So after a crash a file without a
+ * row is rubbish (blobs_sweep), a row without a file cannot be. A failed fsync ends the process,
+ * except for no room, which is the writer's error.
+ * Readers pin what they read: blobs_drop of a pinned blob unlinks it when the last pin goes
+ * [BS-5]. A pin also keeps the file's checksums (engine/sums.h), one copy for all who read it.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_BLOBS_H
 #define BALER_ADAPTER_LOCAL_ENGINE_BLOBS_H
@@ -32,7 +34,8 @@ void blobs_close(struct blobs *b);
 /* Unlinks every file that has no row. Before anything is written. */
 enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err);
 
-/* Writing. The file has its final name from the start; without a row it means nothing. RC_AGAIN ENOSPC; RC_FATAL. */
+/* Writing. The file has its final name from the start; without a row it means nothing. RC_AGAIN
+ * ENOSPC; RC_FATAL. */
 enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *err);
 enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err);
 /* Takes room for what will be written, ahead of it: grants_take_some. blob_write takes what this
@@ -40,8 +43,9 @@ enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err);
 uint64_t blob_take_room(struct blob_file *f, uint64_t least, uint64_t some, uint64_t most,
 	uint64_t *ret_free);
 struct grants *blobs_grants(struct blobs *b);
-/* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the file system has none. size and sums are the
- * blob's and become the file's; empty sums: the blob has none, the file gets some. To be synced and kept or discarded as any other.
+/* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the
+ * file system has none. size and sums are the blob's and become the file's; empty sums: the blob
+ * has none, the file gets some. To be synced and kept or discarded as any other.
  * RC_ABSENT: the blob is gone; RC_CORRUPT ERR_DAMAGED: its bytes are not those that were stored. */
 enum rc blob_link(struct blobs *b, const struct blob_id *from, uint64_t size, struct slice sums,
 	struct blob_file **ret_file, struct err *err);
@@ -52,7 +56,8 @@ struct slice blob_file_sums(struct blob_file *f);
 /* File and folder become durable. Blocks: call it on a thread that may. */
 enum rc blob_sync(struct blob_file *f, struct err *err);
 void blob_keep(struct blob_file *f);    /* its row is committed: frees the handle */
-void blob_discard(struct blob_file *f); /* it is not: removes the file too. NULL is fine; never blocks for long */
+/* it is not: removes the file too. NULL is fine; never blocks for long */
+void blob_discard(struct blob_file *f);
 
 /* The pool for blob_sync and other work that waits for a disk. */
 struct work_pool *blobs_pool(struct blobs *b);
@@ -65,12 +70,15 @@ enum rc blob_row_delete(struct db_conn *conn, struct slice id, struct err *err);
 /* After the commit that removed the row. Never blocks. */
 void blobs_drop(struct blobs *b, const struct blob_id *id);
 
-/* A pin holds the file. Pin, then look in the database once more that it is still referred to: only then the pin was in time. */
+/* A pin holds the file. Pin, then look in the database once more that it is still referred to:
+ * only then the pin was in time. */
 void blobs_pin(struct blobs *b, const struct blob_id *id);
-/* The same. sums are copied, once for all pins of the blob; the copy that is returned lives as long as the pin. */
+/* The same. sums are copied, once for all pins of the blob; the copy that is returned lives as
+ * long as the pin. */
 struct slice blobs_pin_sums(struct blobs *b, const struct blob_id *id, struct slice sums);
 void blobs_unpin(struct blobs *b, const struct blob_id *id);
-/* A descriptor for reading, the caller's to close. RC_CORRUPT ERR_DAMAGED: the file is not there. */
+/* A descriptor for reading, the caller's to close. RC_CORRUPT ERR_DAMAGED: the file is not
+ * there. */
 enum rc blobs_fd(struct blobs *b, const struct blob_id *id, int *ret_fd, struct err *err);
 
 #endif

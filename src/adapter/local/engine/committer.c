@@ -20,7 +20,8 @@
 #define GROUP_BYTES_MAX (16u << 20)
 /* Without work for this long, the log is moved into the database. */
 #define IDLE_MS 50
-/* A log this long is moved while there is work. 16 MiB is 1,700 puts of 4 KiB: their pages are moved once, not 1,700 times. */
+/* A log this long is moved while there is work. 16 MiB is 1,700 puts of 4 KiB: their pages are
+ * moved once, not 1,700 times. */
 #define LOG_PAGES_MAX ((16 << 20) / SCHEMA_PAGE_BYTES)
 /* So much is moved between two commits without anyone noticing; more is the checkpointer's. */
 #define LOG_PAGES_LEFT ((1 << 20) / SCHEMA_PAGE_BYTES)
@@ -61,7 +62,8 @@ uint64_t committer_next_seq(struct committer *c)
 	return c->seq;
 }
 
-/* Inside the transaction that uses the numbers, so that a restart never sees one without the limit above it. */
+/* Inside the transaction that uses the numbers, so that a restart never sees one without the
+ * limit above it. */
 static enum rc save_seq(struct committer *c, uint64_t limit, struct err *err)
 {
 	sqlite3_stmt *st =
@@ -231,8 +233,9 @@ static bool move_log(struct committer *c)
 	       checkpoint_pass(c->conn, &c->moved_pages, &err) == RC_OK && c->moved_pages > moved;
 }
 
-/* For a write that adds nothing and found no room: the log is moved, so that it begins anew, or the reserve given up. false: there is nothing
- * left to give. What is given up moves the log first: the writes to come would eat it, and then there was no room to move the log. */
+/* For a write that adds nothing and found no room: the log is moved, so that it begins anew, or
+ * the reserve given up. false: there is nothing left to give. What is given up moves the log
+ * first: the writes to come would eat it, and then there was no room to move the log. */
 static bool make_room(struct committer *c)
 {
 	if (move_log(c))
@@ -288,8 +291,8 @@ static bool run_together(struct committer *c, struct commit_op *group, uint64_t 
 	return true;
 }
 
-/* A group that fails is halved, in its order, until the one that fails is alone: among 2,000 that costs the others some eleven commits, not
- * one each. */
+/* A group that fails is halved, in its order, until the one that fails is alone: among 2,000
+ * that costs the others some eleven commits, not one each. */
 static void run_halves(struct committer *c, struct commit_op *group, uint64_t n)
 {
 	struct commit_op *rest;
@@ -312,13 +315,15 @@ static void run(struct committer *c, struct commit_op *group, uint64_t n)
 		run_halves(c, group, n);
 }
 
-/* So long that it was a long reader's doing. Its file is cut by the first commit that begins it anew; when nobody writes, that is ours. */
+/* So long that it was a long reader's doing. Its file is cut by the first commit that begins it
+ * anew; when nobody writes, that is ours. */
 static bool is_long(const struct committer *c)
 {
 	return c->log_pages > LOG_PAGES_MAX + LOG_PAGES_LEFT;
 }
 
-/* All of it was moved. A reader that is still on it makes this fail, at once: it is tried again at the next idle moment. */
+/* All of it was moved. A reader that is still on it makes this fail, at once: it is tried again
+ * at the next idle moment. */
 static void begin_log_anew(struct committer *c)
 {
 	struct err err;
@@ -330,7 +335,8 @@ static void begin_log_anew(struct committer *c)
 		rollback(c);
 }
 
-/* After each group, and when idle. What readers or a full disk hold up is tried again later: the log keeps everything. */
+/* After each group, and when idle. What readers or a full disk hold up is tried again later: the
+ * log keeps everything. */
 static void tend_log(struct committer *c, bool is_idle)
 {
 	int moved, left;
@@ -533,7 +539,8 @@ struct committer_stat committer_stat(struct committer *c)
 	return stat;
 }
 
-/* committer_run stands another operation before the caller's, because done is not the caller's here. */
+/* committer_run stands another operation before the caller's, because done is not the caller's
+ * here. */
 struct waiting_op {
 	struct commit_op op;
 	struct commit_op *inner;

@@ -1,9 +1,11 @@
 /*
- * committer: the one thread that writes. Operations that arrive together share one transaction and one fsync.
+ * committer: the one thread that writes. Operations that arrive together share one transaction
+ * and one fsync.
  *
- * INVARIANTS: apply runs on the committer's thread inside a transaction; done runs on the same thread after COMMIT has made it durable,
- * or after the operation was rolled back alone; done exactly once per submit, apply perhaps a dozen times: a group that fails is halved
- * until the operation that fails is alone, so that one that does not fit cannot take the others with it.
+ * INVARIANTS: apply runs on the committer's thread inside a transaction; done runs on the same
+ * thread after COMMIT has made it durable, or after the operation was rolled back alone; done
+ * exactly once per submit, apply perhaps a dozen times: a group that fails is halved until the
+ * operation that fails is alone, so that one that does not fit cannot take the others with it.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_COMMITTER_H
 #define BALER_ADAPTER_LOCAL_ENGINE_COMMITTER_H
@@ -12,13 +14,17 @@
 #include "base/clock.h"
 
 struct commit_op {
-	/* Decides first, writes then: when it returns anything but RC_OK it must have written nothing, unless the code is RC_AGAIN or
-	 * RC_FATAL from db_run, which undo the group. Must be repeatable. */
+	/* Decides first, writes then: when it returns anything but RC_OK it must have written
+	 * nothing, unless the code is RC_AGAIN or RC_FATAL from db_run, which undo the group.
+	 * Must be repeatable. */
 	enum rc (*apply)(struct commit_op *op, struct db_conn *conn, struct err *err);
-	/* Must not block. rc and err are apply's, or the commit's when that failed. op may be freed here. */
+	/* Must not block. rc and err are apply's, or the commit's when that failed. op may be
+	 * freed here. */
 	void (*done)(struct commit_op *op, enum rc rc, const struct err *err);
 	size_t bytes; /* about how much it writes, for the group's bound */
-	bool grows; /* it adds bytes of a user's: the first to be refused when the disk gets full, RC_AGAIN ENOSPC */
+	/* it adds bytes of a user's: the first to be refused when the disk gets full, RC_AGAIN
+	 * ENOSPC */
+	bool grows;
 	/* the committer's own */
 	struct commit_op *next;
 	enum rc rc;

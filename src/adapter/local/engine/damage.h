@@ -1,8 +1,10 @@
 /*
- * damage: what the disk did not keep, as whoever read it found it: logged once, and remembered in the folder until it is gone.
+ * damage: what the disk did not keep, as whoever read it found it: logged once, and remembered
+ * in the folder until it is gone.
  *
- * The table damage holds at most DAMAGE_MAX findings, each of one thing; a finding whose thing was deleted or replaced counts no more. When the
- * table cannot be written (the disk is full, the database itself is damaged) the finding is kept in memory until the process ends.
+ * The table damage holds at most DAMAGE_MAX findings, each of one thing; a finding whose thing
+ * was deleted or replaced counts no more. When the table cannot be written (the disk is full,
+ * the database itself is damaged) the finding is kept in memory until the process ends.
  * Threads: damage_note from any, without blocking; the rest as said.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_DAMAGE_H
@@ -40,12 +42,13 @@ struct damage *damage_new(struct committer *committer, struct db *db, struct clo
 void damage_free(struct damage *d);
 
 void damage_note(struct damage *d, const struct damage_found *found);
-/* The same for what a person reads in err: nothing unless rc is RC_CORRUPT; when it is SQLite that says so, it is about the database. err NULL:
- * nothing. */
+/* The same for what a person reads in err: nothing unless rc is RC_CORRUPT; when it is SQLite
+ * that says so, it is about the database. err NULL: nothing. */
 void damage_note_err(
 	struct damage *d, enum rc rc, const struct err *err, const struct damage_found *found);
 
-/* At most max of what was found and is still there, in a, the oldest first; *ret_total: how many there are. */
+/* At most max of what was found and is still there, in a, the oldest first; *ret_total: how many
+ * there are. */
 enum rc damage_read(struct damage *d, struct db_conn *conn, struct arena *a, size_t max,
 	struct damage_found **ret_found, size_t *ret_n, uint64_t *ret_total, struct err *err);
 

@@ -55,7 +55,8 @@ struct db {
 
 static bool is_no_room(int code, int os_error)
 {
-	/* The log's index could not grow: SQLite says so without the reason, and there is but one. */
+	/* The log's index could not grow: SQLite says so without the reason, and there is but
+	 * one. */
 	if (code == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
 		return true;
 	return (code & 0xff) == SQLITE_IOERR && (os_error == ENOSPC || os_error == EDQUOT);
@@ -135,7 +136,8 @@ static enum rc conn_open(
 	enum rc rc = RC_OK;
 	int code;
 
-	/* NOFOLLOW refuses links anywhere on the way; those above the folder are the operator's business. */
+	/* NOFOLLOW refuses links anywhere on the way; those above the folder are the operator's
+	 * business. */
 	if (!realpath(folder, real) || strlen(real) > PATH_MAX - 16) {
 		free(conn);
 		return err_errno(err, errno, "resolve '%s'", folder);
@@ -171,7 +173,8 @@ static enum rc conn_open(
 	return RC_OK;
 }
 
-/* An empty file, of a first start that died or of now, gets the schema; anything else must carry our marks. */
+/* An empty file, of a first start that died or of now, gets the schema; anything else must carry
+ * our marks. */
 static enum rc check_schema(struct db_conn *conn, const char *folder, struct err *err)
 {
 	int64_t id = 0, version = 0, objects = 0;
@@ -205,8 +208,8 @@ static enum rc check_schema(struct db_conn *conn, const char *folder, struct err
 	return upgrade_schema(conn, version, err);
 }
 
-/* Both count only before the file has its first page; set later, auto_vacuum would cost a write at each open. Retention gives free
- * pages back in steps. */
+/* Both count only before the file has its first page; set later, auto_vacuum would cost a write
+ * at each open. Retention gives free pages back in steps. */
 static enum rc set_layout(struct db_conn *conn, struct err *err)
 {
 	char pragmas[96];
@@ -221,9 +224,11 @@ static enum rc set_layout(struct db_conn *conn, struct err *err)
 }
 
 /*
- * Room for the index of a log of 64 MiB, ahead of need. A commit is in the log, with its mark and its fsync, before SQLite notes it in
- * the index; if the index then finds no room to grow, the commit is undone and answered as refused, but a crash brings it back:
- * a version whose file was removed. With an index that is ahead a full disk refuses the log first, which undoes cleanly.
+ * Room for the index of a log of 64 MiB, ahead of need. A commit is in the log, with its mark
+ * and its fsync, before SQLite notes it in the index; if the index then finds no room to grow,
+ * the commit is undone and answered as refused, but a crash brings it back: a version whose file
+ * was removed. With an index that is ahead a full disk refuses the log first, which undoes
+ * cleanly.
  */
 static void grow_index(struct db_conn *conn)
 {

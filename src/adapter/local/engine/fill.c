@@ -28,7 +28,8 @@ struct fill {
 	_Atomic uint64_t n_bodies;
 };
 
-/* What one transaction writes: sums of rows' bodies and how far they are, or of one file, or the end. */
+/* What one transaction writes: sums of rows' bodies and how far they are, or of one file, or the
+ * end. */
 struct fill_op {
 	struct commit_op op;
 	uint64_t ids[BATCH_ROWS];
@@ -261,7 +262,8 @@ static void *fill_thread(void *arg)
 	return NULL;
 }
 
-/* A mark that cannot be read is damage, which the first reader of the database tells of: nothing is filled then. */
+/* A mark that cannot be read is damage, which the first reader of the database tells of: nothing
+ * is filled then. */
 static bool has_work(struct db *db)
 {
 	struct db_conn *conn = db_reader(db);

@@ -1,10 +1,13 @@
 /*
- * fill: checksums for the bodies of a folder that an older baler made, taken in the background at its first starts.
+ * fill: checksums for the bodies of a folder that an older baler made, taken in the background
+ * at its first starts.
  *
- * One thread reads what has none, a megabyte or a file at a time, and then rests ten times as long as that took, so that nobody notices. Rows'
- * bodies go by number, and how far they are is in meta (fill_body); files that are done have sums, and those before them are passed over
- * quickly: so a start goes on where the last one ended. At the end the marks go (fill_body, fill_blob), and with them the thread. What is
- * damaged by then cannot be known to be, and gets the checksums of what is there; a file of another size than its row says gets none.
+ * One thread reads what has none, a megabyte or a file at a time, and then rests ten times as
+ * long as that took, so that nobody notices. Rows' bodies go by number, and how far they are is
+ * in meta (fill_body); files that are done have sums, and those before them are passed over
+ * quickly: so a start goes on where the last one ended. At the end the marks go (fill_body,
+ * fill_blob), and with them the thread. What is damaged by then cannot be known to be, and gets
+ * the checksums of what is there; a file of another size than its row says gets none.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_FILL_H
 #define BALER_ADAPTER_LOCAL_ENGINE_FILL_H

@@ -111,7 +111,8 @@ static enum rc refuse_in_use(int fd, const char *path, struct err *err)
 		pid[0] ? pid : "unknown");
 }
 
-/* An auditor that looks whether the folder is served holds the lock for a moment (local_audit_open.c). */
+/* An auditor that looks whether the folder is served holds the lock for a moment
+ * (local_audit_open.c). */
 static bool lock(int fd)
 {
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
@@ -139,7 +140,8 @@ static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 		close(fd);
 		return rc;
 	}
-	/* For people and for refuse_in_use; the lock itself is the kernel's, so on a full disk the file just stays empty. */
+	/* For people and for refuse_in_use; the lock itself is the kernel's, so on a full disk
+	 * the file just stays empty. */
 	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	told = ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)n, 0) == n;
 	(void)told;
@@ -147,7 +149,8 @@ static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 	return RC_OK;
 }
 
-/* One that cannot be opened is not ours to read, so it was not made by us; some file systems fsync no folders. */
+/* One that cannot be opened is not ours to read, so it was not made by us; some file systems
+ * fsync no folders. */
 static enum rc sync_parent(const char *path, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,8 +165,9 @@ static enum rc sync_parent(const char *path, struct err *err)
 }
 
 /*
- * The folder's own name becomes durable, and those of the folders above it: else a power loss takes away all that was acknowledged in
- * it. At each start, for the one that made them may have died before it came to this.
+ * The folder's own name becomes durable, and those of the folders above it: else a power loss
+ * takes away all that was acknowledged in it. At each start, for the one that made them may have
+ * died before it came to this.
  */
 static enum rc sync_names(const char *path, struct err *err)
 {

@@ -100,7 +100,8 @@ static enum rc folder_id(struct db_conn *conn, uint64_t *ret_id, struct err *err
 	return db_run(st, err);
 }
 
-/* false: the file is empty, as a loss of power may leave it, or not of the form that mark_note writes. */
+/* false: the file is empty, as a loss of power may leave it, or not of the form that mark_note
+ * writes. */
 static bool read_mark(int fd, uint64_t *ret_id, uint64_t *ret_seq)
 {
 	char line[LINE_BYTES];

@@ -77,7 +77,8 @@ static bool make(const char *path, uint64_t bytes)
 	return made;
 }
 
-/* One that is too small is of a disk that had no more when a server stopped, or of a start that died making it. */
+/* One that is too small is of a disk that had no more when a server stopped, or of a start that
+ * died making it. */
 static uint64_t reserve_lacks(const char *folder)
 {
 	return less(reserve_bytes(folder), file_size(folder, FOLDER_RESERVE));

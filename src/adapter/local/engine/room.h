@@ -1,10 +1,11 @@
 /*
  * room: what a full disk must leave: room to delete, to acknowledge and to start again.
  *
- * A file in the data folder, FOLDER/reserve, holds a little of the disk (ROOM_RESERVE_BYTES, less on a small one). It is given up when a write
- * that adds nothing (a delete, an acknowledgement) finds no room, or when the folder is opened on a full disk, and made again
- * when there is room. Writes that add (puts) are refused earlier: while what the log holds could not be moved into the database
- * any more, or would eat what was given up.
+ * A file in the data folder, FOLDER/reserve, holds a little of the disk (ROOM_RESERVE_BYTES,
+ * less on a small one). It is given up when a write that adds nothing (a delete, an
+ * acknowledgement) finds no room, or when the folder is opened on a full disk, and made again
+ * when there is room. Writes that add (puts) are refused earlier: while what the log holds could
+ * not be moved into the database any more, or would eat what was given up.
  *
  * The committer's thread, and whoever opens and closes the folder.
  */
@@ -16,12 +17,14 @@
 #define ROOM_RESERVE_BYTES (8u << 20)
 #define ROOM_BYTES (1u << 20) /* left over besides, for what cannot be foreseen */
 
-/* Before the folder is opened: gives the reserve up when the disk is full. true: it did, and the log is to be moved at once, before it eats
- * what was given. */
+/* Before the folder is opened: gives the reserve up when the disk is full. true: it did, and the
+ * log is to be moved at once, before it eats what was given. */
 bool room_prepare(const char *folder);
-/* Makes the reserve, or makes it whole, if the disk has more than that takes. Quick when it is there. */
+/* Makes the reserve, or makes it whole, if the disk has more than that takes. Quick when it is
+ * there. */
 void room_keep(const char *folder);
-/* When the folder is closed: of what is left as much as the reserve may have, so that the next start finds it. */
+/* When the folder is closed: of what is left as much as the reserve may have, so that the next
+ * start finds it. */
 void room_leave(const char *folder);
 /* Gives it up. false: it was not there. */
 bool room_give(const char *folder);
@@ -30,8 +33,9 @@ bool room_give(const char *folder);
  * moving the log adds to the database is not taken off. UINT64_MAX: the disk cannot be asked. */
 uint64_t room_left(const char *folder);
 
-/* Whether the disk has room for all that moving the log adds to the database. A pass that breaks off would have eaten the room that
- * the log itself needs, and the log begins anew only when a pass ends. On the writer's connection. */
+/* Whether the disk has room for all that moving the log adds to the database. A pass that breaks
+ * off would have eaten the room that the log itself needs, and the log begins anew only when a
+ * pass ends. On the writer's connection. */
 bool room_for_log(struct db_conn *conn, const char *folder);
 
 /* What writes that add may take, in bytes. */

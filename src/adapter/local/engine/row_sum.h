@@ -1,7 +1,9 @@
 /*
- * row_sum: the CRC32C of a row's fields, kept in its column sum, so that a row that the disk did not keep is told from one that it did, and
- * its neighbours are read all the same. (A checksum of SQLite's pages would find as much, but take the neighbours with it, and every change by
- * another program for damage; docs/decisions/damage.md.) A row whose sum is NULL was written by a baler that took none.
+ * row_sum: the CRC32C of a row's fields, kept in its column sum, so that a row that the disk did
+ * not keep is told from one that it did, and its neighbours are read all the same. (A checksum
+ * of SQLite's pages would find as much, but take the neighbours with it, and every change by
+ * another program for damage; docs/decisions/damage.md.) A row whose sum is NULL was written by
+ * a baler that took none.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_ROW_SUM_H
 #define BALER_ADAPTER_LOCAL_ENGINE_ROW_SUM_H

@@ -1,38 +1,48 @@
 /*
- * schema.sql.h: every table of a data folder, in one place. Change it with SCHEMA_VERSION and a step in upgrade.c.
+ * schema.sql.h: every table of a data folder, in one place. Change it with SCHEMA_VERSION and a
+ * step in upgrade.c.
  *
- * Keys are bytes (BLOB: compared as memcmp does, which is S3's order). Numbers called seq come from committer_next_seq, so rows that
- * are written together lie together: an insert of a body, a message or a file touches the last page, not a random one.
+ * Keys are bytes (BLOB: compared as memcmp does, which is S3's order). Numbers called seq come
+ * from committer_next_seq, so rows that are written together lie together: an insert of a body,
+ * a message or a file touches the last page, not a random one.
  *
- * INVARIANTS: a body row, and a blob row (a file below blobs/), has exactly one owner among version, segment, part and stage;
- * the transaction that removes the owner removes it. A file without a blob row is rubbish of a crash and swept at open.
+ * INVARIANTS: a body row, and a blob row (a file below blobs/), has exactly one owner among
+ * version, segment, part and stage; the transaction that removes the owner removes it. A file
+ * without a blob row is rubbish of a crash and swept at open.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
 #define SCHEMA_VERSION 9 /* raised with a step in upgrade.c */
-/* A put of a random key rewrites one leaf of version whole, so small pages log less: bench_commit gave 13,000 puts/s with 4096, 12,000 with
- * 8192, 8,000 with 16384 (medians on a busy machine). */
+/* A put of a random key rewrites one leaf of version whole, so small pages log less:
+ * bench_commit gave 13,000 puts/s with 4096, 12,000 with 8192, 8,000 with 16384 (medians on a
+ * busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
 
-/* committer: seq_limit, no number at or above it has been given out. fill: fill_body, fill_blob, while bodies may lack checksums. */
+/* committer: seq_limit, no number at or above it has been given out. fill: fill_body, fill_blob,
+ * while bodies may lack checksums. */
 #define SCHEMA_META "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 /*
- * bucket_store. objects and bytes are the totals of a bucket's versions that are no delete markers, kept by version.c.
- * version_age finds a bucket's oldest versions (retention) and newest (rates); it grows at its end, a page that is written anyway.
+ * bucket_store. objects and bytes are the totals of a bucket's versions that are no delete
+ * markers, kept by version.c. version_age finds a bucket's oldest versions (retention) and
+ * newest (rates); it grows at its end, a page that is written anyway.
  *
- * is_current is 1 in the row that a GET of the key without a version reads: the newest row of its key, if that row is no delete marker.
- * All other rows have 0: older versions, delete markers, and all rows of a key whose newest row is a delete marker. is_current stands
- * before the key in the primary key, so the current rows of a bucket lie together and a listing of objects reads no other row: its
- * cost grows with what it returns, however many delete markers there are. A put of a new key still writes one leaf of version; a
- * second index over the live rows would have made every put write another one. version.c keeps is_current true.
+ * is_current is 1 in the row that a GET of the key without a version reads: the newest row of
+ * its key, if that row is no delete marker.
+ * All other rows have 0: older versions, delete markers, and all rows of a key whose newest row
+ * is a delete marker. is_current stands before the key in the primary key, so the current rows
+ * of a bucket lie together and a listing of objects reads no other row: its cost grows with what
+ * it returns, however many delete markers there are. A put of a new key still writes one leaf of
+ * version; a second index over the live rows would have made every put write another one.
+ * version.c keeps is_current true.
  *
- * kind: 0 no bytes (a delete marker, an empty object), 1 the body row whose id is the version's seq, 2 segments in order of idx.
- * The listing reads version alone and never drags bodies along.
+ * kind: 0 no bytes (a delete marker, an empty object), 1 the body row whose id is the version's
+ * seq, 2 segments in order of idx. The listing reads version alone and never drags bodies along.
  * A multipart object is the list of its parts' bytes: completing copies nothing.
- * completed remembers finished uploads for a week, so that completing again gives the same answer [BS-6].
+ * completed remembers finished uploads for a week, so that completing again gives the same
+ * answer [BS-6].
  */
 #define SCHEMA_VERSION_TABLE(name)                                                                          \
 	"CREATE TABLE " name "("                                                                            \
@@ -75,8 +85,9 @@
 	"  headers BLOB NOT NULL) STRICT;"
 
 /*
- * event_queue. id is a seq: order of sending. That a message is away on a delivery is not in its row (event_queue.c says why);
- * receive_count counts deliveries that have ended. sent and died are wall ms. sum: engine/row_sum.h, of id, sent and body.
+ * event_queue. id is a seq: order of sending. That a message is away on a delivery is not in its
+ * row (event_queue.c says why); receive_count counts deliveries that have ended. sent and died
+ * are wall ms. sum: engine/row_sum.h, of id, sent and body.
  */
 #define SCHEMA_QUEUE                                                                                      \
 	"CREATE TABLE message("                                                                           \
@@ -87,11 +98,13 @@
 	"  died INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL, sum INTEGER) STRICT;"
 
 /*
- * ledger: docs/protocol.md section 1. seq is the order of opening, for paging. live: the scanner may have to do something, so not done
- * and not discarded; its index stays small when plan grows for years. excluded: a bitmap, port/ledger.h.
- * claim_key finds the claims of a key in a landing bucket that is another store's (by_key = 1): nothing else here knows their versions.
- * Claims of our own landing bucket are not in it, because its random order would cost each of them a page; the table version knows theirs.
- * A claim's key begins with the version, which in our own buckets is ordered by time: claims that are made together lie together.
+ * ledger: docs/protocol.md section 1. seq is the order of opening, for paging. live: the scanner
+ * may have to do something, so not done and not discarded; its index stays small when plan grows
+ * for years. excluded: a bitmap, port/ledger.h. claim_key finds the claims of a key in a landing
+ * bucket that is another store's (by_key = 1): nothing else here knows their versions. Claims of
+ * our own landing bucket are not in it, because its random order would cost each of them a page;
+ * the table version knows theirs. A claim's key begins with the version, which in our own
+ * buckets is ordered by time: claims that are made together lie together.
  */
 #define SCHEMA_CLAIM_INDEX "CREATE INDEX claim_key ON claim(key, bucket) WHERE by_key = 1;"
 #define SCHEMA_LEDGER                                                                                     \
@@ -112,8 +125,9 @@
 /* A line of headers, in SQL: what a direct invocation made says so (core/stages.h). */
 #define SCHEMA_DIRECT "'x-amz-meta-baler-origin:direct-invocation' || x'0a'"
 
-/* object_store: bundles that are durable and not yet visible. bucket is the name: a stage can be discarded when its bucket is gone.
- * Publishing gives the blob to a version and keeps the row, which remembers it [OS-6]. */
+/* object_store: bundles that are durable and not yet visible. bucket is the name: a stage can be
+ * discarded when its bucket is gone. Publishing gives the blob to a version and keeps the row,
+ * which remembers it [OS-6]. */
 #define SCHEMA_STAGE                                                                                      \
 	"CREATE TABLE stage("                                                                             \
 	"  id INTEGER PRIMARY KEY, nonce INTEGER NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"      \
@@ -121,7 +135,8 @@
 	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0) STRICT;"                          \
 	"CREATE INDEX stage_key ON stage(bucket, key) WHERE published = 0;"
 
-/* operator: what a person has changed, in the transaction that changed it (I10). subject: a dead letter's id, or bucket/key?versionId.
+/* operator: what a person has changed, in the transaction that changed it (I10). subject: a dead
+ * letter's id, or bucket/key?versionId.
  * Kept for ever: it says why a second redrive of one dead letter does nothing. */
 #define SCHEMA_AUDIT                                                                                      \
 	"CREATE TABLE audit("                                                                             \
@@ -129,7 +144,8 @@
 	"  who TEXT NOT NULL, action TEXT NOT NULL, subject BLOB NOT NULL, detail BLOB NOT NULL) STRICT;" \
 	"CREATE INDEX audit_subject ON audit(subject);"
 
-/* key_store. secret: sealed under the folder's master-key, bound to access_key and role; NULL once revoked. role: enum key_role.
+/* key_store. secret: sealed under the folder's master-key, bound to access_key and role; NULL
+ * once revoked. role: enum key_role.
  * IF NOT EXISTS: keys.c makes it too, in folders that are older than it. */
 #define SCHEMA_KEYS                                                                                       \
 	"CREATE TABLE IF NOT EXISTS access_key("                                                          \
@@ -145,8 +161,9 @@
 	"  UNIQUE(kind, owner)) STRICT;"
 
 /*
- * totals: rows of message and dead_letter, and for the buckets in waiting what a consumer would find. Made by totals.c, in older folders too.
- * A put or delete in a bucket that is not in waiting costs one look at a table of one row.
+ * totals: rows of message and dead_letter, and for the buckets in waiting what a consumer would
+ * find. Made by totals.c, in older folders too. A put or delete in a bucket that is not in
+ * waiting costs one look at a table of one row.
  */
 #define SCHEMA_TOTAL_OF(table)                                                                                                 \
 	"CREATE TRIGGER " table "_in AFTER INSERT ON " table " BEGIN UPDATE total SET n = n + 1 WHERE name = '" table "'; END;" \

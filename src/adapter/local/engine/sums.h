@@ -1,9 +1,11 @@
 /*
- * sums: the checksums of a stored body, taken as its bytes arrive and looked at whenever they are read.
+ * sums: the checksums of a stored body, taken as its bytes arrive and looked at whenever they
+ * are read.
  *
- * A body in a file has one CRC32C for each SUMS_BLOCK_BYTES, so that a range is checked without the rest being read; they lie in the
- * file's row, 4 bytes each, little-endian, 64 bytes for each MiB. A body in a row (at most BS_INLINE_MAX bytes, always read whole) has one
- * CRC32C for all. Why CRC32C, why rows and not a trailer of the file: docs/decisions/damage.md.
+ * A body in a file has one CRC32C for each SUMS_BLOCK_BYTES, so that a range is checked without
+ * the rest being read; they lie in the file's row, 4 bytes each, little-endian, 64 bytes for
+ * each MiB. A body in a row (at most BS_INLINE_MAX bytes, always read whole) has one CRC32C for
+ * all. Why CRC32C, why rows and not a trailer of the file: docs/decisions/damage.md.
  *
  * Memory: 64 KiB for each GiB of a file that is being written or read.
  */
@@ -28,7 +30,8 @@ void sums_add(struct sums *s, struct slice bytes);
 struct slice sums_end(struct sums *s);
 void sums_release(struct sums *s);
 
-/* Whether these are the bytes of block number i (from 0). sums: the whole file's; a block that they do not have is damaged. */
+/* Whether these are the bytes of block number i (from 0). sums: the whole file's; a block that
+ * they do not have is damaged. */
 bool sums_fit(struct slice sums, uint64_t i, struct slice block);
 
 #endif

@@ -1,8 +1,10 @@
 /*
- * totals: how many messages and dead letters there are, and what waits in a bucket, kept with every change instead of counted.
+ * totals: how many messages and dead letters there are, and what waits in a bucket, kept with
+ * every change instead of counted.
  *
- * Triggers keep them, so they are right whoever changes a row, and after a crash, as they are part of the same transaction. Counting a
- * million rows took a third of a second for each look. Folders of before get them, counted once, when they are opened.
+ * Triggers keep them, so they are right whoever changes a row, and after a crash, as they are
+ * part of the same transaction. Counting a million rows took a third of a second for each look.
+ * Folders of before get them, counted once, when they are opened.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_TOTALS_H
 #define BALER_ADAPTER_LOCAL_ENGINE_TOTALS_H
@@ -11,14 +13,16 @@
 
 struct committer;
 
-/* Makes the tables and triggers if there are none. On the writer's connection, before the committer has it. */
+/* Makes the tables and triggers if there are none. On the writer's connection, before the
+ * committer has it. */
 enum rc totals_open(struct db_conn *conn, struct err *err);
 
 enum rc totals_messages(struct db_conn *conn, uint64_t *ret_n, struct err *err);
 enum rc totals_dead_letters(struct db_conn *conn, uint64_t *ret_n, struct err *err);
 
-/* Keys of a bucket whose newest version is no delete marker, and the bytes of those versions. *ret_kept false: this bucket's are
- * not kept yet, and nothing is given; totals_keep_waiting begins it. */
+/* Keys of a bucket whose newest version is no delete marker, and the bytes of those versions.
+ * *ret_kept false: this bucket's are not kept yet, and nothing is given; totals_keep_waiting
+ * begins it. */
 struct waiting_total {
 	uint64_t objects, bytes;
 };

@@ -10,8 +10,8 @@
 #define IS_CURRENT                                                                                           \
 	" NOT is_marker AND NOT EXISTS (SELECT 1 FROM version n WHERE n.bucket = v.bucket AND n.key = v.key" \
 	"  AND n.seq > v.seq)"
-/* The two copies are in the order of the new primary key, so that its pages fill up. The totals that counted with the old columns go;
- * totals_open makes them anew. */
+/* The two copies are in the order of the new primary key, so that its pages fill up. The totals
+ * that counted with the old columns go; totals_open makes them anew. */
 #define VERSION_IS_CURRENT                                                                                   \
 	"DROP TRIGGER IF EXISTS waiting_in; DROP TRIGGER IF EXISTS waiting_out;"                             \
 	"DROP TRIGGER IF EXISTS message_in; DROP TRIGGER IF EXISTS message_out;"                             \
@@ -30,7 +30,8 @@
 	"  WHERE b.name = CAST(claim.bucket AS TEXT) AND v.is_current IN (0, 1) AND v.key = claim.key);"     \
 	SCHEMA_CLAIM_INDEX
 
-/* A step may be long (it may rewrite a table), so it says nothing of rows that a pass in the background can add later. */
+/* A step may be long (it may rewrite a table), so it says nothing of rows that a pass in the
+ * background can add later. */
 static const struct step {
 	int version;     /* what the folder has after the step */
 	const char *sql; /* statements, each with its semicolon */
@@ -57,8 +58,9 @@ static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)
 	return code == SQLITE_OK ? RC_OK : db_error(db_handle(conn), code, err);
 }
 
-/* SQL: slots of 32 bits, little-endian, as schemas before 9 kept them, and how many slots there are → the bitmap of port/ledger.h. A
- * record that was no such list stays one that cannot be read. */
+/* SQL: slots of 32 bits, little-endian, as schemas before 9 kept them, and how many slots there
+ * are → the bitmap of port/ledger.h. A record that was no such list stays one that cannot be
+ * read. */
 static void bitmap_of_slots(sqlite3_context *context, int n_args, sqlite3_value **args)
 {
 	const unsigned char *list = sqlite3_value_blob(args[0]);

@@ -1,6 +1,7 @@
 /*
- * The key store: rows in SQLite, and those not revoked in memory, sorted, for find. A change is committed first and shown to find
- * then, under change_lock, so that the two never disagree for longer than a call.
+ * The key store: rows in SQLite, and those not revoked in memory, sorted, for find. A change is
+ * committed first and shown to find then, under change_lock, so that the two never disagree for
+ * longer than a call.
  */
 #include "adapter/local/keys/keys.h"
 

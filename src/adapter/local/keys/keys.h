@@ -1,5 +1,6 @@
 /*
- * keys: what the two files of the key store share: keys.c the port, keys_file.c rows and the master key.
+ * keys: what the two files of the key store share: keys.c the port, keys_file.c rows and the
+ * master key.
  */
 #ifndef BALER_ADAPTER_LOCAL_KEYS_KEYS_H
 #define BALER_ADAPTER_LOCAL_KEYS_KEYS_H
@@ -11,7 +12,8 @@
 
 #define MASTER_KEY_FILE "master-key"
 
-/* One line: 64 hex digits. *ret_found false: there is none. RC_REFUSED: others may read it; RC_CORRUPT. */
+/* One line: 64 hex digits. *ret_found false: there is none. RC_REFUSED: others may read it;
+ * RC_CORRUPT. */
 enum rc keys_master_read(
 	const char *folder, unsigned char key[SEAL_KEY_BYTES], bool *ret_found, struct err *err);
 /* At random, durable. */

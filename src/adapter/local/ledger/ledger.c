@@ -1,4 +1,5 @@
-/* Plans: one row each, moved by one conditional write at a time. Reading: ledger_read.c; claims: ledger_claim.c. */
+/* Plans: one row each, moved by one conditional write at a time. Reading: ledger_read.c; claims:
+ * ledger_claim.c. */
 #include "adapter/local/ledger/ledger.h"
 
 #include <assert.h>

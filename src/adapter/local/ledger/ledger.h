@@ -1,6 +1,7 @@
 /*
- * ledger over the data folder (tables plan, claim). Contract: port/ledger.h. Every call is one transaction or one read;
- * no outcome is unknown here: a commit that is not reported as done has ended the process or was rolled back.
+ * ledger over the data folder (tables plan, claim). Contract: port/ledger.h. Every call is one
+ * transaction or one read; no outcome is unknown here: a commit that is not reported as done has
+ * ended the process or was rolled back.
  */
 #ifndef BALER_ADAPTER_LOCAL_LEDGER_LEDGER_H
 #define BALER_ADAPTER_LOCAL_LEDGER_LEDGER_H

@@ -197,8 +197,8 @@ static enum rc give_object(struct bs_reader *r, size_t i, const struct os_sink *
 }
 
 /*
- * One after the other, each in a snapshot of its own: a long read transaction would hold up the checkpoint, and the sink's work on
- * an object (compressing it) takes longer than finding it.
+ * One after the other, each in a snapshot of its own: a long read transaction would hold up the
+ * checkpoint, and the sink's work on an object (compressing it) takes longer than finding it.
  */
 static enum rc store_get_many(struct object_store *os, const struct object_id *objects, size_t n,
 	const struct os_sink *sink, struct err *err)

@@ -1,12 +1,17 @@
 /*
- * object_store over the data folder: the aggregator's view of the bucket store, and stages. Contract: port/object_store.h.
+ * object_store over the data folder: the aggregator's view of the bucket store, and stages.
+ * Contract: port/object_store.h.
  *
- * Everything but stages is the bucket store's own, waited for: one version table, one listing, one way in.
- * Memory: get_many reads files in blocks of STORE_BLOCK_BYTES; an inline body (at most BS_INLINE_MAX) is whole in memory.
+ * Everything but stages is the bucket store's own, waited for: one version table, one listing,
+ * one way in.
+ * Memory: get_many reads files in blocks of STORE_BLOCK_BYTES; an inline body (at most
+ * BS_INLINE_MAX) is whole in memory.
  *
- * STAGES (object_store_stage.c). A stage is a blob without an owner until stage_finish, so that what a crash leaves is rubbish for the sweep;
- * stage_finish fsyncs it and commits its blob row with a stage row, from when on only publish (the blob becomes a version's) or
- * discard ends it, whatever crashes. Published stage rows stay: they are the proof that repeats need [OS-6], about 150 bytes a bundle.
+ * STAGES (object_store_stage.c). A stage is a blob without an owner until stage_finish, so that
+ * what a crash leaves is rubbish for the sweep; stage_finish fsyncs it and commits its blob row
+ * with a stage row, from when on only publish (the blob becomes a version's) or discard ends it,
+ * whatever crashes. Published stage rows stay: they are the proof that repeats need [OS-6],
+ * about 150 bytes a bundle.
  */
 #ifndef BALER_ADAPTER_LOCAL_OBJECTS_OBJECT_STORE_H
 #define BALER_ADAPTER_LOCAL_OBJECTS_OBJECT_STORE_H
@@ -51,7 +56,8 @@ enum rc store_publish(struct object_store *os, struct slice bucket, struct slice
 	struct slice staged, struct err *err);
 enum rc store_discard(
 	struct object_store *os, struct slice bucket, struct slice key, struct err *err);
-/* Inside a commit: takes away the rows of the blobs that st, bound, tells in its column 0; their files are for drops. Ends st. */
+/* Inside a commit: takes away the rows of the blobs that st, bound, tells in its column 0; their
+ * files are for drops. Ends st. */
 enum rc stage_drop_blobs(
 	struct db_conn *conn, sqlite3_stmt *st, struct drops *drops, struct err *err);
 

@@ -1,7 +1,8 @@
 /*
  * Stages: stage_begin … stage_finish, publish, discard. object_store.h has the states.
  *
- * A record is text: which stage row, and a random number that only its maker knew; nothing else is needed, the row has the rest.
+ * A record is text: which stage row, and a random number that only its maker knew; nothing else
+ * is needed, the row has the rest.
  */
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -155,8 +156,9 @@ static enum rc insert_stage(struct finish_op *w, struct db_conn *conn, struct er
 }
 
 /*
- * A discard marks the stages in hand before its own transaction: either this one runs first, and the discard finds the row,
- * or it sees the mark. So nothing of a plan that was aborted and discarded is left behind by an owner that did not know.
+ * A discard marks the stages in hand before its own transaction: either this one runs first, and
+ * the discard finds the row, or it sees the mark. So nothing of a plan that was aborted and
+ * discarded is left behind by an owner that did not know.
  */
 static enum rc finish_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
 {
@@ -326,7 +328,8 @@ static enum rc publish_apply(struct commit_op *op, struct db_conn *conn, struct 
 	return rc;
 }
 
-/* The file of a stage that is to be published. *ret_there: there is such a stage, and it is not published. */
+/* The file of a stage that is to be published. *ret_there: there is such a stage, and it is not
+ * published. */
 static enum rc find_file(struct publish_op *w, struct db_conn *conn, struct blob_id *ret_id,
 	uint64_t *ret_size, struct slice *ret_sums, bool *ret_there, struct err *err)
 {
@@ -367,7 +370,8 @@ static enum rc check_file(struct local *local, const struct blob_id *id, uint64_
 	return rc;
 }
 
-/* Every byte of the stage, before anybody can see it [OS-14]. A stage that is discarded meanwhile is not damaged, but gone: publishing says so. */
+/* Every byte of the stage, before anybody can see it [OS-14]. A stage that is discarded
+ * meanwhile is not damaged, but gone: publishing says so. */
 static enum rc check_stage(struct publish_op *w, struct err *err)
 {
 	struct db_conn *conn = db_reader(w->local->db);

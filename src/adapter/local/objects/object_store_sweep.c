@@ -6,7 +6,8 @@
 #define BYTES_PER_SWEEP (64u << 10) /* about, for the group's bound */
 #define SWEEP_MAX 200               /* stages in one transaction */
 
-/* A plan's stages are its bundle, the archive's copy under the same key, and the manifest (core/manifest.h). */
+/* A plan's stages are its bundle, the archive's copy under the same key, and the manifest
+ * (core/manifest.h). */
 #define UNPLANNED                                                                                  \
 	" FROM stage s WHERE published = 0 AND NOT EXISTS (SELECT 1 FROM plan p INDEXED BY "       \
 	"plan_live WHERE p.live = 1"                                                               \

@@ -177,7 +177,8 @@ static enum rc read_damage(struct local *local, struct db_conn *conn, struct are
 	return RC_OK;
 }
 
-/* *ret_to_keep: the distribution bucket when its total is not kept yet; then it is not in here either. */
+/* *ret_to_keep: the distribution bucket when its total is not kept yet; then it is not in here
+ * either. */
 static enum rc read_tables(const struct local_operator *o, struct arena *a, struct op_status *s,
 	uint64_t *ret_to_keep, struct err *err)
 {

@@ -1,6 +1,6 @@
 /*
- * operator over the data folder. Contract: port/operator.h. Reads take a reading connection; redrive and drop are one operation of
- * the committer's, audited in its transaction.
+ * operator over the data folder. Contract: port/operator.h. Reads take a reading connection;
+ * redrive and drop are one operation of the committer's, audited in its transaction.
  */
 #ifndef BALER_ADAPTER_LOCAL_OPERATOR_OPERATOR_H
 #define BALER_ADAPTER_LOCAL_OPERATOR_OPERATOR_H

@@ -1,14 +1,17 @@
 /*
  * Dead letters: read, put back, dropped.
  *
- * A redriven message is a new row: the queue reads rows behind its cursor, and one put back under its old id would lie before it.
+ * A redriven message is a new row: the queue reads rows behind its cursor, and one put back
+ * under its old id would lie before it.
  *
- * Opening a rejected object again. Its record becomes claimed by the plan that it was rejected in, in the slot it had there. That slot is
- * excluded from the plan's bundle (or the plan is aborted), so the protocol's rule for a stale claim (section 2, 3c … 3e) lets the next
- * plan take it over: no new rule, and no record is ever deleted. Were the slot not excluded after all, the object would be a
- * member: then the redrive is refused [OP-5]. The record says two attempts: it is no first claim, whose event's age would be held against it
- * (the operator vouches), and not yet suspect. For the same reason the record of one that was claimed but never shipped nor rejected
- * (its message was received too often) gets a second attempt too.
+ * Opening a rejected object again. Its record becomes claimed by the plan that it was rejected
+ * in, in the slot it had there. That slot is excluded from the plan's bundle (or the plan is
+ * aborted), so the protocol's rule for a stale claim (section 2, 3c … 3e) lets the next plan
+ * take it over: no new rule, and no record is ever deleted. Were the slot not excluded after
+ * all, the object would be a member: then the redrive is refused [OP-5]. The record says two
+ * attempts: it is no first claim, whose event's age would be held against it (the operator
+ * vouches), and not yet suspect. For the same reason the record of one that was claimed but
+ * never shipped nor rejected (its message was received too often) gets a second attempt too.
  */
 #include <stdio.h>
 

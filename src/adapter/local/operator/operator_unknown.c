@@ -1,9 +1,10 @@
 /*
- * Objects that nothing here knows of. One pass over the messages and dead letters answers for a whole page of objects: reading every
- * message once an object would cost a page of 1,000 objects seconds with 10,000 messages waiting.
+ * Objects that nothing here knows of. One pass over the messages and dead letters answers for a
+ * whole page of objects: reading every message once an object would cost a page of 1,000 objects
+ * seconds with 10,000 messages waiting.
  *
- * A body is parsed only when one of its texts is a version that is looked for, or when it has an escape, which may hide one (a
- * notification of SNS carries its event as one escaped text).
+ * A body is parsed only when one of its texts is a version that is looked for, or when it has an
+ * escape, which may hide one (a notification of SNS carries its event as one escaped text).
  */
 #include "adapter/local/operator/operator.h"
 #include "base/table.h"
@@ -106,7 +107,8 @@ enum rc operator_unknown(struct op_port *op, const struct object_id *objects, si
 		.conn = db_reader(o->local->db), .objects = objects, .unknown = ret_unknown};
 	enum rc rc;
 
-	db_read_begin(l.conn); /* one moment: a message that is claimed meanwhile is seen as the one or the other */
+	/* one moment: a message that is claimed meanwhile is seen as the one or the other */
+	db_read_begin(l.conn);
 	rc = ask_ledger(&l, n, err);
 	if (rc == RC_OK)
 		rc = look_through(&l, db_stmt(l.conn, "SELECT body FROM message ORDER BY id DESC"), err);

@@ -1,9 +1,12 @@
 /*
- * Where an object is. Everything is found by key and version but two things. The queue knows no keys: a put and its event are one
- * transaction, and their numbers come one after the other, so an object's first message is the first row at or behind the version's
- * number; one that was redriven or came from outside is looked for among the newest SEARCH_MAX. And the ledger's records lie in order of
- * versions: a key in another store's landing bucket is found by claim_key, but of a key that is gone from our own landing bucket, and
- * whose version was not told, all records are looked through (0.1 s a million), as an index would cost every claim a page.
+ * Where an object is. Everything is found by key and version but two things. The queue knows no
+ * keys: a put and its event are one transaction, and their numbers come one after the other, so
+ * an object's first message is the first row at or behind the version's number; one that was
+ * redriven or came from outside is looked for among the newest SEARCH_MAX. And the ledger's
+ * records lie in order of versions: a key in another store's landing bucket is found by
+ * claim_key, but of a key that is gone from our own landing bucket, and whose version was not
+ * told, all records are looked through (0.1 s a million), as an index would cost every claim a
+ * page.
  */
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/operator/operator.h"
@@ -121,7 +124,8 @@ static struct slice ledger_version(const struct search *s)
 	return slice_str(arena_printf(s->a, "seq:%016llX", (unsigned long long)s->seq));
 }
 
-/* Whether the message in body names the object; then s->w gets the version. A message that is no event names nothing. */
+/* Whether the message in body names the object; then s->w gets the version. A message that is no
+ * event names nothing. */
 static enum rc names(const struct search *s, struct slice body, struct arena *scratch,
 	bool *ret_names, struct err *err)
 {
@@ -256,7 +260,8 @@ static enum rc judge_member(struct search *s, const struct plan_facts *plan, str
 	return rc;
 }
 
-/* The plan that had it was given up or went without it: its message brings it back, unless the message has died. */
+/* The plan that had it was given up or went without it: its message brings it back, unless the
+ * message has died. */
 static enum rc judge_stale(struct search *s, struct err *err)
 {
 	struct op_where *w = s->w;

@@ -1,21 +1,26 @@
 /*
  * Deliveries: receive, and what happens when a visibility timeout ends.
  *
- * DESIGN. A message is a row; that it is away on a delivery is known in memory only (flight.h). Receiving then writes nothing: it reads
- * the rows behind a cursor, and acknowledging is the one write of a message's life after its insert. The row could have carried
- * a visible_at column with an index, as queues on SQL usually do; each delivery would then rewrite the row (with its body) and move
- * an index entry, three times the log for the same message, and a deadline on disk must be wall time, which jumps. Deadlines here are
- * boot time. After a crash everything unacknowledged is visible at once, which [EQ-10] allows and a quick restart wants; the delay of
- * a hide does not outlive the process either.
+ * DESIGN. A message is a row; that it is away on a delivery is known in memory only (flight.h).
+ * Receiving then writes nothing: it reads the rows behind a cursor, and acknowledging is the one
+ * write of a message's life after its insert. The row could have carried a visible_at column
+ * with an index, as queues on SQL usually do; each delivery would then rewrite the row (with its
+ * body) and move an index entry, three times the log for the same message, and a deadline on
+ * disk must be wall time, which jumps. Deadlines here are boot time. After a crash everything
+ * unacknowledged is visible at once, which [EQ-10] allows and a quick restart wants; the delay
+ * of a hide does not outlive the process either.
  *
- * receive_count in the row counts deliveries that have *ended*: by hide (written before hide returns) or by timeout. A timeout ends
- * when its count is durable: queue_settle_locked writes the counts of all whose time has come and only then makes them due, so no
- * delivery is repeated with a count that a crash could take back [EQ-11]. The keeper thread does it when nobody receives. Deliveries
- * cut off by a crash do not count: a machine that is killed five times would else fill the dead letters with healthy
- * messages. (An object that kills its worker is caught by the attempts of its claim, docs/protocol.md section 4.)
+ * receive_count in the row counts deliveries that have *ended*: by hide (written before hide
+ * returns) or by timeout. A timeout ends when its count is durable: queue_settle_locked writes
+ * the counts of all whose time has come and only then makes them due, so no delivery is repeated
+ * with a count that a crash could take back [EQ-11]. The keeper thread does it when nobody
+ * receives. Deliveries cut off by a crash do not count: a machine that is killed five times
+ * would else fill the dead letters with healthy messages. (An object that kills its worker is
+ * caught by the attempts of its claim, docs/protocol.md section 4.)
  *
- * CURSOR. Ids are given by the committer in commit order, so a row never appears behind the cursor. INVARIANT: a row at or below the cursor
- * has a flight; what is hidden or has timed out is found there (heap of due ones, by id), never by reading rows again.
+ * CURSOR. Ids are given by the committer in commit order, so a row never appears behind the
+ * cursor. INVARIANT: a row at or below the cursor has a flight; what is hidden or has timed out
+ * is found there (heap of due ones, by id), never by reading rows again.
  */
 #include "adapter/local/engine/clock_back.h"
 #include "adapter/local/queue/event_queue.h"
@@ -194,7 +199,8 @@ static enum rc read_counts(struct local_queue *q, struct counts *ret_counts, str
 	return rc;
 }
 
-/* Nobody takes or removes rows meanwhile, so every delivery that is away has its row among those counted. */
+/* Nobody takes or removes rows meanwhile, so every delivery that is away has its row among those
+ * counted. */
 static enum rc queue_stat(struct event_queue *base, struct eq_stat *ret_stat, struct err *err)
 {
 	struct local_queue *q = of(base);

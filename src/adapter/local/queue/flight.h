@@ -1,9 +1,10 @@
 /*
- * flight: which messages of the queue are not simply waiting: delivered and away, or due for another delivery. In memory only;
- * event_queue.c says why that is enough. Not thread-safe: the queue's lock guards it.
+ * flight: which messages of the queue are not simply waiting: delivered and away, or due for
+ * another delivery. In memory only; event_queue.c says why that is enough. Not thread-safe: the
+ * queue's lock guards it.
  *
- * INVARIANT: a flight is in at most one of two heaps: away (by visible_boot_ms) or due (by id). One that is in neither belongs to
- * whoever took it out, who puts it back or removes it.
+ * INVARIANT: a flight is in at most one of two heaps: away (by visible_boot_ms) or due (by id).
+ * One that is in neither belongs to whoever took it out, who puts it back or removes it.
  */
 #ifndef BALER_ADAPTER_LOCAL_QUEUE_FLIGHT_H
 #define BALER_ADAPTER_LOCAL_QUEUE_FLIGHT_H
@@ -12,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* SQS's limit of messages in flight on a standard queue. 9 MiB at most, touched only as it fills. */
+/* SQS's limit of messages in flight on a standard queue. 9 MiB at most, touched only as it
+ * fills. */
 #define FLIGHTS_MAX 120000
 
 enum flight_place { FLIGHT_NOWHERE, FLIGHT_AWAY, FLIGHT_DUE };

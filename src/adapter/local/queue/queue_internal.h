@@ -1,4 +1,5 @@
-/* queue_internal: what event_queue.c (the end of deliveries), queue_receive.c, queue_write.c and queue_rows.c share. */
+/* queue_internal: what event_queue.c (the end of deliveries), queue_receive.c, queue_write.c and
+ * queue_rows.c share. */
 #ifndef BALER_ADAPTER_LOCAL_QUEUE_QUEUE_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_QUEUE_QUEUE_INTERNAL_H
 
@@ -61,7 +62,8 @@ enum rc queue_check_batch(size_t n, struct err *err);
 /* One transaction (queue_rows.c). Blocks; not under lock. */
 enum rc queue_write(struct local_queue *q, struct queue_change *changes, size_t n, struct err *err);
 
-/* The turn to write: while one has it, only he takes flights away from the heaps, but for receivers taking due ones. */
+/* The turn to write: while one has it, only he takes flights away from the heaps, but for
+ * receivers taking due ones. */
 void queue_turn_begin_locked(struct local_queue *q);
 void queue_turn_end_locked(struct local_queue *q);
 
@@ -69,7 +71,8 @@ void queue_turn_end_locked(struct local_queue *q);
 void queue_reading_begin_locked(struct local_queue *q);
 void queue_reading_end_locked(struct local_queue *q);
 
-/* Ends the deliveries whose time has come; event_queue.c. Gives the lock away meanwhile; not by one who has the turn. */
+/* Ends the deliveries whose time has come; event_queue.c. Gives the lock away meanwhile; not by
+ * one who has the turn. */
 void queue_settle_locked(struct local_queue *q);
 /* The keeper may have to wake earlier than it means to. */
 void queue_alarm_locked(struct local_queue *q);

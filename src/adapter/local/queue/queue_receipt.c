@@ -6,7 +6,8 @@
 #define PLAIN_BYTES 16 /* id, serial: big-endian */
 #define CODE_BYTES 8
 
-/* SHA-256 of key and a text of fixed length: nothing can be appended, so HMAC's second pass would buy nothing but time. */
+/* SHA-256 of key and a text of fixed length: nothing can be appended, so HMAC's second pass
+ * would buy nothing but time. */
 static void add_code(const unsigned char key[QUEUE_KEY_BYTES], unsigned char *raw)
 {
 	unsigned char text[QUEUE_KEY_BYTES + PLAIN_BYTES], hash[SHA256_BYTES];

@@ -1,6 +1,7 @@
 /*
- * queue_receipt: what names one delivery: the message, the delivery's serial number, and a code over both under the folder's key.
- * The code is what tells a receipt of a message that is gone (acknowledging it again is fine, [EQ-4]) from one that was made up.
+ * queue_receipt: what names one delivery: the message, the delivery's serial number, and a code
+ * over both under the folder's key. The code is what tells a receipt of a message that is gone
+ * (acknowledging it again is fine, [EQ-4]) from one that was made up.
  */
 #ifndef BALER_ADAPTER_LOCAL_QUEUE_QUEUE_RECEIPT_H
 #define BALER_ADAPTER_LOCAL_QUEUE_QUEUE_RECEIPT_H

@@ -1,4 +1,5 @@
-/* One receive: what is due first, then fresh rows behind the cursor. event_queue.c has the design. */
+/* One receive: what is due first, then fresh rows behind the cursor. event_queue.c has the
+ * design. */
 #include <stdlib.h>
 
 #include "adapter/local/engine/row_sum.h"
@@ -58,7 +59,8 @@ static bool is_damaged(sqlite3_stmt *st, int i, const struct outgoing *o)
 	return !row_sum_fits(st, i, row_sum_message(o->id, o->sent_wall_ms, o->body));
 }
 
-/* For a due one the row may be gone only when a receipt from before a restart was acknowledged meanwhile. */
+/* For a due one the row may be gone only when a receipt from before a restart was acknowledged
+ * meanwhile. */
 static enum rc read_due(
 	struct db_conn *conn, struct receive_call *call, size_t *bytes, struct err *err)
 {
@@ -117,8 +119,8 @@ static bool is_delivered(const struct local_queue *q, const struct outgoing *o)
 	return o->is_read && !o->is_damaged && o->count_before < q->local->max_receives;
 }
 
-/* Not under lock: a receipt's hash takes half a microsecond. The array has room for what is delivered, not for call->max: many receives
- * bring a single message. */
+/* Not under lock: a receipt's hash takes half a microsecond. The array has room for what is
+ * delivered, not for call->max: many receives bring a single message. */
 static void write_messages(struct local_queue *q, struct receive_call *call)
 {
 	size_t n = 0;
@@ -203,8 +205,8 @@ static void depart_locked(struct local_queue *q, struct receive_call *call, enum
 		f->count_before = f->stored_count = o->count_before;
 		f->counted = is_delivered(q, o);
 		f->is_damaged = o->is_damaged;
-		/* One that is damaged, or was received often enough before a restart, is not delivered: it has ended already, and is buried
-		 * as such. */
+		/* One that is damaged, or was received often enough before a restart, is not
+		 * delivered: it has ended already, and is buried as such. */
 		f->visible_boot_ms = f->counted ? now + call->visibility_ms : 0;
 		flight_move(&q->flights, f, FLIGHT_AWAY);
 		q->cursor = o->id;

@@ -1,8 +1,9 @@
 /*
  * The verbs that end or change deliveries: ack, hide, dead_letter. A batch is one transaction.
  *
- * Ack, hide, dead_letter and settling take turns: a flight that is in nobody's heap then belongs to the one who has the turn, and no two
- * decide about one message at a time. It costs nothing: batches are large and a commit is about a millisecond.
+ * Ack, hide, dead_letter and settling take turns: a flight that is in nobody's heap then belongs
+ * to the one who has the turn, and no two decide about one message at a time. It costs nothing:
+ * batches are large and a commit is about a millisecond.
  */
 #include <stdlib.h>
 
@@ -59,9 +60,10 @@ static bool change_for(struct local_queue *q, struct slice receipt, size_t index
 }
 
 /*
- * Takes the flights of deletions and burials out of reach and drops what a later delivery has replaced. A message without
- * a flight is gone, or its delivery was before a restart and none came after: either way the row decides. false: there is
- * such a message, so that its row may be behind the cursor, where nobody should read meanwhile.
+ * Takes the flights of deletions and burials out of reach and drops what a later delivery has
+ * replaced. A message without a flight is gone, or its delivery was before a restart and none
+ * came after: either way the row decides. false: there is such a message, so that its row may be
+ * behind the cursor, where nobody should read meanwhile.
  */
 static bool claim_flights_locked(struct local_queue *q, struct queue_change *changes, size_t n)
 {
@@ -183,7 +185,8 @@ enum rc queue_dead_letter(struct event_queue *base, const struct eq_dead *dead, 
 	return rc;
 }
 
-/* Only a delivery of this process can be hidden: one from before a restart has ended. Returns how many are left. */
+/* Only a delivery of this process can be hidden: one from before a restart has ended. Returns
+ * how many are left. */
 static size_t hide_begin_locked(
 	struct local_queue *q, const struct eq_hide *hides, struct queue_change *changes, size_t n)
 {

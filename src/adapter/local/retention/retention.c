@@ -148,7 +148,8 @@ static enum rc read_pages(struct pass *p, uint64_t *ret_free, uint64_t *ret_all,
 	return rc;
 }
 
-/* Begins above a quarter of free pages and goes on to a tenth, so that it does not begin again with the next row removed. */
+/* Begins above a quarter of free pages and goes on to a tenth, so that it does not begin again
+ * with the next row removed. */
 static enum rc pass_pages(struct pass *p, struct err *err)
 {
 	uint64_t free_pages, all;

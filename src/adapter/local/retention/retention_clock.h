@@ -1,14 +1,17 @@
 /*
  * retention_clock: whether the wall clock can be believed when it says that something is old.
  *
- * Ages are wall time, and a wall clock can be wrong: a battery that died, a typing mistake, a time server gone mad. One that stands a year
- * ahead would make everything old at once. So what the wall clock says is compared with the time that has really passed (boot time, and over
- * restarts the time that was kept in the folder). When more than RETENTION_JUMP_MS are unaccounted for, nothing is removed until the
- * clock has run on for RETENTION_HOLD_MS: time for somebody to see the warning. After that it is believed, for a clock that
- * was put right and a machine that was off for weeks look just the same. A clock that falls back ends the hold: by it, things
- * are younger.
+ * Ages are wall time, and a wall clock can be wrong: a battery that died, a typing mistake, a
+ * time server gone mad. One that stands a year ahead would make everything old at once. So what
+ * the wall clock says is compared with the time that has really passed (boot time, and over
+ * restarts the time that was kept in the folder). When more than RETENTION_JUMP_MS are
+ * unaccounted for, nothing is removed until the clock has run on for RETENTION_HOLD_MS: time for
+ * somebody to see the warning. After that it is believed, for a clock that was put right and a
+ * machine that was off for weeks look just the same. A clock that falls back ends the hold: by
+ * it, things are younger.
  *
- * A machine that is off for longer than a day at a time comes to its end all the same: further jumps do not prolong a hold.
+ * A machine that is off for longer than a day at a time comes to its end all the same: further
+ * jumps do not prolong a hold.
  *
  * One thread's. Nothing here blocks but the load and the save.
  */
@@ -30,7 +33,8 @@ struct retention_clock {
 enum rc retention_clock_load(struct retention_clock *c, struct local *local, struct err *err);
 /* Keeps it, at most every ten minutes unless something has changed. */
 enum rc retention_clock_save(struct retention_clock *c, struct local *local, struct err *err);
-/* Looks at the clocks; the ms that the wall clock has just jumped ahead by, when that begins a hold, else 0. */
+/* Looks at the clocks; the ms that the wall clock has just jumped ahead by, when that begins a
+ * hold, else 0. */
 uint64_t retention_clock_look(struct retention_clock *c, uint64_t wall_ms, uint64_t boot_ms);
 
 #endif

@@ -1,5 +1,6 @@
-/* retention_internal: one pass, as its parts retention.c (dead letters, pages), retention_versions.c, retention_uploads.c and
- * retention_ledger.c share it, and retention_thread.c makes it. */
+/* retention_internal: one pass, as its parts retention.c (dead letters, pages),
+ * retention_versions.c, retention_uploads.c and retention_ledger.c share it, and
+ * retention_thread.c makes it. */
 #ifndef BALER_ADAPTER_LOCAL_RETENTION_RETENTION_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_RETENTION_RETENTION_INTERNAL_H
 
@@ -18,7 +19,8 @@ struct pass {
 	struct clock_back back;
 };
 
-/* A transaction of a pass. apply removes rows until pass_is_spent, counts into n_done and adds to counts; all are reset before. */
+/* A transaction of a pass. apply removes rows until pass_is_spent, counts into n_done and adds
+ * to counts; all are reset before. */
 struct batch {
 	struct commit_op op;
 	struct pass *pass;
@@ -61,8 +63,8 @@ void pass_bind_age(const struct pass *p, sqlite3_stmt *st, uint64_t cutoff_ms);
 /* The whole of it, once. */
 enum rc pass_run(struct pass *p, bool with_ledger, struct err *err);
 
-/* retention_versions.c: the versions and delete markers of one bucket. keeps_pending: what is below the event prefix and not settled
- * in the ledger stays. */
+/* retention_versions.c: the versions and delete markers of one bucket. keeps_pending: what is
+ * below the event prefix and not settled in the ledger stays. */
 enum rc pass_bucket(
 	struct pass *p, const char *name, uint64_t keep_ms, bool keeps_pending, struct err *err);
 

@@ -1,7 +1,9 @@
 /*
- * The ledger's old records. Records carry no time and no index leads from a plan to its records (either would cost every claim), so a pass
- * takes the plans that are old and finished, walks all records once by key, on a reading connection, and removes those whose
- * plan is among them and whose source version is gone; PLANS_MAX plans at a time, so that those that must stay hide none behind them. A plan of which every record is gone goes too. A finished plan never gets
+ * The ledger's old records. Records carry no time and no index leads from a plan to its records
+ * (either would cost every claim), so a pass takes the plans that are old and finished, walks
+ * all records once by key, on a reading connection, and removes those whose plan is among them
+ * and whose source version is gone; PLANS_MAX plans at a time, so that those that must stay hide
+ * none behind them. A plan of which every record is gone goes too. A finished plan never gets
  * another record: claims and swaps are made for open plans only.
  */
 #include <stdlib.h>
@@ -89,8 +91,9 @@ static enum rc records_apply(struct batch *b, struct db_conn *conn, struct err *
 	return rc;
 }
 
-/* Versions by their id; one without ("seq:…") by the number of its row. A bucket of another store cannot be asked: there the age alone
- * counts, and an event older than the ledger can vouch for is refused anyway. */
+/* Versions by their id; one without ("seq:…") by the number of its row. A bucket of another
+ * store cannot be asked: there the age alone counts, and an event older than the ledger can
+ * vouch for is refused anyway. */
 static enum rc source_exists(
 	struct db_conn *conn, const struct object_id *o, bool *ret_exists, struct err *err)
 {
@@ -261,7 +264,8 @@ static enum rc old_stages_end(
 		cutoff_ms, p->now_wall_ms, ret_seq, err);
 }
 
-/* What a published stage remembers is asked for by a plan that may be published again: a live one. */
+/* What a published stage remembers is asked for by a plan that may be published again: a live
+ * one. */
 static enum rc stages_apply(struct batch *b, struct db_conn *conn, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn,

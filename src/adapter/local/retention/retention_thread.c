@@ -1,4 +1,5 @@
-/* The thread that makes passes. When is boot time: a wall clock that was ahead for an hour must not put the next pass off for a year. */
+/* The thread that makes passes. When is boot time: a wall clock that was ahead for an hour must
+ * not put the next pass off for a year. */
 #include <stdlib.h>
 
 #include "adapter/local/retention/retention_clock.h"

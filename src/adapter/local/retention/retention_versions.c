@@ -1,7 +1,8 @@
 /*
- * Versions by age: candidates are read in order of age on a reading connection, then removed by row in short transactions. Whether a
- * version is settled is asked twice: on the reading connection, so that what must stay costs no transaction, and again where it is
- * removed, for a redrive may have come between the two.
+ * Versions by age: candidates are read in order of age on a reading connection, then removed by
+ * row in short transactions. Whether a version is settled is asked twice: on the reading
+ * connection, so that what must stay costs no transaction, and again where it is removed, for a
+ * redrive may have come between the two.
  */
 #include "adapter/local/operator/operator.h"
 #include "adapter/local/retention/retention_internal.h"
@@ -33,7 +34,8 @@ static bool may_be_pending(const struct bucket_pass *bp, const struct version_ro
 	       slice_has_prefix(row->key, slice_str(bp->pass->cfg->event_prefix));
 }
 
-/* A dead letter that is redriven needs its object: a rejected one stays as long as its dead letter may, counted from the put. */
+/* A dead letter that is redriven needs its object: a rejected one stays as long as its dead
+ * letter may, counted from the put. */
 static bool is_past_redrive(const struct pass *p, const struct version_row *row)
 {
 	return pass_is_old(
@@ -91,7 +93,8 @@ static enum rc find_lowest_marker(struct version_batch *v, struct db_conn *conn,
 	return rc;
 }
 
-/* Markers that have nothing under them any more. There can be any number; those this transaction has no time for go by their age. */
+/* Markers that have nothing under them any more. There can be any number; those this transaction
+ * has no time for go by their age. */
 static enum rc remove_lone_markers(
 	struct version_batch *v, struct db_conn *conn, struct slice key, struct err *err)
 {
