@@ -20,7 +20,7 @@
 /* max_bytes of a stranger, and of a client that named a key: a client that sends an invocation
  * which is a little too large (6 MiB) would otherwise lose the 413. */
 #define CLOSER_STRANGER_BYTES (256u << 10)
-#define CLOSER_KNOWN_BYTES (16u << 20)
+#define CLOSER_KNOWN_BYTES (8u << 20)
 
 struct closer;
 
