@@ -53,18 +53,19 @@ enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struc
  * places, a member 56, a text 40, each with malloc's own 16. What the texts hold is in text.n. */
 uint64_t json_memory_bytes(struct slice text)
 {
+	static const uint16_t cost[256] = {['{'] = 288, ['['] = 176, [':'] = 160, [','] = 112};
+	const unsigned char *p = text.p, *end = p + text.n;
 	uint64_t n = text.n;
-	bool in_text = false;
 
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = text.p[i];
+	while (p < end) {
+		unsigned char c = *p++;
 
-		if (in_text && c == '\\')
-			i++;
-		else if (c == '"')
-			in_text = !in_text;
-		else if (!in_text)
-			n += c == '{' ? 288 : c == '[' ? 176 : c == ':' ? 160 : c == ',' ? 112 : 0;
+		n += cost[c];
+		if (c != '"')
+			continue;
+		for (; p < end && *p != '"'; p++) /* over the text, to the quote that ends it */
+			p += *p == '\\';
+		p++;
 	}
 	return n;
 }
@@ -103,7 +104,14 @@ bool json_add_string(struct buf *out, struct slice text)
 	buf_add_char(out, '"');
 	while (i < text.n) {
 		uint32_t c;
-		size_t n = text_sequence(slice_of(text.p + i, text.n - i), &c);
+		size_t n;
+
+		/* Most bytes are plain ASCII; an event is written at every PUT. */
+		if (text.p[i] >= 0x20 && text.p[i] < 0x7f && text.p[i] != '"' && text.p[i] != '\\') {
+			i++;
+			continue;
+		}
+		n = text_sequence(slice_of(text.p + i, text.n - i), &c);
 
 		if (n && !text_is_hidden(c) && c != '"' && c != '\\') {
 			i += n;
