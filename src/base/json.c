@@ -53,7 +53,7 @@ enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struc
  * places, a member 56, a text 40, each with malloc's own 16. What the texts hold is in text.n. */
 uint64_t json_memory_bytes(struct slice text)
 {
-	static const uint16_t cost[256] = {['{'] = 288, ['['] = 176, [':'] = 160, [','] = 112};
+	static const uint16_t cost[256] = {['{'] = JSON_MEMORY_PER_BYTE - 1, ['['] = 176, [':'] = 160, [','] = 112};
 	const unsigned char *p = text.p, *end = p + text.n;
 	uint64_t n = text.n;
 
@@ -97,11 +97,10 @@ static bool add_escaped(struct buf *out, uint32_t c)
 	}
 }
 
-bool json_add_string(struct buf *out, struct slice text)
+bool json_add_escaped(struct buf *out, struct slice text)
 {
 	size_t i = 0, plain = 0;
 
-	buf_add_char(out, '"');
 	while (i < text.n) {
 		uint32_t c;
 		size_t n;
@@ -125,7 +124,13 @@ bool json_add_string(struct buf *out, struct slice text)
 		i += n ? n : 1;
 		plain = i;
 	}
-	buf_add(out, text.p ? text.p + plain : NULL, i - plain);
+	return buf_add(out, text.p ? text.p + plain : NULL, i - plain) && !out->overflow;
+}
+
+bool json_add_string(struct buf *out, struct slice text)
+{
+	buf_add_char(out, '"');
+	json_add_escaped(out, text);
 	return buf_add_char(out, '"') && !out->overflow;
 }
 

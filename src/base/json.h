@@ -18,6 +18,8 @@ enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struc
  * document of 1 MiB may hold values that take 100 MiB. For callers who must bound that first; costs
  * a look at each byte. */
 uint64_t json_memory_bytes(struct slice text);
+/* No text takes more: one byte of the text, and 288 bytes for an object that the byte opens. */
+#define JSON_MEMORY_PER_BYTE 289
 
 /* A member as a slice (borrowed from root), empty with p == NULL when absent or not a string. */
 struct slice json_member_str(const json_t *object, const char *name);
@@ -25,6 +27,9 @@ struct slice json_member_str(const json_t *object, const char *name);
 /* Appends "…" with RFC 8259 escapes. Invalid UTF-8 becomes U+FFFD; hidden characters (base/text.h)
  * become \uXXXX, so that the text can be shown on a terminal. */
 bool json_add_string(struct buf *out, struct slice text);
+
+/* The same without the quotes around it. */
+bool json_add_escaped(struct buf *out, struct slice text);
 
 /* Appends a document on one line, with hidden characters as json_add_string writes them. */
 void json_add_document(struct buf *out, const json_t *document);

@@ -38,20 +38,27 @@ static struct slice form_decode(struct arena *a, struct slice s)
 	return slice_of(out, n);
 }
 
+static bool is_form_plain(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+	       c == '.' || c == '_' || c == '*' || c == '/';
+}
+
 static bool form_encode(struct buf *out, struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = s.p[i];
+	size_t plain = 0;
 
-		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			(c && strchr("-._*/", c)))
-			buf_add_char(out, (char)c);
-		else if (c == ' ')
+	for (size_t i = 0; i < s.n; i++) {
+		if (is_form_plain(s.p[i]))
+			continue;
+		buf_add(out, s.p + plain, i - plain);
+		plain = i + 1;
+		if (s.p[i] == ' ')
 			buf_add_char(out, '+');
 		else
-			buf_addf(out, "%%%02X", c);
+			buf_addf(out, "%%%02X", s.p[i]);
 	}
-	return !out->overflow;
+	return buf_add(out, s.p ? s.p + plain : NULL, s.n - plain) && !out->overflow;
 }
 
 /* 0: not known. S3 writes Z; other stores write nothing or "+00:00" in its place. A time of another
@@ -259,7 +266,8 @@ static enum rc read_root(struct arena *a, const json_t *root, struct s3_event *e
 /* A message of a stranger's may be all brackets. */
 static enum rc parse(struct slice text, json_t **ret_root, struct err *err)
 {
-	if (text.n <= S3_EVENT_MAX_BYTES && json_memory_bytes(text) > MEMORY_MAX_BYTES)
+	if (text.n <= S3_EVENT_MAX_BYTES && text.n * JSON_MEMORY_PER_BYTE > MEMORY_MAX_BYTES &&
+		json_memory_bytes(text) > MEMORY_MAX_BYTES)
 		return err_set(err, RC_REFUSED, "more values than %d records have",
 			S3_EVENT_RECORDS_MAX);
 	return json_parse(text, S3_EVENT_MAX_BYTES, ret_root, err);
@@ -304,24 +312,12 @@ enum rc s3_event_parse(
 	return rc;
 }
 
-static void add_time(struct buf *out, uint64_t wall_ms)
-{
-	char text[DATE_ISO_BYTES];
-
-	date_iso_format(wall_ms, text);
-	buf_addf(out, "\"%s\"", text);
-}
-
 /* The bucket may be another store's word. */
 static void add_arn(struct buf *out, struct slice bucket)
 {
-	struct buf arn;
-
-	buf_init(&arn, S3_EVENT_MAX_BYTES);
-	buf_add_str(&arn, "arn:aws:s3:::");
-	buf_add_slice(&arn, bucket);
-	json_add_string(out, buf_slice(&arn));
-	buf_release(&arn);
+	buf_add_str(out, "\"arn:aws:s3:::");
+	json_add_escaped(out, bucket);
+	buf_add_char(out, '"');
 }
 
 static void add_object(struct buf *out, const struct s3_event_record *r)
@@ -342,24 +338,23 @@ static void add_object(struct buf *out, const struct s3_event_record *r)
 bool s3_event_write(struct buf *out, const struct s3_event_record *r, const char *region,
 	const char *request_id)
 {
-	buf_addf(out,
-		"{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\","
-		"\"awsRegion\":\"%s\",",
-		region);
+	char time[DATE_ISO_BYTES];
+
+	buf_add_str(out, "{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\","
+			 "\"awsRegion\":\"");
+	buf_add_str(out, region);
 	if (r->time_wall_ms) { /* 1970 would be too old to be bundled */
-		buf_add_str(out, "\"eventTime\":");
-		add_time(out, r->time_wall_ms);
-		buf_add_char(out, ',');
+		date_iso_format(r->time_wall_ms, time);
+		buf_add_str(out, "\",\"eventTime\":\"");
+		buf_add_str(out, time);
 	}
-	buf_add_str(out, "\"eventName\":");
+	buf_add_str(out, "\",\"eventName\":");
 	json_add_string(out, r->event_name);
-	buf_addf(out,
-		",\"userIdentity\":{\"principalId\":\"baler\"},\"requestParameters\":{"
-		"\"sourceIPAddress\":\"-\"}"
-		",\"responseElements\":{\"x-amz-request-id\":\"%s\"},\"s3\":{"
-		"\"s3SchemaVersion\":\"1.0\""
-		",\"configurationId\":\"baler\",\"bucket\":{\"name\":",
-		request_id);
+	buf_add_str(out, ",\"userIdentity\":{\"principalId\":\"baler\"},\"requestParameters\":{"
+			 "\"sourceIPAddress\":\"-\"},\"responseElements\":{\"x-amz-request-id\":\"");
+	buf_add_str(out, request_id);
+	buf_add_str(out, "\"},\"s3\":{\"s3SchemaVersion\":\"1.0\",\"configurationId\":\"baler\","
+			 "\"bucket\":{\"name\":");
 	json_add_string(out, r->object.bucket);
 	buf_add_str(out, ",\"ownerIdentity\":{\"principalId\":\"baler\"},\"arn\":");
 	add_arn(out, r->object.bucket);
