@@ -170,21 +170,35 @@ static enum rc drop_drive_letters(struct buf *out, struct err *err)
 	return rc;
 }
 
+static bool is_ascii(struct slice s)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		all |= s.p[i];
+	return all < 0x80;
+}
+
+/* Writes over decoded. */
 static enum rc canonicalise(struct slice decoded, struct buf *out, struct err *err)
 {
-	utf8proc_uint8_t *nfkc = NULL;
-	utf8proc_ssize_t n;
+	utf8proc_uint8_t *nfkc = NULL, *p = (unsigned char *)(uintptr_t)decoded.p;
+	utf8proc_ssize_t n = (utf8proc_ssize_t)decoded.n;
 	struct slice s;
 	enum rc rc;
 
-	n = utf8proc_map(decoded.p, (utf8proc_ssize_t)decoded.n, &nfkc,
-		UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE);
-	if (n < 0)
-		return err_code(err, RC_REFUSED, "INVALID_S3_KEY_UNICODE", "the key is not UTF-8");
+	if (!is_ascii(decoded)) { /* NFKC leaves ASCII as it is, and most names are ASCII */
+		n = utf8proc_map(decoded.p, n, &nfkc,
+			UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE);
+		if (n < 0)
+			return err_code(
+				err, RC_REFUSED, "INVALID_S3_KEY_UNICODE", "the key is not UTF-8");
+		p = nfkc;
+	}
 	for (utf8proc_ssize_t i = 0; i < n; i++)
-		if (nfkc[i] == '\\')
-			nfkc[i] = '/';
-	s = slice_of(nfkc, (size_t)n);
+		if (p[i] == '\\')
+			p[i] = '/';
+	s = slice_of(p, (size_t)n);
 	if (has_drive_letter(s))
 		s = slice_of(s.p + 2, s.n - 2);
 	rc = check_characters(s, err);
@@ -222,15 +236,6 @@ enum rc member_name_of_key(
 		*ret_name = arena_slice(a, buf_slice(&out));
 	buf_release(&out);
 	return rc;
-}
-
-static bool is_ascii(struct slice s)
-{
-	unsigned char all = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		all |= s.p[i];
-	return all < 0x80;
 }
 
 struct slice member_name_fold(struct arena *a, struct slice name)
