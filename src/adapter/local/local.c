@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "adapter/local/engine/db_memory.h"
 #include "adapter/local/ledger/ledger.h"
 #include "adapter/local/objects/object_store.h"
 #include "adapter/local/queue/event_queue.h"

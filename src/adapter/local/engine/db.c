@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "adapter/local/engine/checkpointer.h"
+#include "adapter/local/engine/db_memory.h"
 #include "adapter/local/engine/folder.h"
 #include "adapter/local/engine/grants.h"
 #include "adapter/local/engine/mark.h"
@@ -20,9 +21,6 @@
 
 #define STATEMENTS_MAX                                                                             \
 	256 /* distinct texts of one connection; a power of two, about three times what there is */
-#define WRITER_CACHE_KIB 16384 /* the leaves a burst of random keys comes back to */
-#define READER_CACHE_KIB 1024
-#define READERS_MAX 32 /* then db_reader waits: 1 MiB of cache and three descriptors each */
 /* Opened with the folder: one that the checkpointer keeps, and one to lend. So a server that has
  * no descriptor left for a third waits for the second to come back, and never for one that will
  * not. */
@@ -153,7 +151,7 @@ static enum rc conn_open(
 		snprintf(pragmas, sizeof(pragmas),
 			"PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA "
 			"temp_store=MEMORY; %s",
-			writes ? WRITER_CACHE_KIB : READER_CACHE_KIB,
+			db_cache_kib(writes),
 			writes ? "" : "PRAGMA query_only=ON;");
 		rc = exec(conn, pragmas, err);
 	}
@@ -312,6 +310,7 @@ enum rc db_open(const char *folder, struct db **ret_db, struct err *err)
 	bool gave = false;
 	enum rc rc;
 
+	db_memory_prepare();
 	db->lock_fd = -1;
 	pthread_mutex_init(&db->lock, NULL);
 	pthread_cond_init(&db->returned, NULL);
@@ -362,17 +361,6 @@ void db_close(struct db *db)
 	free(db);
 }
 
-void db_limit_memory(uint64_t bytes)
-{
-	sqlite3_soft_heap_limit64((sqlite3_int64)bytes);
-}
-
-void db_memory(uint64_t *ret_used, uint64_t *ret_peak)
-{
-	*ret_used = (uint64_t)sqlite3_memory_used();
-	*ret_peak = (uint64_t)sqlite3_memory_highwater(0);
-}
-
 const char *db_folder(const struct db *db)
 {
 	return db->folder;
@@ -404,7 +392,7 @@ static struct db_conn *take_idle(struct db *db)
 	struct db_conn *conn;
 
 	pthread_mutex_lock(&db->lock);
-	while (!db->idle && db->n_readers == READERS_MAX)
+	while (!db->idle && db->n_readers == DB_READERS_MAX)
 		pthread_cond_wait(&db->returned, &db->lock);
 	conn = db->idle;
 	if (conn)

@@ -24,15 +24,12 @@ struct db_conn; /* one connection with its prepared statements; one thread's at 
  * whom), a newer schema, writable by others; RC_FATAL. */
 enum rc db_open(const char *folder, struct db **ret_db, struct err *err);
 void db_close(struct db *db);
-/* SQLite's memory in this process, all connections together. Beyond the limit no page is kept
- * that is not in use; what is in use may pass it. */
-void db_limit_memory(uint64_t bytes);
-void db_memory(uint64_t *ret_used, uint64_t *ret_peak);
 const char *db_folder(const struct db *db);
 /* Room on the folder's disk for files that grow; lives as long as db. */
 struct grants *db_grants(struct db *db);
 
-/* A reading connection, taken from a pool of at most 32; give it back, and hold no two. Inside
+/* A reading connection, taken from a pool of at most DB_READERS_MAX (db_memory.h): then the caller
+ * waits for one. Give it back, and hold no two. Inside
  * one connection, db_read_begin … db_read_end is one snapshot. */
 struct db_conn *db_reader(struct db *db);
 void db_reader_return(struct db *db, struct db_conn *conn);
