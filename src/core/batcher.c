@@ -136,6 +136,11 @@ size_t batcher_take(
 	return t.n;
 }
 
+bool batcher_has_alone(const struct batcher *b)
+{
+	return b->alone.n > 0;
+}
+
 size_t batcher_take_alone(struct batcher *b, struct arena *a, struct unit ***ret_units)
 {
 	struct unit *u = b->alone.first;

