@@ -2,6 +2,7 @@
 import hashlib
 import http.server
 import io
+import json
 import tarfile
 import threading
 import time
@@ -9,10 +10,11 @@ import urllib.parse
 
 import pytest
 
-from operator_kit import DISTRIBUTION
+from operator_kit import DISTRIBUTION, LANDING, Baler
 from test_events import TOKEN, post, s3_record, with_token
 
 BUCKET = "their-landing"
+LARGE = 512 << 20
 
 
 class Trickling(http.server.ThreadingHTTPServer):
@@ -74,6 +76,30 @@ def test_objects_behind_one_that_trickles_do_not_wait_for_it(tmp_path, monkeypat
         baler.stop()
         store.shutdown()
         store.server_close()
+
+
+def published_bytes(baler):
+    """What each bundle held, in the order of publishing."""
+    with open(baler.server.log_path, encoding="utf-8") as log:
+        events = [json.loads(line) for line in log if '"event":"bundle-published"' in line]
+    return [event["object_bytes"] for event in events]
+
+
+def test_objects_behind_a_large_one_put_in_parts_do_not_wait_for_it(tmp_path):
+    baler = Baler(tmp_path / "s")
+    part, n_parts = b"0123456789abcdef" * (4 << 20), LARGE // (64 << 20)
+    try:
+        upload = baler.s3.create_multipart_upload(Bucket=LANDING, Key="data/large")["UploadId"]
+        etags = [baler.s3.upload_part(Bucket=LANDING, Key="data/large", UploadId=upload, PartNumber=i + 1, Body=part)["ETag"]
+                 for i in range(n_parts)]
+        baler.s3.complete_multipart_upload(Bucket=LANDING, Key="data/large", UploadId=upload, MultipartUpload={
+            "Parts": [{"ETag": etag, "PartNumber": i + 1} for i, etag in enumerate(etags)]})
+        for i in range(5):
+            baler.put(f"data/small-{i}", b"small")
+        published = baler.wait(lambda: (all_published := published_bytes(baler)) and sum(all_published) == LARGE + 25 and all_published, 60)
+        assert published[-1] == LARGE and len(published) > 1, "small objects waited for the large one"
+    finally:
+        baler.stop()
 
 
 def tar_names(baler, key):
