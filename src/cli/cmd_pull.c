@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "cli/commands.h"
 #include "cli/human.h"
 #include "cli/meter.h"
@@ -56,13 +56,14 @@ static void add_counts(struct buf *out, uint64_t bytes, const struct extract_cou
 {
 	const uint64_t *n = c->placed;
 
-	buf_addf(out,
-		"\"bundle_bytes\":%llu,\"files\":%llu,\"file_bytes\":%llu,\"new\":%llu,"
-		"\"same\":%llu,\"replaced\":%llu,\"older\":%llu,\"beside\":%llu",
-		(unsigned long long)bytes, (unsigned long long)c->members,
-		(unsigned long long)c->bytes, (unsigned long long)n[PLACED_NEW],
-		(unsigned long long)n[PLACED_SAME], (unsigned long long)n[PLACED_NEWER],
-		(unsigned long long)n[PLACED_OLDER], (unsigned long long)n[PLACED_BESIDE]);
+	json_u64(out, "bundle_bytes", bytes);
+	json_u64(out, "files", c->members);
+	json_u64(out, "file_bytes", c->bytes);
+	json_u64(out, "new", n[PLACED_NEW]);
+	json_u64(out, "same", n[PLACED_SAME]);
+	json_u64(out, "replaced", n[PLACED_NEWER]);
+	json_u64(out, "older", n[PLACED_OLDER]);
+	json_u64(out, "beside", n[PLACED_BESIDE]);
 }
 
 static void print(struct buf *out)
@@ -77,17 +78,18 @@ static void print_json(const struct pull_result *r)
 	struct buf out;
 
 	buf_init(&out, 16384);
-	buf_add_str(&out, "{\"bundle\":");
-	json_add_string(&out, slice_str(r->bundle));
-	buf_addf(&out, ",\"ok\":%s,\"extracted_before\":%s,\"deleted\":%s,",
-		r->rc == RC_OK || r->rc == RC_ABSENT ? "true" : "false",
-		r->was_extracted ? "true" : "false", r->is_deleted ? "true" : "false");
+	json_open_object(&out, NULL);
+	json_str(&out, "bundle", r->bundle);
+	json_bool(&out, "ok", r->rc == RC_OK || r->rc == RC_ABSENT);
+	json_bool(&out, "extracted_before", r->was_extracted);
+	json_bool(&out, "deleted", r->is_deleted);
 	add_counts(&out, r->bytes, &r->counts);
 	if (r->rc != RC_OK) {
-		buf_addf(&out, ",\"result\":\"%s\",\"error\":", rc_name(r->rc));
-		json_add_string(&out, slice_str(r->err->text));
+		json_str(&out, "result", rc_name(r->rc));
+		json_str(&out, "error", r->err->text);
 	}
-	buf_add_str(&out, "}\n");
+	json_close_object(&out);
+	buf_add_char(&out, '\n');
 	print(&out);
 }
 
@@ -138,11 +140,13 @@ static void print_sum(const struct session *s, const struct pull_totals *t)
 
 	if (s->o->json) {
 		buf_init(&out, 16384);
-		buf_addf(&out, "{\"bundles\":%llu,\"failed\":%llu,\"stopped\":%s,",
-			(unsigned long long)t->n_bundles, (unsigned long long)t->n_failed,
-			t->was_stopped ? "true" : "false");
+		json_open_object(&out, NULL);
+		json_u64(&out, "bundles", t->n_bundles);
+		json_u64(&out, "failed", t->n_failed);
+		json_bool(&out, "stopped", t->was_stopped);
 		add_counts(&out, t->bytes, &t->counts);
-		buf_add_str(&out, "}\n");
+		json_close_object(&out);
+		buf_add_char(&out, '\n');
 		print(&out);
 		return;
 	}

@@ -3,8 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/date.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "cli/commands.h"
 #include "cli/human.h"
 #include "cli/meter.h"
@@ -49,21 +48,21 @@ struct session {
 
 static void print_json(const struct replay_result *r, bool dry_run)
 {
-	char archived[DATE_ISO_BYTES];
 	struct buf out;
 
-	date_iso_format(r->bundle->modified_wall_ms, archived);
 	buf_init(&out, 16384);
-	buf_add_str(&out, "{\"bundle\":");
-	json_add_string(&out, r->bundle->key);
-	buf_addf(&out, ",\"ok\":%s,\"copied\":%s,\"bytes\":%llu,\"archived\":\"%s\"",
-		r->rc == RC_OK ? "true" : "false", r->rc == RC_OK && !dry_run ? "true" : "false",
-		(unsigned long long)r->bundle->size, archived);
+	json_open_object(&out, NULL);
+	json_text(&out, "bundle", r->bundle->key);
+	json_bool(&out, "ok", r->rc == RC_OK);
+	json_bool(&out, "copied", r->rc == RC_OK && !dry_run);
+	json_u64(&out, "bytes", r->bundle->size);
+	json_time(&out, "archived", r->bundle->modified_wall_ms);
 	if (r->rc != RC_OK) {
-		buf_addf(&out, ",\"result\":\"%s\",\"error\":", rc_name(r->rc));
-		json_add_string(&out, slice_str(r->err->text));
+		json_str(&out, "result", rc_name(r->rc));
+		json_str(&out, "error", r->err->text);
 	}
-	buf_add_str(&out, "}\n");
+	json_close_object(&out);
+	buf_add_char(&out, '\n');
 	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
@@ -96,15 +95,29 @@ static void progress(void *arg, const struct replay_progress *p)
 	meter_show(&s->meter, &now);
 }
 
+static void print_sum_json(const struct replay_totals *t, bool dry_run)
+{
+	struct buf out;
+
+	buf_init(&out, 1024);
+	json_open_object(&out, NULL);
+	json_u64(&out, "bundles", t->n_copied);
+	json_u64(&out, "failed", t->n_failed);
+	json_u64(&out, "bytes", t->bytes);
+	json_bool(&out, "dry_run", dry_run);
+	json_close_object(&out);
+	buf_add_char(&out, '\n');
+	say_lines(stdout, buf_slice(&out));
+	buf_release(&out);
+}
+
 static void print_sum(const struct options *o, const struct replay_totals *t)
 {
 	char bytes[HUMAN_MAX];
 
 	human_bytes(t->bytes, bytes);
 	if (o->json)
-		say("{\"bundles\":%zu,\"failed\":%zu,\"bytes\":%llu,\"dry_run\":%s}\n",
-			t->n_copied, t->n_failed, (unsigned long long)t->bytes,
-			o->dry_run ? "true" : "false");
+		print_sum_json(t, o->dry_run);
 	else
 		say_error("%zu bundles (%s) %s '%s'\n", t->n_copied, bytes,
 			o->dry_run ? "would be copied to" : "copied to", o->distribution_bucket);

@@ -4,7 +4,7 @@
 
 #include "adapter/local/audit/local_audit.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "cli/cmd_verify_ledger.h"
 #include "cli/commands.h"
 #include "cli/meter.h"
@@ -103,14 +103,16 @@ static void show_text(const struct session *s, const struct untar_member *m)
 
 static void show_json(const struct session *s, const struct untar_member *m)
 {
-	char hash[2 * SHA256_BYTES + 1];
 	struct buf out;
 
-	hex_encode(m->sha256, SHA256_BYTES, hash);
 	buf_init(&out, 8 * UNTAR_NAME_MAX);
-	buf_add_str(&out, s->n_shown ? ",{\"name\":" : "{\"name\":");
-	json_add_string(&out, m->name);
-	buf_addf(&out, ",\"size\":%llu,\"sha256\":\"%s\"}", (unsigned long long)m->size, hash);
+	if (s->n_shown)
+		buf_add_char(&out, ',');
+	buf_add_char(&out, '{');
+	json_text(&out, "name", m->name);
+	json_u64(&out, "size", m->size);
+	json_hex(&out, "sha256", m->sha256, SHA256_BYTES);
+	json_close_object(&out);
 	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
@@ -133,9 +135,9 @@ static void begin_json(const char *name)
 	struct buf out;
 
 	buf_init(&out, 65536);
-	buf_add_str(&out, "{\"bundle\":");
-	json_add_string(&out, slice_str(name));
-	buf_add_str(&out, ",\"members\":[");
+	json_open_object(&out, NULL);
+	json_str(&out, "bundle", name);
+	json_open_array(&out, "members");
 	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
@@ -145,17 +147,18 @@ static void end_json(const struct inspected *found, enum rc rc, const struct err
 	struct buf out;
 
 	buf_init(&out, 65536);
-	buf_addf(&out,
-		"],\"ok\":%s,\"bytes\":%llu,\"member_bytes\":%llu,\"sha256\":\"%s\","
-		"\"hash_checked\":%s",
-		rc == RC_OK ? "true" : "false", (unsigned long long)found->bytes,
-		(unsigned long long)found->member_bytes, found->sha256,
-		found->is_hash_checked ? "true" : "false");
+	json_close_array(&out);
+	json_bool(&out, "ok", rc == RC_OK);
+	json_u64(&out, "bytes", found->bytes);
+	json_u64(&out, "member_bytes", found->member_bytes);
+	json_str(&out, "sha256", found->sha256);
+	json_bool(&out, "hash_checked", found->is_hash_checked);
 	if (rc != RC_OK) {
-		buf_addf(&out, ",\"result\":\"%s\",\"error\":", rc_name(rc));
-		json_add_string(&out, slice_str(err->text));
+		json_str(&out, "result", rc_name(rc));
+		json_str(&out, "error", err->text);
 	}
-	buf_add_str(&out, "}\n");
+	json_close_object(&out);
+	buf_add_char(&out, '\n');
 	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }

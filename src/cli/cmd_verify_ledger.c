@@ -5,7 +5,7 @@
 
 #include "adapter/local/audit/local_audit.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "cli/commands.h"
 #include "cli/meter.h"
 #include "cli/say.h"
@@ -24,31 +24,25 @@ struct session {
 	uint64_t n_shown, n_told;
 };
 
-static void add_text(struct buf *out, const char *name, struct slice text)
-{
-	buf_addf(out, ",\"%s\":", name);
-	json_add_string(out, text);
-}
-
 static void show_json(struct session *s, const struct finding *f)
 {
 	struct buf out;
 
 	buf_init(&out, FINDING_MAX_BYTES);
-	buf_addf(&out, "%s{\"kind\":\"%s\",\"invariant\":\"%s\"", s->n_shown++ ? "," : "",
-		finding_kind_name(f->kind), f->invariant);
+	if (s->n_shown++)
+		buf_add_char(&out, ',');
+	buf_add_char(&out, '{');
+	json_str(&out, "kind", finding_kind_name(f->kind));
+	json_str(&out, "invariant", f->invariant);
 	if (f->object) {
-		add_text(&out, "bucket", f->object->bucket);
-		add_text(&out, "key", f->object->key);
-		add_text(&out, "version", f->object->version);
+		json_text(&out, "bucket", f->object->bucket);
+		json_text(&out, "key", f->object->key);
+		json_text(&out, "version", f->object->version);
 	}
-	if (f->plan) {
-		buf_add_str(&out, ",\"plan\":\"");
-		buf_add_hex(&out, f->plan->bytes, PLAN_ID_BYTES);
-		buf_add_char(&out, '"');
-	}
-	add_text(&out, "text", slice_str(f->text));
-	buf_add_char(&out, '}');
+	if (f->plan)
+		json_hex(&out, "plan", f->plan->bytes, PLAN_ID_BYTES);
+	json_str(&out, "text", f->text);
+	json_close_object(&out);
 	say_lines(stdout, buf_slice(&out));
 	buf_release(&out);
 }
@@ -133,20 +127,32 @@ static void on_progress(
 
 static void sum_json(const struct ledger_audit_summary *sum, bool complete)
 {
-	say("],\"complete\":%s,\"n_findings\":%llu", complete ? "true" : "false", U(n_findings));
+	const struct {
+		const char *name;
+		uint64_t n;
+	} counts[] = {{"versions", sum->versions}, {"members", sum->members},
+		{"rejected", sum->rejected}, {"claimed", sum->claimed}, {"waiting", sum->waiting},
+		{"dead", sum->dead}, {"plans", sum->plans}, {"open", sum->open},
+		{"sealed", sum->sealed}, {"claims", sum->claims}, {"stages", sum->stages},
+		{"bodies", sum->bodies}, {"unchecked", sum->unchecked}, {"bundles", sum->bundles},
+		{"bundles_gone", sum->bundles_gone}, {"bundle_bytes", sum->bundle_bytes},
+		{"bundle_members", sum->bundle_members},
+		{"sources_compared", sum->sources_compared}, {"manifests", sum->manifests},
+		{"direct", sum->direct}};
+	struct buf out;
+
+	buf_init(&out, 16384);
+	json_close_array(&out);
+	json_bool(&out, "complete", complete);
+	json_u64(&out, "n_findings", sum->n_findings);
 	for (int i = 0; i < FINDING_KINDS; i++)
-		say(",\"%s\":%llu", finding_kind_name((enum finding_kind)i), U(findings[i]));
-	say(",\"versions\":%llu,\"members\":%llu,\"rejected\":%llu,\"claimed\":%llu,"
-	       "\"waiting\":%llu,\"dead\":%llu,\"plans\":%llu,\"open\":%llu,\"sealed\":%llu,"
-	       "\"claims\":%llu,\"stages\":%llu,",
-		U(versions), U(members), U(rejected), U(claimed), U(waiting), U(dead), U(plans),
-		U(open), U(sealed), U(claims), U(stages));
-	say("\"bodies\":%llu,\"unchecked\":%llu,", U(bodies), U(unchecked));
-	say("\"bundles\":%llu,\"bundles_gone\":%llu,\"bundle_bytes\":%llu,"
-	       "\"bundle_members\":%llu,\"sources_compared\":%llu,\"manifests\":%llu,"
-	       "\"direct\":%llu}\n",
-		U(bundles), U(bundles_gone), U(bundle_bytes), U(bundle_members),
-		U(sources_compared), U(manifests), U(direct));
+		json_u64(&out, finding_kind_name((enum finding_kind)i), sum->findings[i]);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		json_u64(&out, counts[i].name, counts[i].n);
+	json_close_object(&out);
+	buf_add_char(&out, '\n');
+	say_lines(stdout, buf_slice(&out));
+	buf_release(&out);
 }
 
 static void sum_text(const struct ledger_audit_summary *sum)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/json_write.h"
 #include "core/direct.h"
 #include "core/messages.h"
 #include "obs/log.h"
@@ -92,36 +93,37 @@ static bool is_named(struct invoker *iv, struct slice name, struct slice qualifi
 	return slice_eq_str(plain, self(iv)->config.name);
 }
 
-static void add_str(struct buf *out, const char *name, const char *value)
-{
-	buf_addf(out, "\"%s\":", name);
-	json_add_string(out, slice_str(value));
-}
-
 static void describe(struct invoker *iv, struct buf *out)
 {
 	const struct function_config *c = &self(iv)->config;
 	struct arena a = ARENA_INIT;
 
-	buf_add_char(out, '{');
-	add_str(out, "FunctionName", c->name);
-	buf_add_char(out, ',');
-	add_str(out, "FunctionArn",
+	json_open_object(out, NULL);
+	json_str(out, "FunctionName", c->name);
+	json_str(out, "FunctionArn",
 		arena_printf(&a, "arn:aws:lambda:%s:000000000000:function:%s", c->region, c->name));
-	buf_addf(out,
-		",\"Runtime\":\"provided.al2023\",\"Handler\":\"baler\",\"PackageType\":\"Zip\","
-		"\"Architectures\":[\"x86_64\"],\"MemorySize\":128,\"Timeout\":%llu,"
-		"\"Version\":\"$LATEST\",\"State\":\"Active\",\"LastUpdateStatus\":\"Successful\","
-		"\"Environment\":{\"Variables\":{",
-		(unsigned long long)(c->timeout_ms / 1000));
-	add_str(out, "ENVIRONMENT", c->environment);
-	buf_add_char(out, ',');
-	add_str(out, "DISTRIBUTION_BUCKET_NAME", c->pipeline.distribution_bucket);
-	buf_addf(out,
-		",\"MAX_BUNDLE_ON_DISK_MB\":\"%llu\",\"TIMEOUT_GUARD_THRESHOLD_SECONDS\":\"%llu\"}}"
-		"}",
-		(unsigned long long)(c->pipeline.batch_max_bytes >> 20),
-		(unsigned long long)(c->guard_ms / 1000));
+	json_str(out, "Runtime", "provided.al2023");
+	json_str(out, "Handler", "baler");
+	json_str(out, "PackageType", "Zip");
+	json_open_array(out, "Architectures");
+	json_str(out, NULL, "x86_64");
+	json_close_array(out);
+	json_u64(out, "MemorySize", 128);
+	json_u64(out, "Timeout", c->timeout_ms / 1000);
+	json_str(out, "Version", "$LATEST");
+	json_str(out, "State", "Active");
+	json_str(out, "LastUpdateStatus", "Successful");
+	json_open_object(out, "Environment");
+	json_open_object(out, "Variables");
+	json_str(out, "ENVIRONMENT", c->environment);
+	json_str(out, "DISTRIBUTION_BUCKET_NAME", c->pipeline.distribution_bucket);
+	json_str(out, "MAX_BUNDLE_ON_DISK_MB",
+		arena_printf(&a, "%llu", (unsigned long long)(c->pipeline.batch_max_bytes >> 20)));
+	json_str(out, "TIMEOUT_GUARD_THRESHOLD_SECONDS",
+		arena_printf(&a, "%llu", (unsigned long long)(c->guard_ms / 1000)));
+	json_close_object(out);
+	json_close_object(out);
+	json_close_object(out);
 	arena_release(&a);
 }
 
@@ -131,11 +133,10 @@ static void fail(struct call *c, const char *type, const char *why)
 
 	buf_reset(out);
 	c->answer->is_error = true;
-	buf_add_char(out, '{');
-	add_str(out, "errorMessage", why);
-	buf_add_char(out, ',');
-	add_str(out, "errorType", type);
-	buf_add_char(out, '}');
+	json_open_object(out, NULL);
+	json_str(out, "errorMessage", why);
+	json_str(out, "errorType", type);
+	json_close_object(out);
 }
 
 /* --- records --- */
@@ -185,16 +186,17 @@ static void answer_direct(struct call *c, const struct direct_result *res)
 	log_event(EV_INVOCATION_ENDED, LF_U64(processed_records, res->n_processed),
 		LF_U64(failed_records, res->n_failed), LF_U64(remaining_records, res->n_left),
 		LF_STR(bundle, res->key));
-	buf_addf(out,
-		"{\"processed_records\":%zu,\"failed_records\":%zu,\"remaining_records\":%zu,"
-		"\"limit_reached\":%s,\"time_guard\":%s,\"bundle\":",
-		res->n_processed, res->n_failed, res->n_left, res->by_bytes ? "true" : "false",
-		res->by_time ? "true" : "false");
+	json_open_object(out, NULL);
+	json_u64(out, "processed_records", res->n_processed);
+	json_u64(out, "failed_records", res->n_failed);
+	json_u64(out, "remaining_records", res->n_left);
+	json_bool(out, "limit_reached", res->by_bytes);
+	json_bool(out, "time_guard", res->by_time);
 	if (res->key[0])
-		json_add_string(out, slice_str(res->key));
+		json_str(out, "bundle", res->key);
 	else
-		buf_add_str(out, "null");
-	buf_add_char(out, '}');
+		json_nothing(out, "bundle");
+	json_close_object(out);
 }
 
 static void run_direct(struct call *c, const json_t *root)
@@ -247,15 +249,18 @@ static void answer_messages(struct call *c, const struct message_in *messages, s
 	struct buf *out = &c->answer->payload;
 	size_t n_back = 0;
 
-	buf_add_str(out, "{\"batchItemFailures\":[");
+	json_open_object(out, NULL);
+	json_open_array(out, "batchItemFailures");
 	for (size_t i = 0; i < n; i++) {
 		if (!messages[i].must_come_back)
 			continue;
-		buf_add_str(out, n_back++ ? ",{\"itemIdentifier\":" : "{\"itemIdentifier\":");
-		json_add_string(out, messages[i].id);
-		buf_add_char(out, '}');
+		n_back++;
+		json_open_object(out, NULL);
+		json_text(out, "itemIdentifier", messages[i].id);
+		json_close_object(out);
 	}
-	buf_add_str(out, "]}");
+	json_close_array(out);
+	json_close_object(out);
 	log_event(EV_INVOCATION_ENDED, LF_U64(processed_records, n - n_back),
 		LF_U64(remaining_records, n_back));
 }

@@ -1,53 +1,64 @@
 #include "verify/invoke.h"
 
-#include "base/json.h"
+#include <stdio.h>
+
+#include "base/json_write.h"
 #include "wire/uri.h"
 
-/* Keys travel as in a form: percent-encoded, '/' left alone. */
-static void add_key(struct buf *out, struct slice key)
+static void add_known(struct buf *out, const char *name, struct slice value)
 {
-	buf_add_str(out, ",\"object\":{\"key\":\"");
-	uri_encode(out, key, true);
-	buf_add_char(out, '"');
+	if (value.n)
+		json_text(out, name, value);
 }
 
-static void add_text(struct buf *out, const char *name, struct slice value)
+/* A key travels as in a form: percent-encoded, '/' left alone. */
+static void add_object(struct buf *out, const struct upload *u, size_t i)
 {
-	if (value.n == 0)
-		return;
-	buf_addf(out, ",\"%s\":", name);
-	json_add_string(out, value);
+	const struct manifest_entry *e = &u->manifest->entries[i];
+	char sequencer[24];
+
+	snprintf(sequencer, sizeof(sequencer), "%016zX", i + 1);
+	json_open_object(out, "object");
+	json_name(out, "key");
+	buf_add_char(out, '"');
+	uri_encode(out, e->key, true);
+	buf_add_char(out, '"');
+	json_u64(out, "size", e->size);
+	add_known(out, "eTag", u->etags[i]);
+	add_known(out, "versionId", u->versions[i]);
+	json_str(out, "sequencer", sequencer);
+	json_close_object(out);
 }
 
 static void add_record(struct buf *out, const struct upload *u, size_t i, const char *region)
 {
-	const struct manifest_entry *e = &u->manifest->entries[i];
-
-	buf_addf(out,
-		"{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\",\"awsRegion\":\"%s\","
-		"\"eventTime\":\"1970-01-01T00:00:00.000Z\",\"eventName\":\"ObjectCreated:Put\","
-		"\"s3\":{\"s3SchemaVersion\":\"1.0\",\"bucket\":{\"name\":",
-		region);
-	json_add_string(out, u->bucket);
-	buf_add_char(out, '}');
-	add_key(out, e->key);
-	buf_addf(out, ",\"size\":%llu", (unsigned long long)e->size);
-	add_text(out, "eTag", u->etags[i]);
-	add_text(out, "versionId", u->versions[i]);
-	buf_addf(out, ",\"sequencer\":\"%016zX\"}}}", i + 1);
+	json_open_object(out, NULL);
+	json_str(out, "eventVersion", "2.1");
+	json_str(out, "eventSource", "aws:s3");
+	json_str(out, "awsRegion", region);
+	json_str(out, "eventTime", "1970-01-01T00:00:00.000Z");
+	json_str(out, "eventName", "ObjectCreated:Put");
+	json_open_object(out, "s3");
+	json_str(out, "s3SchemaVersion", "1.0");
+	json_open_object(out, "bucket");
+	json_text(out, "name", u->bucket);
+	json_close_object(out);
+	add_object(out, u, i);
+	json_close_object(out);
+	json_close_object(out);
 }
 
 enum rc invoke_payload(
 	struct buf *out, const struct upload *upload, const char *region, struct err *err)
 {
 	buf_init(out, INVOKE_PAYLOAD_MAX);
-	buf_add_str(out, "{\"e2e_test_direct_invoke\":true,\"records\":[");
-	for (size_t i = upload->first; i < upload->end; i++) {
-		if (i > upload->first)
-			buf_add_char(out, ',');
+	json_open_object(out, NULL);
+	json_bool(out, "e2e_test_direct_invoke", true);
+	json_open_array(out, "records");
+	for (size_t i = upload->first; i < upload->end; i++)
 		add_record(out, upload, i, region);
-	}
-	buf_add_str(out, "]}");
+	json_close_array(out);
+	json_close_object(out);
 	if (out->overflow)
 		return err_set(err, RC_REFUSED,
 			"the records of %zu files are too much for one invocation",

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/date.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "wire/s3xml.h"
 
 /* Inside double quotes. */
@@ -129,62 +129,56 @@ bool report_junit(struct buf *out, const struct report *r)
 	return !out->overflow;
 }
 
-static void write_number(struct buf *out, const char *name, uint64_t n)
-{
-	buf_addf(out, ",\"%s\":%llu", name, (unsigned long long)n);
-}
-
 static void write_figures(struct buf *out, const struct run_result *r)
 {
-	buf_addf(out, ",\"passed\":%s,\"prefix\":\"%s\"", r->is_passed ? "true" : "false",
-		r->prefix);
-	write_number(out, "files", r->n_files);
-	write_number(out, "found", r->tally.n_found);
-	write_number(out, "source_bytes", r->source_bytes);
-	write_number(out, "bundles", r->tally.n_bundles);
-	write_number(out, "bundle_bytes", r->tally.bundle_bytes);
-	write_number(out, "upload_ms", r->upload_ms);
-	write_number(out, "invoke_ms", r->invoke_ms);
-	write_number(out, "arrival_ms", r->arrival_ms);
-	write_number(out, "total_ms", r->total_ms);
+	json_bool(out, "passed", r->is_passed);
+	json_str(out, "prefix", r->prefix);
+	json_u64(out, "files", r->n_files);
+	json_u64(out, "found", r->tally.n_found);
+	json_u64(out, "source_bytes", r->source_bytes);
+	json_u64(out, "bundles", r->tally.n_bundles);
+	json_u64(out, "bundle_bytes", r->tally.bundle_bytes);
+	json_u64(out, "upload_ms", r->upload_ms);
+	json_u64(out, "invoke_ms", r->invoke_ms);
+	json_u64(out, "arrival_ms", r->arrival_ms);
+	json_u64(out, "total_ms", r->total_ms);
 	if (r->peak_bytes)
-		write_number(out, "server_peak_bytes", r->peak_bytes);
+		json_u64(out, "server_peak_bytes", r->peak_bytes);
 	if (r->is_memory_unjudged)
-		buf_add_str(out, ",\"memory_judged\":false");
-	buf_add_str(out, ",\"problems\":[");
-	for (size_t i = 0; i < r->n_texts; i++) {
-		if (i)
-			buf_add_char(out, ',');
-		json_add_string(out, slice_str(r->texts[i]));
-	}
-	buf_add_str(out, "]}");
+		json_bool(out, "memory_judged", false);
+	json_open_array(out, "problems");
+	for (size_t i = 0; i < r->n_texts; i++)
+		json_str(out, NULL, r->texts[i]);
+	json_close_array(out);
 }
 
 static void write_run(struct buf *out, const struct report_case *c)
 {
-	buf_add_str(out, "{\"name\":");
-	json_add_string(out, slice_str(c->name));
-	if (!c->setup_error) {
+	json_open_object(out, NULL);
+	json_str(out, "name", c->name);
+	if (c->setup_error) {
+		json_bool(out, "passed", false);
+		json_str(out, "error", c->setup_error);
+	} else {
 		write_figures(out, &c->result);
-		return;
 	}
-	buf_add_str(out, ",\"passed\":false,\"error\":");
-	json_add_string(out, slice_str(c->setup_error));
-	buf_add_char(out, '}');
+	json_close_object(out);
 }
 
 bool report_json(struct buf *out, const struct report *r)
 {
 	bool passed = report_count_failed(r) == 0 && report_count_errors(r) == 0;
 
-	buf_addf(
-		out, "{\"passed\":%s,\"scale\":%g,\"runs\":[", passed ? "true" : "false", r->scale);
-	for (size_t i = 0; i < r->n; i++) {
-		if (i)
-			buf_add_char(out, ',');
+	json_open_object(out, NULL);
+	json_bool(out, "passed", passed);
+	json_name(out, "scale");
+	buf_addf(out, "%g", r->scale);
+	json_open_array(out, "runs");
+	for (size_t i = 0; i < r->n; i++)
 		write_run(out, &r->cases[i]);
-	}
-	buf_add_str(out, "]}\n");
+	json_close_array(out);
+	json_close_object(out);
+	buf_add_char(out, '\n');
 	return !out->overflow;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/json_write.h"
 
 /* The linker puts these in the place of malloc (--wrap): the n-th allocation from now on fails, or none when n is 0. */
 static size_t fail_at;
@@ -222,6 +223,58 @@ static void memory_is_bounded_beforehand(void **state)
 	json_set_alloc_funcs(malloc, free);
 }
 
+static void the_writer_sets_every_comma(void **state)
+{
+	static const char *const expected =
+		"{\"a\":1,\"b\":[\"x\",\"{\",{},[],{\"c\":true}],\"d\":{\"e\":null,\"f\":\"00ff\"},"
+		"\"g\":\"\\u001b\\\"\",\"h\":\"2009-10-12T17:50:30.000Z\",\"i\":null}";
+	json_t *root = NULL;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1024);
+	json_open_object(&out, NULL);
+	json_u64(&out, "a", 1);
+	json_open_array(&out, "b");
+	json_str(&out, NULL, "x");
+	json_str(&out, NULL, "{");
+	json_open_object(&out, NULL);
+	json_close_object(&out);
+	json_open_array(&out, NULL);
+	json_close_array(&out);
+	json_open_object(&out, NULL);
+	json_bool(&out, "c", true);
+	json_close_object(&out);
+	json_close_array(&out);
+	json_open_object(&out, "d");
+	json_nothing(&out, "e");
+	json_hex(&out, "f", "\0\xff", 2);
+	json_close_object(&out);
+	json_str(&out, "g", "\033\"");
+	json_time(&out, "h", UINT64_C(1255369830000));
+	json_time(&out, "i", 0);
+	json_close_object(&out);
+	assert_string_equal(buf_cstr(&out), expected);
+	assert_int_equal(json_parse(buf_slice(&out), 1024, &root, NULL), RC_OK);
+	json_decref(root);
+	buf_release(&out);
+}
+
+static void a_document_that_does_not_fit_is_told(void **state)
+{
+	(void)state;
+	for (size_t max = 0; max < 20; max++) {
+		struct buf out;
+
+		buf_init(&out, max);
+		json_open_object(&out, NULL);
+		json_str(&out, "name", "a value");
+		json_close_object(&out);
+		assert_true(out.overflow == (max < strlen("{\"name\":\"a value\"}")));
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +288,8 @@ int main(void)
 		cmocka_unit_test(every_pair_of_bytes_gives_json),
 		cmocka_unit_test(a_full_buffer_is_told),
 		cmocka_unit_test(memory_is_bounded_beforehand),
+		cmocka_unit_test(the_writer_sets_every_comma),
+		cmocka_unit_test(a_document_that_does_not_fit_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

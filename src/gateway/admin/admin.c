@@ -1,6 +1,6 @@
 #include "gateway/admin/admin.h"
 
-#include "base/json.h"
+#include "base/json_write.h"
 #include "gateway/access/auth.h"
 #include "gateway/access/roles.h"
 #include "gateway/admin/admin_ops.h"
@@ -186,13 +186,15 @@ static void reply(struct request *r, enum rc rc, const struct err *err)
 	bool is_ours = status >= 500 && status != 501;
 
 	buf_reset(out);
-	buf_add_str(out, "{\"error\":{\"code\":");
-	json_add_string(
-		out, slice_str(is_ours ? (known ? known->code : "InternalError") : err->code));
-	buf_add_str(out, ",\"message\":");
-	json_add_string(out,
-		slice_str(is_ours ? "something went wrong here; the log says what" : err->text));
-	buf_addf(out, ",\"request_id\":\"%s\"}}\n", r->id);
+	json_open_object(out, NULL);
+	json_open_object(out, "error");
+	json_str(out, "code", is_ours ? (known ? known->code : "InternalError") : err->code);
+	json_str(out, "message",
+		is_ours ? "something went wrong here; the log says what" : err->text);
+	json_str(out, "request_id", r->id);
+	json_close_object(out);
+	json_close_object(out);
+	buf_add_char(out, '\n');
 	reply_json(r, status);
 	if (status >= 500)
 		reply_log_failure(r, err);

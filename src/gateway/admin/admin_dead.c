@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/digest.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "gateway/admin/admin_body.h"
 #include "gateway/admin/admin_ops.h"
 #include "gateway/admin/admin_run.h"
@@ -17,45 +17,42 @@ static void add_objects(struct buf *out, struct slice message)
 	struct arena a = ARENA_INIT;
 	struct s3_event event = {0};
 
-	buf_add_str(out, ",\"objects\":[");
+	json_open_array(out, "objects");
 	if (s3_event_parse(&a, message, &event, NULL) != RC_OK)
 		event.n_records = 0;
 	for (size_t i = 0; i < event.n_records; i++) {
 		const struct object_id *o = &event.records[i].object;
 
-		buf_add_str(out, i ? ",{\"bucket\":" : "{\"bucket\":");
-		json_add_string(out, o->bucket);
-		buf_add_str(out, ",\"key\":");
-		json_add_string(out, o->key);
-		buf_add_str(out, ",\"version\":");
-		json_add_string(out, o->version);
-		buf_add_char(out, '}');
+		json_open_object(out, NULL);
+		json_text(out, "bucket", o->bucket);
+		json_text(out, "key", o->key);
+		json_text(out, "version", o->version);
+		json_close_object(out);
 	}
-	buf_add_char(out, ']');
+	json_close_array(out);
 	arena_release(&a);
 }
 
 static void add_dead(struct buf *out, const struct op_dead *d, bool with_message)
 {
-	buf_addf(out, "{\"id\":\"%s\",\"code\":", d->id);
-	json_add_string(out, d->code);
-	buf_add_str(out, ",\"reason\":");
-	json_add_string(out, d->reason);
-	buf_addf(out, ",\"attempts\":%u,\"sent\":", d->attempts);
-	admin_add_time(out, d->sent_wall_ms);
-	buf_add_str(out, ",\"died\":");
-	admin_add_time(out, d->died_wall_ms);
+	json_open_object(out, NULL);
+	json_str(out, "id", d->id);
+	json_text(out, "code", d->code);
+	json_text(out, "reason", d->reason);
+	json_u64(out, "attempts", d->attempts);
+	json_time(out, "sent", d->sent_wall_ms);
+	json_time(out, "died", d->died_wall_ms);
 	add_objects(out, d->message);
 	if (with_message) {
-		buf_add_str(out, ",\"message\":");
-		json_add_string(out, d->message);
+		json_text(out, "message", d->message);
 		if (!utf8_valid(d->message)) { /* then the text above is not all of it */
-			buf_add_str(out, ",\"message_base64\":\"");
+			json_name(out, "message_base64");
+			buf_add_char(out, '"');
 			base64_encode(out, d->message);
 			buf_add_char(out, '"');
 		}
 	}
-	buf_add_char(out, '}');
+	json_close_object(out);
 }
 
 static enum rc list_job(struct request *r, struct err *err)
@@ -73,14 +70,15 @@ static enum rc list_job(struct request *r, struct err *err)
 		r->service->op, &r->arena, arena_strdup(&r->arena, after), max, &page, err);
 	if (rc)
 		return rc;
-	buf_add_str(out, "{\"dead_letters\":[");
-	for (size_t i = 0; i < page.n; i++) {
-		if (i)
-			buf_add_char(out, ',');
+	json_open_object(out, NULL);
+	json_open_array(out, "dead_letters");
+	for (size_t i = 0; i < page.n; i++)
 		add_dead(out, &page.dead[i], false);
-	}
-	buf_addf(out, "],\"truncated\":%s,\"last\":\"%s\"}\n", page.truncated ? "true" : "false",
-		page.last);
+	json_close_array(out);
+	json_bool(out, "truncated", page.truncated);
+	json_str(out, "last", page.last);
+	json_close_object(out);
+	buf_add_char(out, '\n');
 	return RC_OK;
 }
 
@@ -111,15 +109,15 @@ enum rc admin_dead_get(struct request *r, struct err *err)
 
 static void add_change(struct buf *out, const struct op_change *c)
 {
-	buf_addf(out, "{\"id\":\"%s\",\"outcome\":\"%s\",\"reopened\":%u", c->id,
-		op_outcome_name(c->outcome), c->n_reopened);
+	json_open_object(out, NULL);
+	json_str(out, "id", c->id);
+	json_str(out, "outcome", op_outcome_name(c->outcome));
+	json_u64(out, "reopened", c->n_reopened);
 	if (c->message_id[0])
-		buf_addf(out, ",\"message_id\":\"%s\"", c->message_id);
-	if (c->why[0]) {
-		buf_add_str(out, ",\"why\":");
-		json_add_string(out, slice_str(c->why));
-	}
-	buf_add_char(out, '}');
+		json_str(out, "message_id", c->message_id);
+	if (c->why[0])
+		json_str(out, "why", c->why);
+	json_close_object(out);
 }
 
 static enum rc redrive_job(struct request *r, struct err *err)
@@ -134,13 +132,13 @@ static enum rc redrive_job(struct request *r, struct err *err)
 		rc = op_redrive(r->service->op, admin_who(r), changes, n, err);
 	if (rc)
 		return rc;
-	buf_add_str(out, "{\"results\":[");
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_add_char(out, ',');
+	json_open_object(out, NULL);
+	json_open_array(out, "results");
+	for (size_t i = 0; i < n; i++)
 		add_change(out, &changes[i]);
-	}
-	buf_add_str(out, "]}\n");
+	json_close_array(out);
+	json_close_object(out);
+	buf_add_char(out, '\n');
 	return RC_OK;
 }
 

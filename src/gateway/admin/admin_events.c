@@ -4,6 +4,7 @@
  * is a duplicate for the ledger. Notifications that arrive together share a commit, as PUTs do.
  */
 #include "base/json.h"
+#include "base/json_write.h"
 #include "gateway/admin/admin_ops.h"
 #include "gateway/admin/admin_run.h"
 #include "model/s3_event.h"
@@ -49,13 +50,21 @@ static void sent(void *arg, enum rc rc, const struct err *err)
 	done.fn(done.arg, &result);
 }
 
+static enum rc reply_accepted(struct request *r, size_t n_records)
+{
+	json_open_object(&r->reply.document, NULL);
+	json_u64(&r->reply.document, "accepted", n_records);
+	json_close_object(&r->reply.document);
+	buf_add_char(&r->reply.document, '\n');
+	return reply_json(r, 200);
+}
+
 static enum rc accepted(struct request *r, struct err *err)
 {
 	const struct notification *n = r->op;
 
 	(void)err;
-	buf_addf(&r->reply.document, "{\"accepted\":%zu}\n", n->n_records);
-	return reply_json(r, 200);
+	return reply_accepted(r, n->n_records);
 }
 
 /* r->op: what is to be sent. */
@@ -127,8 +136,7 @@ enum rc admin_events(struct request *r, struct err *err)
 		return err_code(err, RC_REFUSED, "MaxMessageLengthExceeded",
 			"a notification may have at most %u bytes", ADMIN_EVENTS_MAX_BYTES);
 	if (is_confirmation(buf_slice(&r->body.document))) {
-		buf_add_str(&r->reply.document, "{\"accepted\":0}\n");
-		return reply_json(r, 200);
+		return reply_accepted(r, 0);
 	}
 	if (r->body.document.n > SMALL_BYTES) {
 		request_run_on(r, r->service->admin, events_job, accepted);

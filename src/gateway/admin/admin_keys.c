@@ -1,22 +1,21 @@
 /* Access keys, as the operator's API makes, shows and revokes them. The root key is none of
  * these. */
-#include "base/json.h"
+#include "base/json_write.h"
 #include "gateway/admin/admin_body.h"
 #include "gateway/admin/admin_ops.h"
 #include "gateway/admin/admin_run.h"
 
 static void add_key(struct buf *out, const struct key_info *k, const char *secret)
 {
-	buf_addf(out, "{\"access_key\":\"%s\"", k->access_key);
+	json_open_object(out, NULL);
+	json_str(out, "access_key", k->access_key);
 	if (secret)
-		buf_addf(out, ",\"secret_key\":\"%s\"", secret);
-	buf_addf(out, ",\"role\":\"%s\",\"note\":", key_role_name(k->role));
-	json_add_string(out, slice_str(k->note));
-	buf_add_str(out, ",\"created\":");
-	admin_add_time(out, k->created_wall_ms);
-	buf_add_str(out, ",\"revoked\":");
-	admin_add_time(out, k->revoked_wall_ms);
-	buf_add_char(out, '}');
+		json_str(out, "secret_key", secret);
+	json_str(out, "role", key_role_name(k->role));
+	json_str(out, "note", k->note);
+	json_time(out, "created", k->created_wall_ms);
+	json_time(out, "revoked", k->revoked_wall_ms);
+	json_close_object(out);
 }
 
 static enum rc add_job(struct request *r, struct err *err)
@@ -54,13 +53,13 @@ static enum rc list_job(struct request *r, struct err *err)
 
 	if (rc)
 		return rc;
-	buf_add_str(out, "{\"keys\":[");
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_add_char(out, ',');
+	json_open_object(out, NULL);
+	json_open_array(out, "keys");
+	for (size_t i = 0; i < n; i++)
 		add_key(out, &keys[i], NULL);
-	}
-	buf_add_str(out, "]}\n");
+	json_close_array(out);
+	json_close_object(out);
+	buf_add_char(out, '\n');
 	return RC_OK;
 }
 

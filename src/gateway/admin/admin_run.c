@@ -1,6 +1,5 @@
 #include "gateway/admin/admin_run.h"
 
-#include "base/date.h"
 
 bool admin_is_short_events(const struct request *r)
 {
@@ -52,14 +51,3 @@ const char *admin_who(const struct request *r)
 	return r->auth.access_key;
 }
 
-void admin_add_time(struct buf *out, uint64_t wall_ms)
-{
-	char text[DATE_ISO_BYTES];
-
-	if (!wall_ms) {
-		buf_add_str(out, "null");
-		return;
-	}
-	date_iso_format(wall_ms, text);
-	buf_addf(out, "\"%s\"", text);
-}

@@ -29,7 +29,5 @@ enum rc admin_run_status_to(struct request *r, enum rc (*job)(struct request *r,
 
 /* Who asks, for the audit. */
 const char *admin_who(const struct request *r);
-/* Adds "2026-11-23T11:15:00.123Z", quoted; null for 0. */
-void admin_add_time(struct buf *out, uint64_t wall_ms);
 
 #endif

@@ -1,46 +1,59 @@
 /* GET /-/api/v1/status and GET /-/api/v1/where. */
-#include "base/json.h"
+#include "base/json_write.h"
 #include "gateway/admin/admin_ops.h"
 #include "gateway/admin/admin_run.h"
 #include "obs/alarm.h"
 
-static void add_u64(struct buf *out, const char *name, uint64_t v)
+static void add_queue(struct buf *out, const struct op_status *s)
 {
-	buf_addf(out, "\"%s\":%llu", name, (unsigned long long)v);
+	json_open_object(out, "queue");
+	json_u64(out, "visible", s->queue_visible);
+	json_u64(out, "in_flight", s->queue_in_flight);
+	json_u64(out, "oldest_ms", s->queue_oldest_ms);
+	json_u64(out, "dead_letters", s->dead_letters);
+	json_close_object(out);
+	json_open_object(out, "plans");
+	json_u64(out, "open", s->plans_open);
+	json_u64(out, "sealed", s->plans_sealed);
+	json_close_object(out);
 }
 
-static void add_landing(struct buf *out, const struct op_status *s)
+static void add_buckets(struct buf *out, const struct op_status *s)
 {
-	buf_add_str(out, "},\"landing\":{\"bucket\":");
-	json_add_string(out, slice_str(s->landing_bucket));
+	json_open_object(out, "landing");
+	json_str(out, "bucket", s->landing_bucket);
 	if (s->is_landing_local) {
-		buf_add_char(out, ',');
-		add_u64(out, "objects", s->landing_objects);
-		buf_add_char(out, ',');
-		add_u64(out, "bytes", s->landing_bytes);
+		json_u64(out, "objects", s->landing_objects);
+		json_u64(out, "bytes", s->landing_bytes);
 	}
-	buf_add_str(out, "},\"distribution\":{\"bucket\":");
-	json_add_string(out, slice_str(s->distribution_bucket));
-	buf_add_char(out, ',');
-	add_u64(out, "bundles", s->waiting_bundles);
-	buf_add_char(out, ',');
-	add_u64(out, "bytes", s->waiting_bytes);
+	json_close_object(out);
+	json_open_object(out, "distribution");
+	json_str(out, "bucket", s->distribution_bucket);
+	json_u64(out, "bundles", s->waiting_bundles);
+	json_u64(out, "bytes", s->waiting_bytes);
+	json_close_object(out);
+}
+
+static void add_last_minute(struct buf *out, const struct op_status *s)
+{
+	json_open_object(out, "last_minute");
+	json_u64(out, "received_objects", s->received);
+	json_u64(out, "bundled_objects", s->bundled);
+	json_u64(out, "bundles", s->bundles);
+	json_close_object(out);
 }
 
 static void add_last_error(struct buf *out, const struct op_status *s)
 {
-	buf_add_str(out, ",\"last_error\":");
 	if (!s->has_error) {
-		buf_add_str(out, "null");
+		json_nothing(out, "last_error");
 		return;
 	}
-	buf_add_str(out, "{\"time\":");
-	admin_add_time(out, s->error_wall_ms);
-	buf_add_str(out, ",\"event\":");
-	json_add_string(out, s->error_event);
-	buf_add_str(out, ",\"text\":");
-	json_add_string(out, s->error_text);
-	buf_add_char(out, '}');
+	json_open_object(out, "last_error");
+	json_time(out, "time", s->error_wall_ms);
+	json_text(out, "event", s->error_event);
+	json_text(out, "text", s->error_text);
+	json_close_object(out);
 }
 
 static void add_alarms(struct buf *out, struct alarms *alarms)
@@ -48,58 +61,57 @@ static void add_alarms(struct buf *out, struct alarms *alarms)
 	struct alarm raised[ALARM_COUNT];
 	size_t n = alarms ? alarms_raised(alarms, raised) : 0;
 
-	buf_add_str(out, ",\"alarms\":[");
+	json_open_array(out, "alarms");
 	for (size_t i = 0; i < n; i++) {
-		buf_addf(out, "%s{\"name\":\"%s\",\"severity\":\"%s\",\"since\":", i ? "," : "",
-			raised[i].name, alarm_severity_name(raised[i].severity));
-		admin_add_time(out, raised[i].raised_wall_ms);
-		buf_add_str(out, ",\"meaning\":");
-		json_add_string(out, slice_str(raised[i].meaning));
-		buf_add_str(out, ",\"text\":");
-		json_add_string(out, slice_str(raised[i].text));
-		buf_add_char(out, '}');
+		json_open_object(out, NULL);
+		json_str(out, "name", raised[i].name);
+		json_str(out, "severity", alarm_severity_name(raised[i].severity));
+		json_time(out, "since", raised[i].raised_wall_ms);
+		json_str(out, "meaning", raised[i].meaning);
+		json_str(out, "text", raised[i].text);
+		json_close_object(out);
 	}
-	buf_add_char(out, ']');
+	json_close_array(out);
 }
 
 static void add_disk(struct buf *out, const struct op_status *s)
 {
-	buf_addf(out, ",\"disk\":{\"free_bytes\":%llu,\"size_bytes\":%llu,\"refusing\":%s",
-		(unsigned long long)s->disk_free_bytes, (unsigned long long)s->disk_total_bytes,
-		s->is_disk_refusing ? "true" : "false");
+	json_open_object(out, "disk");
+	json_u64(out, "free_bytes", s->disk_free_bytes);
+	json_u64(out, "size_bytes", s->disk_total_bytes);
+	json_bool(out, "refusing", s->is_disk_refusing);
 	if (s->disk_waiting.n) {
-		buf_add_str(out, ",\"waiting_bundle\":");
-		json_add_string(out, s->disk_waiting);
-		buf_addf(out, ",\"needed_bytes\":%llu", (unsigned long long)s->disk_needed_bytes);
+		json_text(out, "waiting_bundle", s->disk_waiting);
+		json_u64(out, "needed_bytes", s->disk_needed_bytes);
 	}
-	buf_add_char(out, '}');
+	json_close_object(out);
 }
 
 static void add_damage(struct buf *out, const struct op_status *s)
 {
 	char id[OP_ID_BYTES];
 
-	buf_addf(out, ",\"checksums\":{\"pending\":%s,\"taken\":%llu}",
-		s->is_filling ? "true" : "false", (unsigned long long)s->n_filled);
-	buf_addf(out, ",\"damaged\":%llu,\"damage\":[", (unsigned long long)s->n_damaged);
+	json_open_object(out, "checksums");
+	json_bool(out, "pending", s->is_filling);
+	json_u64(out, "taken", s->n_filled);
+	json_close_object(out);
+	json_u64(out, "damaged", s->n_damaged);
+	json_open_array(out, "damage");
 	for (size_t i = 0; i < s->n_damage; i++) {
 		const struct op_damage *d = &s->damage[i];
 
 		op_id_format(d->id, id);
-		buf_addf(out, "%s{\"kind\":\"%s\",\"id\":\"%s\",\"found\":", i ? "," : "", d->kind,
-			id);
-		admin_add_time(out, d->found_wall_ms);
-		buf_add_str(out, ",\"bucket\":");
-		json_add_string(out, d->bucket);
-		buf_add_str(out, ",\"key\":");
-		json_add_string(out, d->key);
-		buf_add_str(out, ",\"version\":");
-		json_add_string(out, d->version);
-		buf_add_str(out, ",\"what\":");
-		json_add_string(out, d->what);
-		buf_add_char(out, '}');
+		json_open_object(out, NULL);
+		json_str(out, "kind", d->kind);
+		json_str(out, "id", id);
+		json_time(out, "found", d->found_wall_ms);
+		json_text(out, "bucket", d->bucket);
+		json_text(out, "key", d->key);
+		json_text(out, "version", d->version);
+		json_text(out, "what", d->what);
+		json_close_object(out);
 	}
-	buf_add_char(out, ']');
+	json_close_array(out);
 }
 
 static void add_memory(struct buf *out, const struct gateway_memory *m)
@@ -111,27 +123,24 @@ static void add_memory(struct buf *out, const struct gateway_memory *m)
 	if (m->look)
 		m->look(m->look_arg);
 	metrics_read_resident(&resident, &peak);
-	buf_add_str(out, ",\"memory\":{");
-	add_u64(out, "ceiling_bytes", m->ceiling_bytes);
-	buf_add_char(out, ',');
-	add_u64(out, "resident_bytes", resident);
-	buf_add_char(out, ',');
-	add_u64(out, "resident_peak_bytes", peak);
-	buf_add_str(out, ",\"shares\":[");
+	json_open_object(out, "memory");
+	json_u64(out, "ceiling_bytes", m->ceiling_bytes);
+	json_u64(out, "resident_bytes", resident);
+	json_u64(out, "resident_peak_bytes", peak);
+	json_open_array(out, "shares");
 	for (size_t i = 0; i < m->n_shares; i++) {
 		const struct budget *b = &m->shares[i];
 
-		buf_addf(out, "%s{\"name\":\"%s\",", i ? "," : "", b->name);
-		add_u64(out, "used_bytes", atomic_load(&b->used));
-		buf_add_char(out, ',');
-		add_u64(out, "peak_bytes", atomic_load(&b->peak));
-		buf_add_char(out, ',');
-		add_u64(out, "max_bytes", b->max);
-		buf_add_char(out, ',');
-		add_u64(out, "refused", atomic_load(&b->refused));
-		buf_add_char(out, '}');
+		json_open_object(out, NULL);
+		json_str(out, "name", b->name);
+		json_u64(out, "used_bytes", atomic_load(&b->used));
+		json_u64(out, "peak_bytes", atomic_load(&b->peak));
+		json_u64(out, "max_bytes", b->max);
+		json_u64(out, "refused", atomic_load(&b->refused));
+		json_close_object(out);
 	}
-	buf_add_str(out, "]}");
+	json_close_array(out);
+	json_close_object(out);
 }
 
 static enum rc status_job(struct request *r, struct err *err)
@@ -142,30 +151,20 @@ static enum rc status_job(struct request *r, struct err *err)
 
 	if (rc)
 		return rc;
-	buf_add_str(out, "{\"version\":");
-	json_add_string(out, slice_str(s.version));
-	buf_add_str(out, ",\"time\":");
-	admin_add_time(out, s.now_wall_ms);
-	buf_addf(out,
-		",\"uptime_ms\":%llu,\"queue\":{\"visible\":%llu,\"in_flight\":%llu,\"oldest_ms\":%"
-		"llu,"
-		"\"dead_letters\":%llu},\"plans\":{\"open\":%llu,\"sealed\":%llu",
-		(unsigned long long)s.uptime_ms, (unsigned long long)s.queue_visible,
-		(unsigned long long)s.queue_in_flight, (unsigned long long)s.queue_oldest_ms,
-		(unsigned long long)s.dead_letters, (unsigned long long)s.plans_open,
-		(unsigned long long)s.plans_sealed);
-	add_landing(out, &s);
-	buf_addf(out,
-		"},\"last_minute\":{\"received_objects\":%llu,\"bundled_objects\":%llu,\"bundles\":"
-		"%llu}",
-		(unsigned long long)s.received, (unsigned long long)s.bundled,
-		(unsigned long long)s.bundles);
+	json_open_object(out, NULL);
+	json_str(out, "version", s.version);
+	json_time(out, "time", s.now_wall_ms);
+	json_u64(out, "uptime_ms", s.uptime_ms);
+	add_queue(out, &s);
+	add_buckets(out, &s);
+	add_last_minute(out, &s);
 	add_memory(out, &r->service->memory);
 	add_alarms(out, r->service->alarms);
 	add_disk(out, &s);
 	add_damage(out, &s);
 	add_last_error(out, &s);
-	buf_add_str(out, "}\n");
+	json_close_object(out);
+	buf_add_char(out, '\n');
 	return RC_OK;
 }
 
@@ -175,12 +174,10 @@ enum rc admin_status(struct request *r, struct err *err)
 	return admin_run_status(r, status_job);
 }
 
-static void add_str(struct buf *out, const char *name, struct slice v)
+static void add_known(struct buf *out, const char *name, struct slice v)
 {
-	if (v.n == 0)
-		return;
-	buf_addf(out, ",\"%s\":", name);
-	json_add_string(out, v);
+	if (v.n)
+		json_text(out, name, v);
 }
 
 static enum rc where_job(struct request *r, struct err *err)
@@ -203,25 +200,28 @@ static enum rc where_job(struct request *r, struct err *err)
 	rc = op_where_is(r->service->op, &r->arena, &id, &w, err);
 	if (rc)
 		return rc;
-	buf_addf(out, "{\"place\":\"%s\"", op_place_name(w.place));
-	add_str(out, "bucket", w.object.bucket);
-	add_str(out, "key", w.object.key);
-	add_str(out, "version", w.object.version);
-	add_str(out, "bundle_bucket", w.bundle_bucket);
-	add_str(out, "bundle_key", w.bundle_key);
-	if (w.place == OP_MEMBER)
-		buf_addf(out,
-			",\"published\":%s,\"bundle_bytes\":%llu,\"taken\":%s,\"archived\":%s",
-			w.is_published ? "true" : "false", (unsigned long long)w.bundle_bytes,
-			w.is_taken ? "true" : "false", w.is_archived ? "true" : "false");
+	json_open_object(out, NULL);
+	json_str(out, "place", op_place_name(w.place));
+	add_known(out, "bucket", w.object.bucket);
+	add_known(out, "key", w.object.key);
+	add_known(out, "version", w.object.version);
+	add_known(out, "bundle_bucket", w.bundle_bucket);
+	add_known(out, "bundle_key", w.bundle_key);
+	if (w.place == OP_MEMBER) {
+		json_bool(out, "published", w.is_published);
+		json_u64(out, "bundle_bytes", w.bundle_bytes);
+		json_bool(out, "taken", w.is_taken);
+		json_bool(out, "archived", w.is_archived);
+	}
 	if (w.is_gone)
-		buf_add_str(out, ",\"source_gone\":true");
+		json_bool(out, "source_gone", true);
 	if (w.attempts)
-		buf_addf(out, ",\"attempts\":%u", w.attempts);
-	add_str(out, "code", w.code);
-	add_str(out, "dead_letter", slice_str(w.dead_id));
-	add_str(out, "why", w.why);
-	buf_add_str(out, "}\n");
+		json_u64(out, "attempts", w.attempts);
+	add_known(out, "code", w.code);
+	add_known(out, "dead_letter", slice_str(w.dead_id));
+	add_known(out, "why", w.why);
+	json_close_object(out);
+	buf_add_char(out, '\n');
 	return RC_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/json_write.h"
 #include "gateway/access/auth.h"
 #include "gateway/access/roles.h"
 #include "gateway/http/request.h"
@@ -344,10 +345,10 @@ static void reply(struct request *r, enum rc rc, const struct err *err)
 
 	release(r);
 	buf_reset(out);
-	buf_addf(out, "{\"Type\":\"%s\",\"message\":", e.status >= 500 ? "Service" : "User");
-	json_add_string(out,
-		e.status >= 500 ? slice_str("the invocation failed here") : slice_str(err->text));
-	buf_add_char(out, '}');
+	json_open_object(out, NULL);
+	json_str(out, "Type", e.status >= 500 ? "Service" : "User");
+	json_str(out, "message", e.status >= 500 ? "the invocation failed here" : err->text);
+	json_close_object(out);
 	reply_header_str(r, "x-amzn-ErrorType", e.code);
 	reply_json(r, e.status);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/json_write.h"
 
 uint64_t stage_part_bytes(unsigned number)
 {
@@ -16,25 +17,25 @@ static void write_part(struct buf *out, const struct stage_part *p)
 	char crc[CHECKSUM_TEXT_MAX];
 
 	checksum_format(&p->crc32, crc);
-	buf_addf(out, "{\"number\":%u,\"size\":%llu,\"etag\":", p->number,
-		(unsigned long long)p->size);
-	json_add_string(out, slice_str(p->etag));
-	buf_add_str(out, ",\"crc32\":");
-	json_add_string(out, slice_str(crc));
-	buf_addf(out, ",\"echoed\":%s}", p->is_echoed ? "true" : "false");
+	json_open_object(out, NULL);
+	json_u64(out, "number", p->number);
+	json_u64(out, "size", p->size);
+	json_str(out, "etag", p->etag);
+	json_str(out, "crc32", crc);
+	json_bool(out, "echoed", p->is_echoed);
+	json_close_object(out);
 }
 
 bool staged_write(struct buf *out, const struct staged *staged)
 {
-	buf_add_str(out, "{\"upload\":");
-	json_add_string(out, staged->upload_id);
-	buf_addf(out, ",\"size\":%llu,\"parts\":[", (unsigned long long)staged->size);
-	for (size_t i = 0; i < staged->n_parts; i++) {
-		if (i)
-			buf_add_char(out, ',');
+	json_open_object(out, NULL);
+	json_text(out, "upload", staged->upload_id);
+	json_u64(out, "size", staged->size);
+	json_open_array(out, "parts");
+	for (size_t i = 0; i < staged->n_parts; i++)
 		write_part(out, &staged->parts[i]);
-	}
-	buf_add_str(out, "]}");
+	json_close_array(out);
+	json_close_object(out);
 	return !out->overflow;
 }
 
