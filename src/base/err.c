@@ -10,7 +10,7 @@ const char *rc_name(enum rc rc)
 	static const char *const names[] = {
 		[RC_OK] = "ok",           [RC_ABSENT] = "absent",   [RC_CONFLICT] = "conflict",
 		[RC_AGAIN] = "again",     [RC_UNKNOWN] = "unknown", [RC_CORRUPT] = "corrupt",
-		[RC_REFUSED] = "refused", [RC_FATAL] = "fatal",
+		[RC_REFUSED] = "refused", [RC_FATAL] = "fatal",     [RC_SKIP] = "skip",
 	};
 	return names[rc];
 }

@@ -19,14 +19,18 @@ struct making {
 	struct unit **units; /* index: as in the get_many */
 	struct pack *pack;
 	struct stages stages;
-	bool in_member; /* between a member's begin and its end */
+	bool in_member; /* the object's first bytes are in the archive, its last are not */
+	bool is_held;   /* the object's bytes are kept in held until all of them are there */
+	struct buf held;
 	bool skipping;  /* the object now coming is not wanted */
 	bool broken;    /* a member broke off: make it again */
-	bool set_aside; /* because it is large or slow, and not its fault */
-	bool may_set_aside;
+	bool set_aside; /* the member that broke off is large or slow, which is not its fault */
+	unsigned n_aside;    /* objects set aside so far, in all attempts */
+	size_t n_candidates; /* of this attempt, without those that were set aside */
 	/* how long the object whose turn it is has kept us waiting, and with how many bytes */
 	uint64_t left_boot_ms; /* when the last callback returned */
 	uint64_t waited_ms, waited_bytes;
+	uint64_t member_size;
 	uint64_t member_left; /* bytes of the member that are still to come */
 	uint64_t rounded_bytes;
 	struct bundle *bundle;
@@ -88,22 +92,34 @@ static bool time_is_up(const struct making *m)
 	       clock_boot_ms(m->job->clock) >= m->job->close_boot_ms;
 }
 
-/* Others wait for this object: it goes in a bundle of its own. Stops get_many. */
+static void turn_begins(struct making *m)
+{
+	m->waited_ms = m->waited_bytes = 0;
+}
+
+/* Nobody waits for an object that is the only one. When many are slow, the store is. */
+static bool may_set_aside(const struct making *m)
+{
+	return m->job->alone_bytes && m->n_candidates > 1 && m->n_aside < BUNDLE_SLOW_MAX;
+}
+
+/* Others wait for this object: it goes in a bundle of its own. Stops get_many when bytes of the
+ * object are in the archive already; else the others go on. */
 static enum rc set_aside(struct making *m, size_t i, const char *why, struct err *err)
 {
 	struct unit *u = m->units[i];
 
 	u->fetch = FETCH_ALONE;
 	unit_refuse(u, "", why);
-	m->broken = m->set_aside = true;
+	m->broken = m->set_aside = m->in_member;
+	m->is_held = false;
+	m->n_aside++;
+	m->n_candidates--;
+	turn_begins(m);
 	log_event(EV_OBJECT_ALONE, LF_SLICE(key, u->object.key), LF_U64(object_bytes, u->size),
 		LF_STR(cause, why));
-	return err_set(err, RC_CORRUPT, "'" SLICE_FMT "' is set aside", SLICE_ARG(u->object.key));
-}
-
-static void turn_begins(struct making *m)
-{
-	m->waited_ms = m->waited_bytes = 0;
+	return err_set(err, m->broken ? RC_CORRUPT : RC_SKIP, "'" SLICE_FMT "' is set aside",
+		SLICE_ARG(u->object.key));
 }
 
 /* Only the time between callbacks counts: within them the bundle waits for itself. */
@@ -117,7 +133,7 @@ static bool is_slow(struct making *m, size_t n_bytes)
 		return false;
 	slow = m->waited_bytes < BUNDLE_SLOW_BYTES;
 	turn_begins(m);
-	return slow && m->may_set_aside;
+	return slow && may_set_aside(m);
 }
 
 static void leave(struct making *m)
@@ -138,12 +154,29 @@ static enum rc member_waiting(void *arg, size_t i, struct err *err)
 	return rc;
 }
 
+/* Begins the object in the archive. */
+static enum rc begin_in_archive(struct making *m, size_t i, struct err *err)
+{
+	struct unit *u = m->units[i];
+	enum rc rc = pack_member_begin(m->pack, u->name, m->member_size, err);
+
+	if (rc == RC_REFUSED) {
+		unit_refuse(u, "UNSAFE_S3_KEY_PATH", err->text);
+		skip(m, u, FETCH_NONE);
+		return RC_OK;
+	}
+	m->in_member = rc == RC_OK;
+	if (rc == RC_OK)
+		stages_member_begin(
+			&m->stages, u->name, &u->object, m->member_size, pack_tar_bytes(m->pack));
+	return rc;
+}
+
 static enum rc member_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
 {
 	struct making *m = arg;
 	struct unit *u = m->units[i];
 	uint64_t rounded = (info->size + 511) / 512 * 512;
-	enum rc rc;
 
 	m->skipping = false;
 	if (time_is_up(m)) {
@@ -165,21 +198,13 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 		skip(m, u, FETCH_OVER);
 		return RC_OK;
 	}
-	if (m->may_set_aside && info->size >= m->job->alone_bytes)
+	if (info->size >= m->job->alone_bytes && may_set_aside(m))
 		return set_aside(m, i, "it is large", err);
-	rc = pack_member_begin(m->pack, u->name, info->size, err);
-	if (rc == RC_REFUSED) {
-		unit_refuse(u, "UNSAFE_S3_KEY_PATH", err->text);
-		skip(m, u, FETCH_NONE);
-		return RC_OK;
-	}
 	m->rounded_bytes += rounded;
-	m->member_left = info->size;
-	m->in_member = rc == RC_OK;
-	if (rc == RC_OK)
-		stages_member_begin(
-			&m->stages, u->name, &u->object, info->size, pack_tar_bytes(m->pack));
-	return rc;
+	m->member_size = m->member_left = info->size;
+	m->is_held = info->size <= BUNDLE_HELD_BYTES;
+	buf_reset(&m->held);
+	return m->is_held ? RC_OK : begin_in_archive(m, i, err);
 }
 
 /* What the unit is not in the bundle for. Damage is final: reading again would give the same
@@ -207,24 +232,41 @@ static enum rc break_off(struct making *m, struct unit *u, enum unit_fetch fetch
 	return err_set(err, RC_CORRUPT, "'" SLICE_FMT "' broke off", SLICE_ARG(u->object.key));
 }
 
+static enum rc to_archive(struct making *m, struct slice bytes, struct err *err)
+{
+	enum rc rc = pack_data(m->pack, bytes, err);
+
+	if (rc == RC_OK) {
+		stages_member_data(&m->stages, bytes);
+		m->bundle->member_bytes += bytes.n;
+	}
+	return rc;
+}
+
 static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *err)
 {
 	struct making *m = arg;
-	enum rc rc;
+	enum rc rc = RC_OK;
 
 	if (m->skipping)
 		return RC_OK;
+	if (m->is_held && bytes.n > m->member_left) {
+		m->is_held = false;
+		note_failure(m->units[i], FETCH_MISMATCH, &other_bytes);
+		leave(m);
+		return RC_SKIP;
+	}
 	m->member_left -= bytes.n < m->member_left ? bytes.n : m->member_left;
 	if (m->job->alone_bytes && is_slow(m, bytes.n) && m->member_left)
 		return set_aside(m, i, "the store gives its bytes too slowly", err);
-	rc = pack_data(m->pack, bytes, err);
-	if (rc == RC_CORRUPT) {
+	if (m->is_held)
+		buf_add_slice(&m->held, bytes);
+	else
+		rc = to_archive(m, bytes, err);
+	if (rc == RC_CORRUPT)
 		rc = break_off(m, m->units[i], FETCH_MISMATCH, &other_bytes, err);
-	} else if (rc == RC_OK) {
-		stages_member_data(&m->stages, bytes);
-		m->bundle->member_bytes += bytes.n;
+	else if (rc == RC_OK)
 		rc = m->job->tick(m->job->tick_arg, err);
-	}
 	leave(m);
 	return rc;
 }
@@ -262,8 +304,10 @@ static enum rc member_end(
 {
 	struct making *m = arg;
 	struct unit *u = m->units[i];
-	enum rc rc;
+	bool was_held = m->is_held;
+	enum rc rc = RC_OK;
 
+	m->is_held = false;
 	turn_begins(m);
 	leave(m);
 	if (outcome == RC_FATAL) {
@@ -283,7 +327,20 @@ static enum rc member_end(
 		note_failure(u, fetch_of(outcome, why), why);
 		return m->job->tick(m->job->tick_arg, err);
 	}
-	rc = pack_member_end(m->pack, err);
+	if (was_held && m->held.n != m->member_size) {
+		note_failure(u, FETCH_MISMATCH, &other_bytes);
+		return RC_OK;
+	}
+	if (was_held)
+		rc = begin_in_archive(m, i, err);
+	if (m->skipping) { /* its name cannot be in the archive */
+		m->skipping = false;
+		return RC_OK;
+	}
+	if (rc == RC_OK && was_held)
+		rc = to_archive(m, buf_slice(&m->held), err);
+	if (rc == RC_OK)
+		rc = pack_member_end(m->pack, err);
 	m->in_member = false;
 	if (rc == RC_CORRUPT)
 		return break_off(m, u, FETCH_MISMATCH, &other_bytes, err);
@@ -430,7 +487,7 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 		m->job->is_direct, err);
 	if (rc == RC_OK)
 		rc = ask_room(m, ids, &n_wanted, err);
-	m->may_set_aside = m->may_set_aside && n_wanted > 1;
+	m->n_candidates = n_wanted;
 	leave(m);
 	if (rc == RC_OK && n_wanted)
 		rc = os_get_many(m->job->landing, ids, n_wanted, &sink, err);
@@ -468,23 +525,21 @@ enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
 	for (size_t i = 0; i < n; i++)
 		units[i]->fetch = FETCH_NONE;
 	while (n_broken <= BUNDLE_RESTARTS) {
-		struct making m = {.job = job,
-			.bundle = ret_bundle,
-			.may_set_aside = job->alone_bytes && n_aside < BUNDLE_SLOW_MAX};
+		struct making m = {.job = job, .bundle = ret_bundle, .n_aside = n_aside};
 
+		buf_init(&m.held, BUNDLE_HELD_BYTES);
 		*ret_bundle = (struct bundle){0};
 		buf_init(&ret_bundle->staged, LG_STAGED_MAX);
 		rc = make_once(&m, units, n, err);
+		buf_release(&m.held);
+		n_aside = m.n_aside;
 		if (!m.broken)
 			break;
 		bundle_release(ret_bundle);
 		forget_packed(units, n);
 		if (stages_discard(job->distribution, job->plan, job->archive_bucket, err) != RC_OK)
 			return err_set(err, RC_AGAIN, "a broken stage could not be discarded");
-		if (m.set_aside)
-			n_aside++;
-		else
-			n_broken++;
+		n_broken += !m.set_aside;
 		rc = err_set(err, RC_AGAIN, "objects broke off in %u attempts", n_broken);
 	}
 	if (rc != RC_OK)

@@ -3,13 +3,15 @@
  * where no consumer can see it.
  *
  * An object that is large (alone_bytes) or slow does not belong in a bundle with others, which
- * would wait for it: FETCH_ALONE. The stage is made again without it, which counts as no
- * restart.
+ * would wait for it: FETCH_ALONE.
  *
- * What differs in size or ETag from what was announced is never packed. An object that breaks
+ * What differs in size or ETag from what was announced is never packed. An object of at most
+ * BUNDLE_HELD_BYTES goes into the archive when all its bytes are there and were checked: one that
+ * breaks off, or comes slowly, is left out, and nothing else changes. A larger object that breaks
  * off in the middle spoils the archive: it is left out and the stage is made again,
- * BUNDLE_RESTARTS times at most. A stage that is made again is discarded first by its owner,
- * which is safe because nobody has asked for its seal yet.
+ * BUNDLE_RESTARTS times at most (one that is slow does not count as a restart). A stage that is
+ * made again is discarded first by its owner, which is safe because nobody has asked for its seal
+ * yet.
  */
 #ifndef BALER_CORE_BUNDLE_H
 #define BALER_CORE_BUNDLE_H
@@ -25,6 +27,8 @@
  * below 64 KiB/s, or silent. */
 #define BUNDLE_SLOW_MS 1000
 #define BUNDLE_SLOW_BYTES (64 * 1024)
+/* Memory of each bundle in the making, for one object at a time. */
+#define BUNDLE_HELD_BYTES (64 * 1024)
 /* objects set aside in one plan; if there are more it is the store that is slow */
 #define BUNDLE_SLOW_MAX 8
 

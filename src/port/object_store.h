@@ -29,7 +29,11 @@
  * no write within it fails for want of room. [OS-14] publish of a stage whose bytes are not those
  * that were staged is RC_CORRUPT with the code ERR_DAMAGED: nothing is shown, and nothing of the
  * stage ever was. An object whose bytes are not those that were put has end with the same; copy,
- * stage_copy too.
+ * stage_copy too. [OS-16] A sink that answers RC_SKIP to begin, data or waiting gets nothing more of
+ * that object, not even its end; the other objects go on as if it had not been asked for. [OS-17] A
+ * store that makes several requests at a time asks the sink's retry, if there is one, when a request
+ * failed with RC_AGAIN before begin; told to, it makes that request again after the wait, and no
+ * other object's request is given up for it.
  *
  * Calls block and may be made from any thread; one stage is one thread's.
  */
@@ -56,7 +60,7 @@ struct os_object {
 };
 
 struct os_sink {
-	/* A result other than RC_OK stops get_many. Slices live until the call returns. i: index
+	/* A result other than RC_OK and RC_SKIP stops get_many. Slices live until the call returns. i: index
 	 * into objects. */
 	enum rc (*begin)(void *arg, size_t i, const struct os_object *info, struct err *err);
 	enum rc (*data)(void *arg, size_t i, struct slice bytes, struct err *err);
@@ -64,8 +68,12 @@ struct os_sink {
 	void *arg;
 	/* May be NULL. Called now and then, at least every 500 ms, while object i, which is the
 	 * next to deliver or to go on with, gives no bytes; a store on a local disk need not
-	 * call it. A result other than RC_OK stops get_many. */
+	 * call it. */
 	enum rc (*waiting)(void *arg, size_t i, struct err *err);
+	/* May be NULL. Whether the request of object i, which failed because of why, is to be made
+	 * again in *ret_wait_ms [OS-17]. false: end is called with RC_AGAIN when the object's turn
+	 * comes. */
+	bool (*retry)(void *arg, size_t i, const struct err *why, uint64_t *ret_wait_ms);
 };
 
 /* Gives the next piece of a body: up to max bytes to out, *ret_n of them; 0 only at the end. */

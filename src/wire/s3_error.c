@@ -114,6 +114,7 @@ static const char *code_of_rc(enum rc rc)
 	case RC_UNKNOWN:
 	case RC_CORRUPT:
 	case RC_FATAL:
+	case RC_SKIP:
 		break;
 	}
 	return "InternalError";

@@ -737,6 +737,62 @@ static void os13_a_discarded_copy_leaves_the_stage(void **state)
 	arena_release(&a);
 }
 
+/* Gives up the objects with an odd index: the first of them at begin, the others at their first bytes. */
+static enum rc skip_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
+{
+	enum rc rc = seen_begin(arg, i, info, err);
+
+	if (i != 1)
+		return rc;
+	((struct seen *)arg)->open = 0;
+	return RC_SKIP;
+}
+
+static enum rc skip_data(void *arg, size_t i, struct slice bytes, struct err *err)
+{
+	enum rc rc = seen_data(arg, i, bytes, err);
+
+	if (i % 2 == 0)
+		return rc;
+	((struct seen *)arg)->open = 0;
+	return RC_SKIP;
+}
+
+static void os16_an_object_that_the_sink_gives_up_stops_no_other(void **state)
+{
+	static const size_t sizes[] = {1, 5, 3 << 20, 3 << 20, 0, 100000, 7};
+	enum { N = sizeof(sizes) / sizeof(sizes[0]) };
+	struct contract_world *w = *state;
+	struct arena a = ARENA_INIT;
+	char keys[N][8];
+	struct object_id ids[N];
+	struct seen s = {.a = &a};
+	struct os_sink sink = {skip_begin, skip_data, seen_end, &s};
+	unsigned char *bytes = test_calloc(1, 3 << 20);
+
+	for (size_t i = 0; i < N; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "skip%zu", i);
+		memset(bytes, (int)('a' + i), sizes[i]);
+		ids[i] = id_of(keys[i], (struct slice){0});
+		put(w->store, &a, CONTRACT_BUCKET, keys[i], slice_of(bytes, sizes[i]), "");
+	}
+	for (size_t i = 0; i < 8; i++)
+		buf_init(&s.body[i], 64u << 20);
+	assert_int_equal(os_get_many(w->store, ids, N, &sink, NULL), RC_OK);
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(s.begins[i], 1);
+		assert_int_equal(s.ends[i], i % 2 == 0);
+		if (i % 2 == 0) {
+			assert_int_equal(s.outcome[i], RC_OK);
+			memset(bytes, (int)('a' + i), sizes[i]);
+			assert_true(slice_eq(buf_slice(&s.body[i]), slice_of(bytes, sizes[i])));
+		}
+	}
+	seen_release(&s);
+	test_free(bytes);
+	arena_release(&a);
+}
+
 int contract_object_store(const struct contract_factory *f)
 {
 	const struct CMUnitTest tests[] = {
@@ -762,6 +818,7 @@ int contract_object_store(const struct contract_factory *f)
 		CONTRACT_TEST(os12_a_copy_of_nothing_changes_nothing),
 		CONTRACT_TEST(os13_a_copy_of_a_stage_is_a_stage_of_its_own),
 		CONTRACT_TEST(os13_a_discarded_copy_leaves_the_stage),
+		CONTRACT_TEST(os16_an_object_that_the_sink_gives_up_stops_no_other),
 		CONTRACT_TEST(region_of_a_bucket_that_is_there),
 	};
 

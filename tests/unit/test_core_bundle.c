@@ -32,10 +32,13 @@ struct fixture {
 	enum rc tick_answer;
 };
 
+static unsigned n_stages_begun;
+
 static enum fault_action decide(void *arg, const char *verb)
 {
 	struct trouble *t = arg;
 
+	n_stages_begun += strcmp(verb, "stage_begin") == 0;
 	return t->verb && strcmp(verb, t->verb) == 0 && t->n-- > 0 ? t->action : FAULT_PASS;
 }
 
@@ -47,7 +50,7 @@ static enum rc tick(void *arg, struct err *err)
 	return f->tick_answer == RC_OK ? RC_OK : err_set(err, f->tick_answer, "fenced");
 }
 
-static int setup(void **state)
+static int setup_of(void **state, size_t size_step)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	char key[16];
@@ -63,7 +66,7 @@ static int setup(void **state)
 		size_t at;
 
 		snprintf(key, sizeof(key), "data/%zu", i);
-		at = world_put(&f->w, key, 300 * i);
+		at = world_put(&f->w, key, size_step * i);
 		o = &f->w.objects[at];
 		f->units[i] = (struct unit){.object = o->id,
 			.name = o->name,
@@ -78,6 +81,17 @@ static int setup(void **state)
 		NULL, NULL, UINT64_MAX, 0, NULL, 0, tick, f};
 	*state = f;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_of(state, 300);
+}
+
+/* Of objects that go into the archive as they come. */
+static int setup_large(void **state)
+{
+	return setup_of(state, BUNDLE_HELD_BYTES + 1);
 }
 
 static int teardown(void **state)
@@ -266,11 +280,11 @@ static void what_is_denied_stays_out(void **state)
 	assert_holds_the_packed(f);
 }
 
-static void a_member_that_breaks_off_is_left_out_and_the_stage_made_again(void **state)
+static void assert_one_broke_off(struct fixture *f)
 {
-	struct fixture *f = *state;
 	size_t broken = 0;
 
+	n_stages_begun = 0;
 	f->trouble = (struct trouble){"get_many", FAULT_OBJECT, 1};
 	assert_int_equal(make(f), RC_OK);
 	for (size_t i = 0; i < N; i++)
@@ -281,6 +295,120 @@ static void a_member_that_breaks_off_is_left_out_and_the_stage_made_again(void *
 	assert_int_equal(mem_object_store_n_stages(f->w.store), 1);
 	assert_holds_the_packed(f);
 	assert_int_equal(mem_object_store_n_stages(f->w.store), 0);
+}
+
+static void a_small_object_that_breaks_off_is_left_out_and_nothing_is_made_again(void **state)
+{
+	assert_one_broke_off(*state);
+	assert_int_equal(n_stages_begun, 1);
+}
+
+static void a_member_that_breaks_off_is_left_out_and_the_stage_made_again(void **state)
+{
+	assert_one_broke_off(*state);
+	assert_int_equal(n_stages_begun, 2);
+}
+
+/* A store in which some objects stop in the middle until they are given up. */
+static struct object_store *slow_inner;
+static const char *slow_keys; /* the last characters of their keys */
+static struct clock *slow_clock;
+
+struct shifted {
+	const struct os_sink *sink;
+	size_t i;
+};
+
+static enum rc shift_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
+{
+	struct shifted *to = arg;
+
+	return to->sink->begin(to->sink->arg, to->i + i, info, err);
+}
+
+static enum rc shift_data(void *arg, size_t i, struct slice bytes, struct err *err)
+{
+	struct shifted *to = arg;
+
+	return to->sink->data(to->sink->arg, to->i + i, bytes, err);
+}
+
+static enum rc shift_end(
+	void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err)
+{
+	struct shifted *to = arg;
+
+	return to->sink->end(to->sink->arg, to->i + i, outcome, why, err);
+}
+
+static enum rc slow_get_many(struct object_store *os, const struct object_id *objects, size_t n,
+	const struct os_sink *sink, struct err *err)
+{
+	(void)os;
+	for (size_t i = 0; i < n; i++) {
+		struct shifted to = {sink, i};
+		struct os_sink shift = {shift_begin, shift_data, shift_end, &to};
+		struct os_object info;
+		struct arena a = ARENA_INIT;
+		enum rc rc;
+
+		if (!strchr(slow_keys, objects[i].key.p[objects[i].key.n - 1])) {
+			rc = os_get_many(slow_inner, &objects[i], 1, &shift, err);
+			if (rc != RC_OK)
+				return rc;
+			continue;
+		}
+		assert_int_equal(os_head(slow_inner, &objects[i], &a, &info, err), RC_OK);
+		rc = sink->begin(sink->arg, i, &info, err);
+		for (int waits = 0; rc == RC_OK && waits < 10; waits++) {
+			clock_sleep_ms(slow_clock, 500);
+			rc = sink->waiting(sink->arg, i, err);
+		}
+		arena_release(&a);
+		if (rc == RC_OK)
+			rc = sink->end(sink->arg, i, RC_AGAIN, &(struct err){0}, err);
+		if (rc != RC_OK && rc != RC_SKIP)
+			return rc;
+	}
+	return RC_OK;
+}
+
+/* Makes the bundle while the objects of these keys give no bytes. */
+static void make_beside_slow(struct fixture *f, const char *keys)
+{
+	struct object_store slow = *f->w.store;
+	struct object_store_ops ops = *f->w.store->ops;
+
+	ops.get_many = slow_get_many;
+	slow.ops = &ops;
+	slow_inner = f->w.store;
+	slow_keys = keys;
+	slow_clock = &f->w.clock.port;
+	n_stages_begun = 0;
+	f->job.landing = &slow;
+	f->job.clock = slow_clock;
+	f->job.alone_bytes = 1 << 30;
+	assert_int_equal(make(f), RC_OK);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(f->units[i].fetch,
+			strchr(keys, (int)('0' + i)) ? FETCH_ALONE : FETCH_PACKED);
+	assert_holds_the_packed(f);
+}
+
+static void small_objects_that_are_slow_are_left_out_and_nothing_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before = f->w.clock.boot_ms;
+
+	make_beside_slow(f, "134");
+	assert_int_equal(n_stages_begun, 1);
+	assert_int_equal(f->w.clock.boot_ms - before, 3 * BUNDLE_SLOW_MS);
+}
+
+static void a_large_object_that_is_slow_is_left_out_and_the_stage_made_again(void **state)
+{
+	make_beside_slow(*state, "13");
+	assert_int_equal(n_stages_begun, 3);
 }
 
 static void breaking_off_again_and_again_is_given_up(void **state)
@@ -345,6 +473,7 @@ static void sizes_that_were_not_announced_are_bounded_too(void **state)
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST_LARGE(fn) cmocka_unit_test_setup_teardown(fn, setup_large, teardown)
 
 /* A store that has `room_bytes` for each stage. */
 static uint64_t room_bytes;
@@ -407,8 +536,11 @@ int main(void)
 		TEST(an_object_larger_or_smaller_than_its_event_stays_out),
 		TEST(etags_of_objects_in_parts_are_compared),
 		TEST(what_is_denied_stays_out),
-		TEST(a_member_that_breaks_off_is_left_out_and_the_stage_made_again),
-		TEST(breaking_off_again_and_again_is_given_up),
+		TEST(a_small_object_that_breaks_off_is_left_out_and_nothing_is_made_again),
+		TEST_LARGE(a_member_that_breaks_off_is_left_out_and_the_stage_made_again),
+		TEST_LARGE(breaking_off_again_and_again_is_given_up),
+		TEST(small_objects_that_are_slow_are_left_out_and_nothing_is_made_again),
+		TEST_LARGE(a_large_object_that_is_slow_is_left_out_and_the_stage_made_again),
 		cmocka_unit_test(a_store_that_fails_ends_the_bundle),
 		TEST(a_tick_can_stop_it),
 		TEST(nothing_to_pack_stages_nothing_of_use),

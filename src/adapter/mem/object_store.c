@@ -243,6 +243,8 @@ static enum rc deliver(const struct os_sink *sink, size_t i, const struct os_obj
 
 		rc = sink->data(sink->arg, i, slice_of(blob->bytes.p + at, n), err);
 	}
+	if (rc == RC_SKIP)
+		return RC_OK;
 	return rc == RC_OK ? sink->end(sink->arg, i, RC_OK, NULL, err) : rc;
 }
 

@@ -203,37 +203,106 @@ static enum rc retry_discard(
 	return rc;
 }
 
-/* For get_many: stands between the inner store and the caller's sink. */
+#define FAILING_MAX 64 /* objects with a failed request at a time; more than any store requests */
+
+/*
+ * For get_many: stands between the inner store and the caller's sink. A store that makes several
+ * requests at a time asks watch_retry about one of them [OS-17]. With any other store the failed
+ * object is the last one of the inner call: the call is stopped at it, and made again from there.
+ */
 struct get_watch {
 	const struct os_sink *sink;
 	size_t first;  /* index of the first object of the inner call */
 	size_t n_done; /* objects that have ended, counted as the caller counts */
 	bool has_begun;
-	struct attempts attempts; /* of the object at n_done */
-	bool stopped;             /* by us, to try that object again after wait_ms */
+	/* objects whose request has failed and that have not ended; index as the caller counts */
+	struct {
+		size_t i;
+		struct attempts attempts;
+		bool has_asked; /* the store asks watch_retry, so the call need not be stopped */
+	} failing[FAILING_MAX];
+	size_t n_failing;
+	struct retry_store *store;
+	bool stopped; /* by watch_end, so that the object at n_done is tried again after wait_ms */
 	uint64_t wait_ms;
 };
+
+/* Where the object is in failing; with makes it is put there. SIZE_MAX: it is not there, or there
+ * is no place. */
+static size_t failing_of(struct get_watch *w, size_t i, bool makes)
+{
+	for (size_t at = 0; at < w->n_failing; at++)
+		if (w->failing[at].i == i)
+			return at;
+	if (!makes || w->n_failing == FAILING_MAX)
+		return SIZE_MAX;
+	w->failing[w->n_failing].i = i;
+	w->failing[w->n_failing].attempts = attempts_begin(&w->store->base);
+	w->failing[w->n_failing].has_asked = false;
+	return w->n_failing++;
+}
+
+static void forget_failing(struct get_watch *w, size_t i)
+{
+	size_t at = failing_of(w, i, false);
+
+	if (at != SIZE_MAX)
+		w->failing[at] = w->failing[--w->n_failing];
+}
+
+static bool watch_retry(void *arg, size_t i, const struct err *why, uint64_t *ret_wait_ms)
+{
+	struct get_watch *w = arg;
+	size_t at = failing_of(w, w->first + i, true);
+
+	(void)why;
+	if (at == SIZE_MAX)
+		return false;
+	w->failing[at].has_asked = true;
+	return may_repeat(&w->failing[at].attempts, RC_AGAIN, false, ret_wait_ms);
+}
+
+/* A result of the sink's begin, data or waiting. */
+static enum rc watch_answer(struct get_watch *w, size_t i, enum rc rc)
+{
+	if (rc == RC_SKIP) { /* as if it had ended */
+		w->has_begun = false;
+		forget_failing(w, w->first + i);
+		w->n_done = w->first + i + 1;
+	}
+	return rc;
+}
 
 static enum rc watch_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
 {
 	struct get_watch *w = arg;
 
 	w->has_begun = true;
-	return w->sink->begin(w->sink->arg, w->first + i, info, err);
+	return watch_answer(w, i, w->sink->begin(w->sink->arg, w->first + i, info, err));
 }
 
 static enum rc watch_data(void *arg, size_t i, struct slice bytes, struct err *err)
 {
 	struct get_watch *w = arg;
 
-	return w->sink->data(w->sink->arg, w->first + i, bytes, err);
+	return watch_answer(w, i, w->sink->data(w->sink->arg, w->first + i, bytes, err));
 }
 
 static enum rc watch_waiting(void *arg, size_t i, struct err *err)
 {
 	struct get_watch *w = arg;
 
-	return w->sink->waiting ? w->sink->waiting(w->sink->arg, w->first + i, err) : RC_OK;
+	if (!w->sink->waiting)
+		return RC_OK;
+	return watch_answer(w, i, w->sink->waiting(w->sink->arg, w->first + i, err));
+}
+
+static bool stops_to_repeat(struct get_watch *w, size_t i, enum rc outcome)
+{
+	size_t at = outcome == RC_AGAIN && !w->has_begun ? failing_of(w, i, true) : SIZE_MAX;
+
+	return at != SIZE_MAX && !w->failing[at].has_asked &&
+	       may_repeat(&w->failing[at].attempts, RC_AGAIN, false, &w->wait_ms);
 }
 
 static enum rc watch_end(
@@ -241,8 +310,7 @@ static enum rc watch_end(
 {
 	struct get_watch *w = arg;
 
-	if (outcome == RC_AGAIN && !w->has_begun &&
-		may_repeat(&w->attempts, RC_AGAIN, false, &w->wait_ms)) {
+	if (stops_to_repeat(w, w->first + i, outcome)) {
 		/* do not wait inside a callback; the loop around the inner call waits */
 		w->stopped = true;
 		if (err && why)
@@ -250,16 +318,17 @@ static enum rc watch_end(
 		return RC_AGAIN;
 	}
 	w->has_begun = false;
+	forget_failing(w, w->first + i);
 	w->n_done = w->first + i + 1;
-	w->attempts = attempts_begin(&w->attempts.store->base);
 	return w->sink->end(w->sink->arg, w->first + i, outcome, why, err);
 }
 
 static enum rc retry_get_many(struct object_store *os, const struct object_id *objects, size_t n,
 	const struct os_sink *sink, struct err *err)
 {
-	struct get_watch w = {.sink = sink, .attempts = attempts_begin(os)};
-	struct os_sink watching = {watch_begin, watch_data, watch_end, &w, watch_waiting};
+	struct get_watch w = {.sink = sink, .store = (struct retry_store *)os};
+	struct os_sink watching = {
+		watch_begin, watch_data, watch_end, &w, watch_waiting, watch_retry};
 	struct err why = {0};
 	enum rc rc;
 
@@ -269,7 +338,7 @@ static enum rc retry_get_many(struct object_store *os, const struct object_id *o
 		rc = os_get_many(inner_of(os), objects + w.first, n - w.first, &watching, &why);
 		if (!w.stopped)
 			break;
-		clock_sleep_ms(w.attempts.store->clock, w.wait_ms);
+		clock_sleep_ms(w.store->clock, w.wait_ms);
 	}
 	if (rc == RC_OK)
 		give_back((struct retry_store *)os);

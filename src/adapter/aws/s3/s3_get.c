@@ -1,7 +1,9 @@
 /*
  * get_many: up to S3_GET_WINDOW GETs are in flight, and the objects are delivered in the order
  * of the request. The object whose turn it is (the head) goes to the sink as it arrives. Each
- * object after it fills a buffer of S3_GET_BUFFER bytes and is then paused until its turn.
+ * object after it fills a buffer of S3_GET_BUFFER bytes and is then paused until its turn. A request
+ * that failed before its object began is made again by itself, if the sink says so, while all others
+ * go on [OS-17].
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,9 @@ struct get_slot {
 	struct buf query, window;
 	size_t charged;  /* bytes of the budget */
 	bool has_ended;  /* the request has ended; bytes in the buffer may be undelivered */
+	bool is_resting; /* the request has failed and is made again at again_boot_ms */
+	uint64_t again_boot_ms;
+	bool is_skipped; /* the sink wants nothing more of the object [OS-16] */
 	bool has_length; /* length_left is known */
 	uint64_t length_left; /* of the body, by its Content-Length */
 	bool has_begun;  /* the sink has been told of the object */
@@ -76,10 +81,13 @@ static void expect_etag(struct get_slot *slot, struct slice etag)
 	slot->digest = digest_new(DIGEST_MD5);
 }
 
-static enum rc note_sink(struct get_run *run, enum rc rc)
+/* Notes what the sink has answered about the object. */
+static enum rc note_sink(struct get_slot *slot, enum rc rc)
 {
-	if (rc != RC_OK)
-		run->sink_rc = rc;
+	if (rc == RC_SKIP)
+		slot->is_skipped = true;
+	else if (rc != RC_OK)
+		slot->run->sink_rc = rc;
 	return rc;
 }
 
@@ -94,7 +102,7 @@ static enum rc begin(struct get_slot *slot)
 	s3_call_object(&slot->call, slot->object->key, &run->arena, &info);
 	if (!expect_checksum(slot))
 		expect_etag(slot, info.etag);
-	return note_sink(run, run->sink->begin(run->sink->arg, slot->index, &info, &run->sink_err));
+	return note_sink(slot, run->sink->begin(run->sink->arg, slot->index, &info, &run->sink_err));
 }
 
 static enum rc deliver(struct get_slot *slot, struct slice bytes)
@@ -106,7 +114,7 @@ static enum rc deliver(struct get_slot *slot, struct slice bytes)
 		return rc;
 	if (slot->digest)
 		digest_update(slot->digest, bytes);
-	return note_sink(run, run->sink->data(run->sink->arg, slot->index, bytes, &run->sink_err));
+	return note_sink(slot, run->sink->data(run->sink->arg, slot->index, bytes, &run->sink_err));
 }
 
 /* Room for n more bytes in the window of a slot whose turn has not come. A buffer doubles when it
@@ -177,16 +185,16 @@ static bool may_start(struct get_run *run)
 	return true;
 }
 
-static void slot_start(struct get_run *run)
-{
-	struct get_slot *slot = &run->slots[run->next % S3_GET_WINDOW];
+static void slot_ended(struct get_slot *slot, enum rc outcome);
 
-	*slot = (struct get_slot){
-		.run = run, .object = &run->objects[run->next], .index = run->next};
-	slot->charged = S3_GET_SLOT_BYTES;
-	run->next++;
+/* Makes the request, for the first time or again. */
+static void slot_request(struct get_slot *slot)
+{
+	struct get_run *run = slot->run;
+	enum rc rc;
+
+	slot->is_resting = slot->has_length = false;
 	buf_init(&slot->query, S3_URL_MAX);
-	buf_init(&slot->window, S3_GET_BUFFER);
 	s3_query_version(&slot->query, slot->object->version);
 	slot->call = (struct s3_call){
 		.method = "GET",
@@ -197,17 +205,52 @@ static void slot_start(struct get_run *run)
 		.data = on_data,
 		.arg = slot,
 	};
-	slot->outcome = s3_call_prepare(run->s3, &slot->call, &slot->why);
-	slot->has_ended = slot->outcome != RC_OK;
-	if (!slot->has_ended)
+	rc = s3_call_prepare(run->s3, &slot->call, &slot->why);
+	if (rc == RC_OK)
 		http_start(run->lane, &slot->call.http);
+	else
+		slot_ended(slot, rc);
+}
+
+static void slot_give_up_request(struct get_slot *slot)
+{
+	http_cancel(slot->run->lane, &slot->call.http);
+	s3_call_release(&slot->call);
+	buf_release(&slot->query);
+}
+
+static void slot_ended(struct get_slot *slot, enum rc outcome)
+{
+	const struct os_sink *sink = slot->run->sink;
+	uint64_t wait_ms;
+
+	slot->outcome = outcome;
+	slot->has_ended = outcome != RC_AGAIN || slot->has_begun || !sink->retry ||
+			  !sink->retry(sink->arg, slot->index, &slot->why, &wait_ms);
+	if (slot->has_ended)
+		return;
+	slot_give_up_request(slot);
+	buf_reset(&slot->window);
+	slot->is_resting = true;
+	slot->again_boot_ms = clock_boot_ms(slot->run->s3->clock) + wait_ms;
+}
+
+static void slot_start(struct get_run *run)
+{
+	struct get_slot *slot = &run->slots[run->next % S3_GET_WINDOW];
+
+	*slot = (struct get_slot){
+		.run = run, .object = &run->objects[run->next], .index = run->next};
+	slot->charged = S3_GET_SLOT_BYTES;
+	run->next++;
+	buf_init(&slot->window, S3_GET_BUFFER);
+	slot_request(slot);
 }
 
 static void slot_release(struct get_run *run, struct get_slot *slot)
 {
-	http_cancel(run->lane, &slot->call.http);
-	s3_call_release(&slot->call);
-	buf_release(&slot->query);
+	if (!slot->is_resting)
+		slot_give_up_request(slot);
 	buf_release(&slot->window);
 	budget_give(run->s3->memory, slot->charged);
 	slot->charged = 0;
@@ -215,21 +258,36 @@ static void slot_release(struct get_run *run, struct get_slot *slot)
 	slot->digest = NULL;
 }
 
-static void slot_ended(struct get_run *run, const struct http_request *req)
+static struct get_slot *slot_of(struct get_run *run, const struct http_request *req)
 {
 	for (size_t i = run->head; i < run->next; i++) {
 		struct get_slot *slot = &run->slots[i % S3_GET_WINDOW];
 
-		if (&slot->call.http != req)
-			continue;
-		slot->has_ended = true;
-		slot->outcome = s3_call_outcome(&slot->call, &slot->why);
-		return;
+		if (!slot->is_resting && &slot->call.http == req)
+			return slot;
 	}
+	return NULL;
+}
+
+/* Makes the requests again whose rest is over. Returns how long the next one rests, at most
+ * S3_GET_WAIT_MS. */
+static int request_again(struct get_run *run)
+{
+	uint64_t now = clock_boot_ms(run->s3->clock), next = now + S3_GET_WAIT_MS;
+
+	for (size_t i = run->head; i < run->next; i++) {
+		struct get_slot *slot = &run->slots[i % S3_GET_WINDOW];
+
+		if (slot->is_resting && slot->again_boot_ms <= now)
+			slot_request(slot);
+		if (slot->is_resting && slot->again_boot_ms < next)
+			next = slot->again_boot_ms;
+	}
+	return next > now ? (int)(next - now) : 0;
 }
 
 /* The turn of the head has come: deliver its buffer, and let the rest follow. */
-static enum rc turn(struct get_run *run, struct get_slot *slot)
+static void turn(struct get_run *run, struct get_slot *slot)
 {
 	enum rc rc = RC_OK;
 
@@ -238,7 +296,6 @@ static enum rc turn(struct get_run *run, struct get_slot *slot)
 	buf_reset(&slot->window);
 	if (rc == RC_OK && !slot->has_ended)
 		http_resume(run->lane, &slot->call.http);
-	return rc;
 }
 
 static void check_digest(struct get_slot *slot)
@@ -263,50 +320,52 @@ static void check_digest(struct get_slot *slot)
 			checksum_name(slot->expected.alg));
 }
 
-static enum rc finish(struct get_run *run, struct get_slot *slot)
+/* The head's request has ended: its last bytes were delivered. */
+static void finish(struct get_run *run, struct get_slot *slot)
 {
-	enum rc rc = RC_OK;
-
 	if (slot->outcome == RC_OK) {
-		rc = deliver(slot, (struct slice){0});
-		if (rc != RC_OK)
-			return rc;
+		if (deliver(slot, (struct slice){0}) != RC_OK)
+			return;
 		check_digest(slot);
 	}
-	return note_sink(run, run->sink->end(run->sink->arg, slot->index, slot->outcome, &slot->why,
-				      &run->sink_err));
+	note_sink(slot, run->sink->end(run->sink->arg, slot->index, slot->outcome, &slot->why,
+				&run->sink_err));
+}
+
+/* Lets requests go on for a while. */
+static void progress(struct get_run *run, struct get_slot *head)
+{
+	struct http_request *req = http_wait_for(run->lane, request_again(run));
+	struct get_slot *ended = req ? slot_of(run, req) : NULL;
+
+	if (ended && !ended->is_skipped)
+		slot_ended(ended, s3_call_outcome(&ended->call, &ended->why));
+	else if (!req && run->sink_rc == RC_OK && !head->is_skipped && run->sink->waiting)
+		note_sink(head, run->sink->waiting(run->sink->arg, head->index, &run->sink_err));
 }
 
 static enum rc run_all(struct get_run *run)
 {
-	enum rc rc = RC_OK;
-
-	while (rc == RC_OK && run->head < run->n) {
-		struct get_slot *slot = &run->slots[run->head % S3_GET_WINDOW];
-		const struct http_request *req;
+	while (run->head < run->n) {
+		struct get_slot *head = &run->slots[run->head % S3_GET_WINDOW];
 
 		while (may_start(run))
 			slot_start(run);
-		rc = turn(run, slot);
+		if (!head->is_resting)
+			turn(run, head);
+		if (run->sink_rc == RC_OK && !head->is_skipped && !head->has_ended) {
+			progress(run, head);
+			if (run->sink_rc == RC_OK && !head->is_skipped)
+				continue;
+		}
+		if (run->sink_rc == RC_OK && !head->is_skipped)
+			finish(run, head);
 		if (run->sink_rc != RC_OK)
 			return run->sink_rc;
-		if (!slot->has_ended) {
-			req = http_wait_for(run->lane, S3_GET_WAIT_MS);
-			if (req)
-				slot_ended(run, req);
-			else if (run->sink_rc == RC_OK && run->sink->waiting)
-				note_sink(run, run->sink->waiting(run->sink->arg, slot->index,
-						       &run->sink_err));
-			rc = run->sink_rc;
-			continue;
-		}
-		rc = finish(run, slot);
-		if (rc == RC_OK) {
-			slot_release(run, slot);
-			run->head++;
-		}
+		slot_release(run, head);
+		run->head++;
 	}
-	return rc;
+	return RC_OK;
 }
 
 enum rc s3_get_many(struct object_store *os, const struct object_id *objects, size_t n,

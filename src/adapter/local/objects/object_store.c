@@ -213,6 +213,7 @@ static enum rc store_get_many(struct object_store *os, const struct object_id *o
 
 		if (outcome == RC_OK) {
 			rc = give_object(r, i, sink, block, err);
+			rc = rc == RC_SKIP ? RC_OK : rc;
 			bs_reader_close(r);
 		} else if (outcome == RC_FATAL) {
 			*err = why;
