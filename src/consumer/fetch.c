@@ -1,6 +1,7 @@
 #include "consumer/fetch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -24,6 +25,8 @@ static enum rc on_begin(void *arg, size_t i, const struct os_object *info, struc
 
 	(void)i;
 	(void)err;
+	if (d->f->ret_version && info->version.n <= VERSION_ID_MAX)
+		snprintf(d->f->ret_version, VERSION_ID_MAX + 1, SLICE_FMT, SLICE_ARG(info->version));
 	d->declared = arena_slice(&d->arena, object_headers_get(info->headers, DECLARED));
 	return RC_OK;
 }

@@ -22,6 +22,9 @@ struct fetch {
 	 * again. */
 	_Atomic uint64_t *progress;
 	const atomic_bool *stopping; /* may be NULL; true: stop soon */
+	/* May be NULL: where the version that was downloaded is noted; empty when the store did not
+	 * name one. */
+	char *ret_version; /* VERSION_ID_MAX + 1 bytes */
 };
 
 /* RC_ABSENT: the bundle is gone. RC_CORRUPT: the bytes have another hash than the metadata

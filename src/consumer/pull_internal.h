@@ -46,7 +46,8 @@ struct pull_item {
 	struct work work;
 	struct pull *pull;
 	size_t number; /* in the round */
-	struct os_object bundle;
+	struct os_object bundle;            /* the version is known after the download */
+	char version[VERSION_ID_MAX + 1]; /* that was downloaded */
 	uint64_t published_wall_ms;
 	enum rc rc;
 	bool is_put_off; /* it was not begun, or it was stopped; it did not fail by itself */

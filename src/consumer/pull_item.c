@@ -1,4 +1,4 @@
-/* One bundle: fetch, extract, journal, delete, in this order. */
+/* One bundle: fetch, extract, journal, remove, in this order. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,28 +6,22 @@
 
 #include "consumer/fetch.h"
 #include "consumer/pull_internal.h"
-
-static enum rc delete_bundle(struct pull_item *item, struct err *err)
-{
-	const struct pull_options *o = item->pull->o;
-	struct object_id id = {.bucket = slice_str(o->bucket), .key = item->bundle.key};
-	enum rc result = RC_OK, rc = os_delete_many(o->store, id.bucket, &id, 1, &result, err);
-
-	if (rc == RC_OK && result != RC_OK)
-		rc = err_set(err, result, "%s", rc_name(result));
-	return rc == RC_OK ? rc : err_ctx(err, rc, "it is extracted, but cannot be deleted");
-}
+#include "consumer/remove.h"
 
 static enum rc fetch(struct pull_item *item, int fd, struct pull_result *r, struct err *err)
 {
 	struct pull *p = item->pull;
+	enum rc rc;
 	struct fetch f = {.store = p->o->store,
 		.bundle = {.bucket = slice_str(p->o->bucket), .key = item->bundle.key},
 		.fd = fd,
 		.progress = &p->done_bytes,
-		.stopping = p->o->stopping};
+		.stopping = p->o->stopping,
+		.ret_version = item->version};
 
-	return fetch_bundle(&f, &r->bytes, err);
+	rc = fetch_bundle(&f, &r->bytes, err);
+	item->bundle.version = slice_str(item->version);
+	return rc;
 }
 
 static enum rc extract(struct pull_item *item, int fd, struct pull_result *r, struct err *err)
@@ -78,7 +72,7 @@ static enum rc take(struct pull_item *item, struct pull_result *r, struct err *e
 			close(fd);
 	}
 	if (rc == RC_OK && !p->o->keep) {
-		rc = delete_bundle(item, err);
+		rc = remove_bundle(p->o->store, slice_str(p->o->bucket), &item->bundle, err);
 		r->is_deleted = rc == RC_OK;
 	}
 	return rc;

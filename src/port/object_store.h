@@ -33,7 +33,9 @@
  * that object, not even its end; the other objects go on as if it had not been asked for. [OS-17] A
  * store that makes several requests at a time asks the sink's retry, if there is one, when a request
  * failed with RC_AGAIN before begin; told to, it makes that request again after the wait, and no
- * other object's request is given up for it.
+ * other object's request is given up for it. [OS-18] A store that keeps evidence answers RC_OK to
+ * publish of a stage that it has published [OS-6] also when every version and delete marker of the
+ * key was removed since. A store that does not (S3) needs one of them as the proof.
  *
  * Calls block and may be made from any thread; one stage is one thread's.
  */
@@ -153,6 +155,8 @@ struct object_store_ops {
 		struct err *err);
 	/* NULL: no limit. */
 	uint64_t (*stage_max)(struct object_store *os, size_t record_bytes);
+	/* [OS-18]; NULL: no. A remote store is known by its answers: ask after the first call. */
+	bool (*keeps_evidence)(struct object_store *os);
 };
 
 struct object_store {
@@ -185,6 +189,11 @@ static inline enum rc os_stage_write(struct os_stage *stage, struct slice bytes,
 static inline uint64_t os_stage_max(struct object_store *os, size_t record_bytes)
 {
 	return os->ops->stage_max ? os->ops->stage_max(os, record_bytes) : UINT64_MAX;
+}
+
+static inline bool os_keeps_evidence(struct object_store *os)
+{
+	return os->ops->keeps_evidence && os->ops->keeps_evidence(os);
 }
 
 static inline enum rc os_stage_room(struct os_stage *stage, const struct os_room *room,

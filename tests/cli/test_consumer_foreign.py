@@ -51,6 +51,7 @@ class Store:
 @pytest.fixture(name="store", params=["versioned", "plain"])
 def two_buckets(request, endpoint, tmp_path):
     store = Store(endpoint, tmp_path)
+    store.is_versioned = request.param == "versioned"
     for bucket in (DISTRIBUTION, ARCHIVE):
         store.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         if request.param == "versioned":
@@ -72,6 +73,9 @@ def test_pull(store, tmp_path):
     assert files_in(tmp_path / "to") == FILES and store.keys() == ["readme"]
     assert json.loads(answer.stdout.splitlines()[-1])["bundles"] == len(FILES)
     assert "0 bundles" in store.baler("pull", "--to", tmp_path / "to").stderr
+    if store.is_versioned:  # a store that keeps no evidence of what was published: its delete marker is the proof
+        page = store.s3.list_object_versions(Bucket=DISTRIBUTION)
+        assert sorted(m["Key"] for m in page["DeleteMarkers"] if m["IsLatest"]) == [key(i) for i in range(len(FILES))]
 
 
 def test_verify_and_list(store):

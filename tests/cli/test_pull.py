@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from consuming import DISTRIBUTION, World, bundle, files_in
+from consuming import ARCHIVE, DISTRIBUTION, World, bundle, files_in
 
 KILLS = int(os.environ.get("BALER_PULL_KILLS", "10"))
 SEED = int(os.environ.get("BALER_SEED", str(random.randrange(1 << 32))))
@@ -43,6 +43,38 @@ def test_files_come_and_bundles_go(world, tmp_path):
     assert world.keys() == []
     again = world.baler("pull", "--to", tmp_path / "to")
     assert again.returncode == 0 and "0 bundles" in again.stderr
+
+
+def versions_in(world, prefix=""):
+    page = world.s3.list_object_versions(Bucket=DISTRIBUTION, Prefix=prefix)
+    return [v["Key"] for v in page.get("Versions", []) + page.get("DeleteMarkers", [])]
+
+
+def test_of_a_taken_bundle_no_version_and_no_delete_marker_stays(world, tmp_path):
+    """[OS-18] also of a key that was published several times; a key that only begins alike is another."""
+    for _ in range(3):
+        world.publish(key(1), bundle({"f": b"1"}))
+    world.s3.delete_object(Bucket=DISTRIBUTION, Key=key(1))
+    world.publish(key(1), bundle({"f": b"1"}))
+    world.publish(key(1) + ".bundle-of-another", bundle({"g": b"2"}))
+    world.s3.delete_object(Bucket=DISTRIBUTION, Key=key(1) + ".bundle-of-another")
+    assert world.baler("pull", "--to", tmp_path / "to").returncode == 0
+    assert versions_in(world) == 2 * [key(1) + ".bundle-of-another"]
+
+
+def test_a_version_that_comes_after_the_taken_one_stays_and_is_taken_next(world, tmp_path):
+    """The first pull extracts, and is killed before it deletes: the journal knows the bundle."""
+    to = tmp_path / "to"
+    world.publish(key(1), bundle({"f": b"1"}))
+    assert world.baler("pull", "--to", to, "--keep").returncode == 0
+    world.publish(key(1), bundle({"f": b"2"}))
+    world.publish(key(2), bundle({"g": b"3"}))
+    assert world.baler("pull", "--to", to, "--keep").returncode == 0
+    versions = world.s3.list_object_versions(Bucket=DISTRIBUTION, Prefix=key(2))["Versions"]
+    world.s3.delete_object(Bucket=DISTRIBUTION, Key=key(2), VersionId=versions[0]["VersionId"])
+    answer = world.baler("pull", "--to", to)  # extracted before: only deleted now
+    assert answer.returncode == 0 and versions_in(world) == [], answer.stderr
+    assert files_in(to) == {"f": b"2", "g": b"3"}
 
 
 def test_an_overwritten_file_arrives_in_its_latest_version(world, tmp_path):
@@ -239,12 +271,11 @@ class Supplier(threading.Thread):
 
 
 def taken_bundles(world, besides):
-    """(key, bytes) of each bundle deleted from the bucket; its version is still readable."""
-    pages = list(world.s3.get_paginator("list_object_versions").paginate(Bucket=DISTRIBUTION))
-    gone = {m["Key"] for page in pages for m in page.get("DeleteMarkers", [])} - besides
-    versions = {v["Key"]: v["VersionId"] for page in pages for v in page.get("Versions", [])}
-    for name in gone:
-        yield name, world.s3.get_object(Bucket=DISTRIBUTION, Key=name, VersionId=versions[name])["Body"].read()
+    """(key, bytes) of each bundle that was published and is not in the bucket; its bytes are in the archive."""
+    with open(world.server.log_path, encoding="utf-8") as log:
+        published = {json.loads(line)["bundle"] for line in log if '"event":"bundle-published"' in line}
+    for name in published - set(world.keys()) - besides:
+        yield name, world.s3.get_object(Bucket=ARCHIVE, Key=name)["Body"].read()
 
 
 def assert_all_there(folder, body):

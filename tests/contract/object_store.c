@@ -793,6 +793,48 @@ static void os16_an_object_that_the_sink_gives_up_stops_no_other(void **state)
 	arena_release(&a);
 }
 
+/* Deletes every version and delete marker of the key. */
+static void remove_all_versions(struct object_store *os, const char *key)
+{
+	struct os_list_query query = {.bucket = slice_str(CONTRACT_BUCKET),
+		.prefix = slice_str(key),
+		.max = OS_LIST_MAX,
+		.versions = true};
+	struct arena a = ARENA_INIT;
+	struct os_list_page page;
+	enum rc result;
+
+	assert_int_equal(os_list(os, &query, &a, &page, NULL), RC_OK);
+	for (size_t i = 0; i < page.n; i++) {
+		struct object_id id = id_of(key, page.objects[i].version);
+
+		assert_int_equal(os_delete_many(os, query.bucket, &id, 1, &result, NULL), RC_OK);
+		assert_int_equal(result, RC_OK);
+	}
+	assert_int_equal(os_list(os, &query, &a, &page, NULL), RC_OK);
+	assert_int_equal(page.n, 0);
+	arena_release(&a);
+}
+
+/* A consumer removes the version that it has taken while the bundle's plan is sealed and not yet done. */
+static void os18_what_keeps_evidence_publishes_nothing_a_second_time(void **state)
+{
+	struct contract_world *w = *state;
+	struct arena a = ARENA_INIT;
+	struct slice body;
+	struct buf staged;
+
+	buf_init(&staged, 1 << 20);
+	stage(w->store, "evidence", slice_str("once"), &staged);
+	assert_int_equal(publish(w->store, "evidence", &staged), RC_OK);
+	assert_true(os_keeps_evidence(w->store)); /* each store that is tested here does */
+	remove_all_versions(w->store, "evidence");
+	assert_int_equal(publish(w->store, "evidence", &staged), RC_OK);
+	assert_int_equal(get(w->store, &a, id_of("evidence", (struct slice){0}), &body), RC_ABSENT);
+	buf_release(&staged);
+	arena_release(&a);
+}
+
 int contract_object_store(const struct contract_factory *f)
 {
 	const struct CMUnitTest tests[] = {
@@ -819,6 +861,7 @@ int contract_object_store(const struct contract_factory *f)
 		CONTRACT_TEST(os13_a_copy_of_a_stage_is_a_stage_of_its_own),
 		CONTRACT_TEST(os13_a_discarded_copy_leaves_the_stage),
 		CONTRACT_TEST(os16_an_object_that_the_sink_gives_up_stops_no_other),
+		CONTRACT_TEST(os18_what_keeps_evidence_publishes_nothing_a_second_time),
 		CONTRACT_TEST(region_of_a_bucket_that_is_there),
 	};
 

@@ -268,13 +268,19 @@ static void fault_close(struct object_store *port)
 	free(port);
 }
 
+static bool fault_keeps_evidence(struct object_store *port)
+{
+	return os_keeps_evidence(self(port)->inner);
+}
+
 struct object_store *fault_object_store_new(struct object_store *inner, struct fault *fault)
 {
 	static const struct object_store_ops ops = {fault_put, fault_get_many, fault_head,
 		fault_list, fault_delete_many, fault_copy_object, fault_bucket_region,
 		fault_stage_begin, fault_stage_write, fault_stage_finish, fault_stage_copy,
 		fault_stage_free,
-		fault_publish, fault_discard, fault_close, fault_stage_room, fault_stage_max};
+		fault_publish, fault_discard, fault_close, fault_stage_room, fault_stage_max,
+		fault_keeps_evidence};
 	struct fault_store *f = xcalloc(1, sizeof(*f));
 
 	*f = (struct fault_store){{&ops}, inner, fault};

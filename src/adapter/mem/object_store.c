@@ -279,6 +279,12 @@ static enum rc store_get_many(struct object_store *port, const struct object_id 
 	return rc;
 }
 
+static bool store_keeps_evidence(struct object_store *port)
+{
+	(void)port;
+	return true; /* a stage is never forgotten */
+}
+
 static enum rc store_head(struct object_store *port, const struct object_id *object,
 	struct arena *a, struct os_object *ret_info, struct err *err)
 {
@@ -505,7 +511,7 @@ struct object_store *mem_object_store_new(struct clock *clock)
 		store_list, store_delete_many, store_copy, store_bucket_region, mem_stage_begin,
 		mem_stage_write, mem_stage_finish, mem_stage_copy, mem_stage_free,
 		mem_publish, mem_discard,
-		store_close};
+		store_close, .keeps_evidence = store_keeps_evidence};
 	struct mem_store *s = xcalloc(1, sizeof(*s));
 
 	s->port.ops = &ops;

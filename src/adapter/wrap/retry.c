@@ -359,6 +359,11 @@ static uint64_t retry_stage_max(struct object_store *os, size_t record_bytes)
 	return os_stage_max(inner_of(os), record_bytes);
 }
 
+static bool retry_keeps_evidence(struct object_store *os)
+{
+	return os_keeps_evidence(inner_of(os));
+}
+
 static void retry_close(struct object_store *os)
 {
 	struct retry_store *store = (struct retry_store *)os;
@@ -381,6 +386,7 @@ static const struct object_store_ops retry_ops = {
 	.discard = retry_discard,
 	.close = retry_close,
 	.stage_max = retry_stage_max,
+	.keeps_evidence = retry_keeps_evidence,
 };
 
 struct object_store *retry_object_store_new(struct object_store *inner,

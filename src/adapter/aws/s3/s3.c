@@ -83,6 +83,12 @@ static enum rc s3_bucket_region(struct object_store *os, struct slice bucket,
 	return rc;
 }
 
+/* The user has chosen the endpoint. One that says wrongly that it is baler harms only itself. */
+static bool s3_keeps_evidence(struct object_store *os)
+{
+	return atomic_load(&((struct s3 *)os)->is_baler);
+}
+
 static void s3_close(struct object_store *os)
 {
 	struct s3 *s3 = (struct s3 *)os;
@@ -110,6 +116,7 @@ static const struct object_store_ops s3_ops = {
 	.publish = s3_publish,
 	.discard = s3_discard,
 	.close = s3_close,
+	.keeps_evidence = s3_keeps_evidence,
 };
 
 static char *copy(const char *s)

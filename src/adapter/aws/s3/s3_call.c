@@ -200,6 +200,8 @@ enum rc s3_call_run(struct s3 *s3, struct s3_call *call, struct err *err)
 	if (rc != RC_OK)
 		return rc;
 	http_perform(s3->http, &call->http, NULL);
+	if (slice_eq_str(s3_call_header(call, "server"), "baler"))
+		atomic_store(&s3->is_baler, true);
 	return s3_call_outcome(call, err);
 }
 

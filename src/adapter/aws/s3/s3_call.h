@@ -9,6 +9,8 @@
 #ifndef BALER_ADAPTER_AWS_S3_S3_CALL_H
 #define BALER_ADAPTER_AWS_S3_S3_CALL_H
 
+#include <stdatomic.h>
+
 #include "adapter/aws/http/http.h"
 #include "adapter/aws/identity/endpoint.h"
 #include "adapter/aws/s3/s3.h"
@@ -28,6 +30,7 @@ struct s3 {
 	struct http_client *http;
 	struct clock *clock;
 	struct budget *memory; /* of get_many; NULL: no limit */
+	atomic_bool is_baler;  /* the server has said that it is baler, which keeps evidence [OS-18] */
 };
 
 struct s3_call {
