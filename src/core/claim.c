@@ -19,6 +19,7 @@ struct view {
 	enum rc rc;       /* of reading it */
 	enum rc helped;   /* of publishing it; RC_UNKNOWN: not tried */
 	uint64_t wait_ms; /* open: until it can be judged */
+	bool is_undecided; /* open and dead, but the ledger does not let it be aborted now */
 };
 
 struct claim_run {
@@ -64,6 +65,10 @@ static void judge_open(struct claim_run *run, struct view *v)
 	} else if (v->rc == RC_CONFLICT) {
 		/* It beat, or was sealed: look again in the next round. */
 		v->rc = RC_AGAIN;
+	} else if (v->rc == RC_AGAIN || v->rc == RC_UNKNOWN || v->rc == RC_REFUSED) {
+		/* plan_move has tried as often as it makes sense, and the others of this batch
+		 * wait meanwhile. */
+		v->is_undecided = true;
 	}
 }
 
@@ -155,6 +160,8 @@ static void judge(struct claim_run *run, struct work_item *item, const struct lg
 		settle(item, CLAIM_LOST); /* I6 broken by someone: never guess */
 	else if (v->rc == RC_CORRUPT)
 		settle(item, CLAIM_DAMAGED);
+	else if (v->is_undecided)
+		settle_wait(item, run->c->lease_ms);
 	else if (v->rc != RC_OK)
 		return; /* the same write again in the next round brings us back here */
 	else if (v->plan.state == PLAN_OPEN)

@@ -197,6 +197,8 @@ static void wait_locked(struct pipeline *p, uint64_t ms)
 /* For a thread that has nothing to do: until something changes, receive_wait_ms at most. */
 static enum pipeline_status idle(struct pipeline *p)
 {
+	if (!p->cfg.receive_wait_ms)
+		return PIPELINE_IDLE;
 	pthread_mutex_lock(&p->lock);
 	wait_locked(p, p->cfg.receive_wait_ms);
 	pthread_mutex_unlock(&p->lock);

@@ -28,6 +28,12 @@ static enum rc undo_open(
 	return rc == RC_CONFLICT ? RC_OK : rc; /* it lives, or was sealed: the next pass sees */
 }
 
+/* Whether the store's answer proves that the bundle was never published. */
+static bool is_denied(enum rc rc, const struct err *err)
+{
+	return rc == RC_ABSENT || (rc == RC_CORRUPT && err_is(err, ERR_DAMAGED));
+}
+
 /*
  * The store denies a sealed stage, or says that its bytes are damaged, which proves that it was
  * never published [OS-14]. Remove what may be left of it, so that nothing can land later; wait,
@@ -43,7 +49,7 @@ static enum rc undo_sealed(struct recover_context *c, struct lg_plan *plan, stru
 	if (lease_observe(c->denied, plan, clock_boot_ms(c->clock)) < c->void_wait_ms)
 		return RC_OK;
 	rc = publish_bundle(c->distribution, plan, err);
-	if (rc != RC_OK && rc != RC_ABSENT)
+	if (rc != RC_OK && !is_denied(rc, err))
 		return rc;
 	/* RC_OK: published after all, though the archive may deny what it had. */
 	to = rc == RC_OK ? PLAN_DONE : PLAN_ABORTED;
@@ -66,12 +72,6 @@ static enum rc finish_sealed(struct recover_context *c, struct lg_plan *plan, st
 		log_recovered(plan);
 	}
 	return rc;
-}
-
-/* Whether the store's answer proves that the bundle was never published. */
-static bool is_denied(enum rc rc, const struct err *err)
-{
-	return rc == RC_ABSENT || (rc == RC_CORRUPT && err_is(err, ERR_DAMAGED));
 }
 
 static enum rc take_step(

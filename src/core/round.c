@@ -205,7 +205,7 @@ static void leave_to_scanner(struct round *r, enum rc rc, const struct err *err)
 }
 
 /* Steps 6 to 8. RC_OK: sealed, and published and done or left to the scanner. RC_CONFLICT:
- * fenced; the stage is discarded. Else the plan is left as it is. */
+ * fenced; the stage is discarded. Else nobody here knows that it is sealed. */
 static enum rc commit(struct round *r, struct err *err)
 {
 	const struct pipeline_ports *ports = &r->c->cfg->ports;
@@ -287,6 +287,12 @@ static enum rc carry(struct round *r, struct err *err)
 			round_retry_all(r, true);
 			return RC_OK;
 		}
+		/* An open plan that its owner just leaves would be aborted after a lease as one that
+		 * died, and that would be held against its objects. Aborting it is safe although
+		 * the seal may still be on its way: one of the two writes finds a plan that is not
+		 * open any more. */
+		if (rc != RC_OK)
+			return end_early(r, rc, err);
 	}
 	if (rc == RC_FATAL)
 		return rc;

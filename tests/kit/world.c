@@ -350,7 +350,8 @@ static void read_bundle(struct world *w, const struct os_object *o)
 	w->bundles = grown(w->bundles, w->n_bundles, &w->cap_bundles, sizeof(*w->bundles));
 	b = &w->bundles[w->n_bundles++];
 	*b = (struct world_bundle){.key = arena_slice(&w->arena, o->key),
-		.version = arena_slice(&w->arena, o->version)};
+		.version = arena_slice(&w->arena, o->version),
+		.published_wall_ms = o->modified_wall_ms};
 	bytes = world_read(w, &id, &b->headers);
 	b->size = bytes.n;
 	sha256(bytes, b->sha256);

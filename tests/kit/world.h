@@ -50,7 +50,7 @@ struct world_member {
 struct world_bundle {
 	struct slice key, version;
 	struct slice headers;
-	uint64_t size;
+	uint64_t size, published_wall_ms;
 	unsigned char sha256[32]; /* of the bytes, as found */
 	size_t n_members;
 };

@@ -187,6 +187,21 @@ bool oracle_final(struct world *w, bool zombies, char why[ORACLE_WHY_MAX])
 	return ok;
 }
 
+bool oracle_is_quiet(struct world *w)
+{
+	struct eq_stat st = world_queue(w);
+	struct lg_plan plan;
+	bool discarded;
+
+	if (st.visible || st.in_flight)
+		return false;
+	for (size_t i = 0; mem_ledger_plan(w->ledger, i, &plan, &discarded); i++) {
+		if (plan.state != PLAN_DONE && !(plan.state == PLAN_ABORTED && discarded))
+			return false;
+	}
+	return true;
+}
+
 static bool move_allowed(enum plan_state from, enum plan_state to, bool voids)
 {
 	if (from == to)

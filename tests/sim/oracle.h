@@ -18,6 +18,9 @@ bool oracle_archive(struct world *w, char why[ORACLE_WHY_MAX]);
 /* Whether a plan's bundle is in the archive with its manifest, if a consumer can see it. Part of oracle_look. */
 bool oracle_archived(struct world *w, const struct lg_plan *plan);
 
+/* Whether there is no message, and no plan that is not at its end. */
+bool oracle_is_quiet(struct world *w);
+
 /* The state of plans and records when last looked at. */
 struct oracle_watch {
 	struct arena arena;

@@ -201,22 +201,6 @@ void sim_close(struct sim *s)
 	world_close(&s->w);
 }
 
-/* No message, no plan that is not at its end. */
-static bool is_quiet(struct sim *s)
-{
-	struct eq_stat st = world_queue(&s->w);
-	struct lg_plan plan;
-	bool discarded;
-
-	if (st.visible || st.in_flight)
-		return false;
-	for (size_t i = 0; mem_ledger_plan(s->w.ledger, i, &plan, &discarded); i++) {
-		if (plan.state != PLAN_DONE && !(plan.state == PLAN_ABORTED && discarded))
-			return false;
-	}
-	return true;
-}
-
 bool sim_settle(struct sim *s)
 {
 	s->fault_permille = 0;
@@ -226,7 +210,7 @@ bool sim_settle(struct sim *s)
 			;
 	}
 	for (size_t i = 0; i < QUIET_STEPS && !s->why[0]; i++) {
-		if (is_quiet(s))
+		if (oracle_is_quiet(&s->w))
 			return true;
 		sim_step(s, &s->workers[i % s->n_workers]);
 	}

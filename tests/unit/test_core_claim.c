@@ -265,6 +265,38 @@ static void rule_f_a_heartbeat_that_stands_still_for_a_lease(void **state)
 	assert_int_equal(f->c.n_aborted, 1);
 }
 
+static enum fault_action no_abort(void *arg, const char *verb)
+{
+	size_t *n = arg;
+
+	if (strcmp(verb, "plan_abort") != 0)
+		return FAULT_PASS;
+	++*n;
+	return FAULT_AGAIN;
+}
+
+/* The ledger does not let the dead plan be aborted. The batch waits for one settling of that write, not for one in each of its rounds. */
+static void rule_f_a_plan_that_cannot_be_aborted_is_tried_once(void **state)
+{
+	struct fixture *f = *state;
+	size_t n = 0;
+	struct fault fault = {.decide = no_abort, .arg = &n};
+	uint64_t before;
+
+	other_plan(f, 0);
+	assert_int_equal(claim(f), CLAIM_WAIT);
+	f->w.clock.boot_ms += LEASE_MS;
+	f->c.ledger = fault_ledger_new(f->w.ledger, &fault);
+	before = f->w.clock.boot_ms;
+	assert_int_equal(claim(f), CLAIM_WAIT);
+	assert_int_equal(f->unit.wait_ms, LEASE_MS);
+	assert_int_equal(n, PLAN_SETTLE_TRIES);
+	assert_in_range(f->w.clock.boot_ms - before, 1, 1000);
+	lg_close(f->c.ledger);
+	f->c.ledger = f->w.ledger;
+	assert_int_equal(claim(f), CLAIM_MINE);
+}
+
 static void rule_f_a_heartbeat_that_moves_starts_the_lease_again(void **state)
 {
 	struct fixture *f = *state;
@@ -394,6 +426,7 @@ int main(void)
 		TEST(rule_e_aborted),
 		TEST(rule_e_given_up_by_its_living_owner_does_not_count),
 		TEST(rule_f_a_heartbeat_that_stands_still_for_a_lease),
+		TEST(rule_f_a_plan_that_cannot_be_aborted_is_tried_once),
 		TEST(rule_f_a_heartbeat_that_moves_starts_the_lease_again),
 		TEST(rule_g_the_wait_is_what_is_left_of_the_lease),
 		TEST(suspects_are_claimed_in_small_company_only),

@@ -138,14 +138,14 @@ static void an_outage_of_any_port_ends_and_everything_ships(void **state)
 	}
 }
 
-static void an_outage_makes_no_object_poison(void **state)
+/* 40 calls of the verb fail, more than an object may have attempts. */
+static void check_outage_counts_nothing(struct fixture *f, const char *verb, enum fault_action action)
 {
-	struct fixture *f = *state;
 	struct lg_object rec;
 
 	announce(f, 5, 50);
-	f->verb = "stage_begin";
-	f->action = FAULT_AGAIN;
+	f->verb = verb;
+	f->action = action;
 	f->n = 40;
 	run(f);
 	assert_int_equal(f->n, 0);
@@ -153,6 +153,22 @@ static void an_outage_makes_no_object_poison(void **state)
 	assert_int_equal(
 		lg_object_get(f->w.ledger, &f->w.arena, &f->w.objects[0].id, &rec, NULL), RC_OK);
 	assert_int_equal(rec.attempts, 1);
+}
+
+static void an_outage_makes_no_object_poison(void **state)
+{
+	check_outage_counts_nothing(*state, "stage_begin", FAULT_AGAIN);
+}
+
+/* The owner of a plan that cannot be sealed gives it up at once. Left open it would be taken for a dead process's. */
+static void a_ledger_that_refuses_every_seal_makes_no_object_poison(void **state)
+{
+	check_outage_counts_nothing(*state, "plan_seal", FAULT_REFUSE);
+}
+
+static void a_ledger_that_loses_every_seal_makes_no_object_poison(void **state)
+{
+	check_outage_counts_nothing(*state, "plan_seal", FAULT_LOST);
 }
 
 /* get_many dies whenever the poisonous object is asked for. */
@@ -437,6 +453,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_outage_of_any_port_ends_and_everything_ships),
 		TEST(an_outage_makes_no_object_poison),
+		TEST(a_ledger_that_refuses_every_seal_makes_no_object_poison),
+		TEST(a_ledger_that_loses_every_seal_makes_no_object_poison),
 		TEST(an_object_that_kills_every_worker_is_isolated_and_rejected),
 		TEST(a_dead_process_of_ours_does_not_block_its_objects),
 		TEST(a_long_bundle_beats_and_keeps_its_messages),
