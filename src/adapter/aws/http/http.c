@@ -210,7 +210,7 @@ static struct http_request *finish(struct http_lane *lane, struct http_transfer 
 	struct http_request *req = t->req;
 
 	/* libcurl reports success for a response that ends inside its headers. */
-	if (code == CURLE_OK && !t->is_head_whole)
+	if (code == CURLE_OK && !t->head.is_whole)
 		code = CURLE_GOT_NOTHING;
 	req->rc = rc_of_curl(t, code);
 	if (t->caller_rc != RC_OK)

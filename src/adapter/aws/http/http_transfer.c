@@ -41,50 +41,14 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-/* Reads the status from a line such as "HTTP/1.1 200 OK". An interim response (100) is followed
- * by another such line. */
-static unsigned status_of_line(struct slice line)
-{
-	const unsigned char *space = memchr(line.p, ' ', line.n);
-	size_t left = space ? line.n - (size_t)(space - line.p) - 1 : 0;
-	uint64_t status;
-
-	if (left < 3 || !slice_to_u64(slice_of(space + 1, 3), &status))
-		return 0;
-	return (unsigned)status;
-}
-
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
 	struct http_transfer *t = arg;
-	struct slice line = slice_of(p, size * n);
-	const unsigned char *colon;
-	size_t name_bytes;
 
-	t->header_bytes += line.n;
-	if (t->header_bytes > HTTP_RESPONSE_HEADERS_MAX) {
-		t->caller_rc = err_set(&t->req->err, RC_CORRUPT, "the answer's headers are too long");
-		return 0;
-	}
-
-	if (slice_has_prefix(line, slice_str("HTTP/"))) {
-		t->req->status = status_of_line(line);
-		t->is_head_whole = false;
-		buf_reset(&t->req->response_headers);
-		return line.n;
-	}
-	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
-		line.n--;
-	colon = line.n ? memchr(line.p, ':', line.n) : NULL;
-	if (line.n == 0)
-		t->is_head_whole = true;
-	if (!colon)
+	if (answer_head_line(&t->head, slice_of(p, size * n))) {
+		t->req->status = t->head.status;
 		return size * n;
-	name_bytes = (size_t)(colon - line.p);
-	object_headers_add(&t->req->response_headers, slice_of(line.p, name_bytes),
-		header_trim(slice_of(colon + 1, line.n - name_bytes - 1)));
-	if (!t->req->response_headers.overflow)
-		return size * n;
+	}
 	t->caller_rc = err_set(&t->req->err, RC_CORRUPT, "the answer's headers are too long");
 	return 0;
 }
@@ -211,6 +175,7 @@ static void set_options(struct http_transfer *t, const char *ca_bundle)
 
 void http_transfer_setup(struct http_transfer *t, const char *ca_bundle)
 {
+	t->head.headers = &t->req->response_headers;
 	set_options(t, ca_bundle);
 	set_method(t);
 	set_headers(t);

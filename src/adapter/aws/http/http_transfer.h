@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 
+#include "adapter/aws/http/answer_head.h"
 #include "adapter/aws/http/http.h"
 
 /* The part of a request that belongs to libcurl. */
@@ -14,9 +15,8 @@ struct http_transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	uint64_t body_given;
-	size_t header_bytes; /* so far, of interim responses and trailers too */
+	struct answer_head head;
 	bool is_paused;
-	bool is_head_whole; /* the empty line after the headers has arrived */
 	enum rc caller_rc;  /* what read or data returned */
 	char curl_error[CURL_ERROR_SIZE];
 };
