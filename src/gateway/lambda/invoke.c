@@ -351,6 +351,9 @@ static void reply(struct request *r, enum rc rc, const struct err *err)
 	json_close_object(out);
 	reply_header_str(r, "x-amzn-ErrorType", e.code);
 	reply_json(r, e.status);
+	/* refusals for want of memory or threads are counted elsewhere, and are many */
+	if (e.status >= 500 && !err_is(err, "ServiceUnavailable") && !err_is(err, "SlowDown"))
+		reply_log_failure(r, err);
 }
 
 const struct dialect lambda_dialect = {"lambda", is_meant, begin, reply, release};
