@@ -1,6 +1,7 @@
 #include "core/heartbeat.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "core/plan.h"
 #include "obs/log.h"
@@ -15,7 +16,8 @@ static struct beat *next_due(struct heartbeat *hb, bool *ret_is_overdue)
 
 	pthread_mutex_lock(&hb->lock);
 	for (b = hb->beats; b; b = b->next) {
-		if (!b->is_calling && !b->is_fenced && !b->is_overdue && now >= b->next_boot_ms)
+		if (!b->is_calling && !b->is_leaving && !b->is_fenced && !b->is_overdue &&
+			now >= b->next_boot_ms)
 			break;
 	}
 	if (b) {
@@ -28,10 +30,23 @@ static struct beat *next_due(struct heartbeat *hb, bool *ret_is_overdue)
 	return b;
 }
 
+/* Between two looks at what is due. */
+static uint64_t pause_ms(const struct heartbeat *hb)
+{
+	uint64_t ms = hb->cfg.lease_ms / BEATS_IN_A_LEASE / 2;
+
+	return ms ? ms : 1;
+}
+
 static void call_ended(struct heartbeat *hb, struct beat *b, bool is_fenced, bool is_overdue)
 {
+	uint64_t soonest = clock_boot_ms(hb->cfg.clock) + pause_ms(hb);
+
 	pthread_mutex_lock(&hb->lock);
 	b->is_calling = false;
+	/* A ledger that is slow is not asked again at once. */
+	if (b->next_boot_ms < soonest)
+		b->next_boot_ms = soonest;
 	b->is_fenced = b->is_fenced || is_fenced;
 	b->is_overdue = is_overdue;
 	pthread_cond_broadcast(&hb->idle);
@@ -73,22 +88,27 @@ static void beat_one(struct heartbeat *hb, struct beat *b, bool is_overdue)
 	call_ended(hb, b, rc == RC_CONFLICT, is_overdue && rc == RC_OK);
 }
 
-static uint64_t run(void *arg)
+static uint64_t extend(void *arg)
 {
 	struct heartbeat *hb = arg;
-	uint64_t pause_ms = hb->cfg.lease_ms / BEATS_IN_A_LEASE / 2;
-	bool is_overdue = false;
+	uint64_t ms = hb->cfg.visibility_ms / 12;
 	struct err err = {0};
+
+	if (hand_extend(hb->cfg.hand, hb->cfg.queue, hb->cfg.clock, hb->cfg.visibility_ms, &err) ==
+		RC_FATAL)
+		atomic_store(&hb->has_failed, true);
+	return ms ? ms : 1;
+}
+
+static uint64_t beat_all_due(void *arg)
+{
+	struct heartbeat *hb = arg;
+	bool is_overdue = false;
 	struct beat *b;
 
 	while ((b = next_due(hb, &is_overdue)))
 		beat_one(hb, b, is_overdue);
-	if (hand_extend(hb->cfg.hand, hb->cfg.queue, hb->cfg.clock, hb->cfg.visibility_ms, &err) ==
-		RC_FATAL)
-		atomic_store(&hb->has_failed, true);
-	if (pause_ms > hb->cfg.visibility_ms / 12)
-		pause_ms = hb->cfg.visibility_ms / 12;
-	return pause_ms ? pause_ms : 1;
+	return pause_ms(hb);
 }
 
 void heartbeat_start(struct heartbeat *hb, const struct heartbeat_config *cfg)
@@ -98,13 +118,19 @@ void heartbeat_start(struct heartbeat *hb, const struct heartbeat_config *cfg)
 	pthread_cond_init(&hb->idle, NULL);
 	/* sets its time: nothing is in hand yet */
 	hand_extend(cfg->hand, cfg->queue, cfg->clock, cfg->visibility_ms, NULL);
-	hb->ticker = ticker_start(cfg->clock, "heartbeat", 1, run, hb);
+	hb->extender = ticker_start(cfg->clock, "visibility", 1, extend, hb);
+	hb->beaters = xcalloc(cfg->n_plans, sizeof(*hb->beaters));
+	for (unsigned i = 0; i < cfg->n_plans; i++)
+		hb->beaters[i] = ticker_start(cfg->clock, "heartbeat", 1, beat_all_due, hb);
 }
 
 void heartbeat_stop(struct heartbeat *hb)
 {
 	assert(!hb->beats);
-	ticker_stop(hb->ticker);
+	ticker_stop(hb->extender);
+	for (unsigned i = 0; i < hb->cfg.n_plans; i++)
+		ticker_stop(hb->beaters[i]);
+	free(hb->beaters);
 	pthread_cond_destroy(&hb->idle);
 	pthread_mutex_destroy(&hb->lock);
 }
@@ -117,7 +143,7 @@ void heartbeat_add(struct heartbeat *hb, struct beat *b)
 	b->number = 0;
 	b->opened_boot_ms = now;
 	b->next_boot_ms = now + hb->cfg.lease_ms / BEATS_IN_A_LEASE;
-	b->is_calling = b->is_fenced = b->is_overdue = false;
+	b->is_calling = b->is_leaving = b->is_fenced = b->is_overdue = false;
 	b->next = hb->beats;
 	hb->beats = b;
 	pthread_mutex_unlock(&hb->lock);
@@ -143,6 +169,7 @@ void heartbeat_remove(struct heartbeat *hb, struct beat *b)
 	struct beat **at = &hb->beats;
 
 	pthread_mutex_lock(&hb->lock);
+	b->is_leaving = true;
 	while (b->is_calling)
 		pthread_cond_wait(&hb->idle, &hb->lock);
 	while (*at && *at != b)

@@ -1,13 +1,16 @@
 /*
- * heartbeat: the sign of life of every open plan of a pipeline, from a thread of its own
+ * heartbeat: the sign of life of every open plan of a pipeline, from threads of its own
  * (base/ticker), as long as the process lives.
  *
  * A plan beats from its opening to its seal, whatever its round waits for meanwhile: a GET that
  * stalls, compressing, the upload of its stage. So a lease that runs out means that the process
- * died, was suspended, or could not reach the ledger for a whole lease. The same thread keeps
+ * died, was suspended, or could not reach the ledger for a whole lease. Another thread keeps
  * the messages in hand invisible (hand_extend), also while a sealed plan is published.
  *
- * A round that hangs would beat for ever: no plan stays open longer than max_open_ms. Then the
+ * A beat that hangs holds up no other plan, because there are as many threads as plans that may
+ * be open at once. A queue that hangs holds up no beat.
+ *
+ * A round that hangs would beat for ever: no plan stays open longer than max_open_ms. Then a
  * thread aborts it, as its owner that gives it up alive (LG_GIVEN_UP: no attempt is counted),
  * logs plan-overdue, and lets its messages go to whoever receives them next.
  *
@@ -33,7 +36,7 @@ struct beat {
 	void *arg;
 	/* heartbeat's own, under its lock */
 	uint64_t number, opened_boot_ms, next_boot_ms;
-	bool is_calling, is_fenced, is_overdue;
+	bool is_calling, is_leaving, is_fenced, is_overdue;
 	struct beat *next;
 };
 
@@ -44,6 +47,7 @@ struct heartbeat_config {
 	struct hand *hand;
 	uint64_t lease_ms, visibility_ms;
 	uint64_t max_open_ms;
+	unsigned n_plans; /* that may be open at once, at least 1: so many threads */
 };
 
 struct heartbeat {
@@ -52,7 +56,8 @@ struct heartbeat {
 	pthread_cond_t idle; /* a call has ended */
 	struct beat *beats;
 	atomic_bool has_failed; /* a port said RC_FATAL: the process cannot go on */
-	struct ticker *ticker;
+	struct ticker *extender;
+	struct ticker **beaters; /* cfg.n_plans */
 };
 
 void heartbeat_start(struct heartbeat *hb, const struct heartbeat_config *cfg);

@@ -120,7 +120,8 @@ struct pipeline *pipeline_new(const struct pipeline_config *cfg)
 						.hand = &p->hand,
 						.lease_ms = cfg->lease_ms,
 						.visibility_ms = cfg->visibility_ms,
-						.max_open_ms = cfg->plan_max_open_ms});
+						.max_open_ms = cfg->plan_max_open_ms,
+						.n_plans = cfg->makers ? cfg->makers : 1});
 	return p;
 }
 

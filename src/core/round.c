@@ -304,6 +304,7 @@ enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct
 {
 	const struct pipeline_config *cfg = c->cfg;
 	struct round r = {.c = c, .units = units, .n = n};
+	uint64_t asked_boot_ms = clock_boot_ms(cfg->ports.clock);
 	enum rc rc;
 
 	assert(n > 0);
@@ -311,7 +312,13 @@ enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct
 		slice_str(cfg->owner), slice_str(cfg->distribution_bucket));
 	r.beat = (struct beat){.plan = &r.plan, .on_overdue = let_go, .arg = &r};
 	rc = plan_begin(cfg->ports.ledger, cfg->ports.clock, &r.plan, err);
-	if (rc == RC_OK) {
+	if (rc == RC_OK && clock_boot_ms(cfg->ports.clock) - asked_boot_ms >= cfg->lease_ms / 2) {
+		/* It may have been open for most of a lease without a beat. Nothing is claimed yet:
+		 * another plan costs nothing, and one that is taken for dead counts attempts. */
+		rc = give_up(&r, "the ledger took too long to open the plan");
+		if (rc == RC_OK)
+			round_retry_all(&r, true);
+	} else if (rc == RC_OK) {
 		heartbeat_add(c->heartbeat, &r.beat);
 		rc = carry(&r, err);
 		heartbeat_remove(c->heartbeat, &r.beat);

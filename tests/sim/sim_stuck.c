@@ -27,7 +27,9 @@
 #define VOIDED_MS (2 * TRICKLE_LEASE_MS + 2 * SCAN_MAX_MS + TRICKLE_LEASE_MS + IN_TIME_MS)
 #define WAITS TRICKLE_NEVER_MS /* it may wait until the failure ends */
 
-#define LASTS_MS 330000 /* the alarm comes after 5 minutes for what may end by itself */
+/* The alarm comes after 5 minutes for what may end by itself. */
+#define LASTS_MS 100000
+#define LASTS_UNTIL_ALARM_MS 330000
 
 enum kinds {
 	REFUSED = 1,
@@ -48,7 +50,7 @@ struct strike {
 	uint64_t company_ms;
 	bool victim_waits; /* else it comes out as its company does */
 	bool has_alarm;    /* stuck-plan names the bundle */
-	uint32_t attempts; /* counted against an object, at most */
+	uint32_t attempts; /* counted against the victim and its company, at most; against others: 1, the first */
 };
 
 static const struct strike strikes[] = {
@@ -56,7 +58,7 @@ static const struct strike strikes[] = {
 	{"plan_open", NULL, STORY_NONE, WRITE | CORRUPT, IN_TIME_MS, false, false, 1},
 	{"plan_seal", NULL, STORY_NONE, WRITE | CORRUPT, IN_TIME_MS, false, false, 1},
 	/* The plan does not beat, so that it is taken for dead: that counts, as of a process that lost its ledger. */
-	{"plan_beat", NULL, STORY_LONG, REFUSED | AGAIN | UNKNOWN, 5 * TRICKLE_LEASE_MS / 2 + FENCED_MS, false, false, 2},
+	{"plan_beat", NULL, STORY_LONG, REFUSED | AGAIN | UNKNOWN, TRICKLE_LONG_MS + FENCED_MS, false, false, 2},
 	/* Published, and never recorded so: I5 holds, and an operator is told. */
 	{"plan_done", NULL, STORY_NONE, REFUSED | AGAIN | UNKNOWN | CORRUPT, IN_TIME_MS, false, true, 1},
 	{"plan_done", NULL, STORY_NONE, APPLIED, IN_TIME_MS, false, false, 1},
@@ -126,10 +128,12 @@ static const char *only_verb;
 
 static bool judge(const struct strike *s, bool is_ended, const struct trickle_result *r, char *why)
 {
+	uint64_t others_ms = IN_TIME_MS + (s->story == STORY_LONG ? TRICKLE_LONG_MS : 0);
+
 	if (!r->n_met)
 		snprintf(why, ORACLE_WHY_MAX, "the fault met no call");
-	else if (r->others_ms > IN_TIME_MS)
-		snprintf(why, ORACLE_WHY_MAX, "object %zu took longer than %d ms", r->worst, IN_TIME_MS);
+	else if (r->others_ms > others_ms)
+		snprintf(why, ORACLE_WHY_MAX, "object %zu took longer than %llu ms", r->worst, (unsigned long long)others_ms);
 	else if (r->company_ms > s->company_ms)
 		snprintf(why, ORACLE_WHY_MAX, "the victim's company took too long");
 	else if (!s->victim_waits && r->victim_ms > s->company_ms)
@@ -138,8 +142,9 @@ static bool judge(const struct strike *s, bool is_ended, const struct trickle_re
 		snprintf(why, ORACLE_WHY_MAX, "no alarm names the bundle");
 	else if (!s->has_alarm && r->has_alarm)
 		snprintf(why, ORACLE_WHY_MAX, "an alarm without a reason");
-	else if (r->most_attempts > s->attempts)
-		snprintf(why, ORACLE_WHY_MAX, "%u attempts are counted against an object", r->most_attempts);
+	else if (r->victim_attempts > s->attempts || r->others_attempts > 1)
+		snprintf(why, ORACLE_WHY_MAX, "%u attempts are counted against the victim, %u against others",
+			r->victim_attempts, r->others_attempts);
 	else if (is_ended && r->n_dead)
 		snprintf(why, ORACLE_WHY_MAX, "%zu healthy messages became dead letters", r->n_dead);
 	else
@@ -166,7 +171,7 @@ static void strike(const struct strike *s, unsigned kind, size_t n_workers, bool
 							: RC_UNKNOWN,
 		.code = kind == DAMAGED ? ERR_DAMAGED : NULL,
 		.is_applied = kind == APPLIED,
-		.lasts_ms = LASTS_MS,
+		.lasts_ms = s->has_alarm ? LASTS_UNTIL_ALARM_MS : LASTS_MS,
 		.n_workers = n_workers};
 	struct trickle_result r;
 	char why[ORACLE_WHY_MAX];

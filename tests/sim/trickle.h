@@ -18,6 +18,7 @@
 #define TRICKLE_LEASE_MS 5000
 #define TRICKLE_SCAN_MS 2000
 #define TRICKLE_VISIBILITY_MS 20000
+#define TRICKLE_LONG_MS (5 * TRICKLE_LEASE_MS / 2)
 
 /* What has happened to the victim before its calls fail, so that the verb is called for it at all. */
 enum trickle_story {
@@ -26,7 +27,7 @@ enum trickle_story {
 	STORY_GIVE_UP, /* the stage of its first plan fails once: the owner gives this plan up */
 	STORY_GHOST,   /* an owner claimed it and died: the plan is open and does not beat */
 	STORY_VOID,    /* the stage of its sealed bundle is taken away: the seal is undone */
-	STORY_LONG,    /* the stage of its first plan takes two leases and a half: the plan must beat */
+	STORY_LONG,    /* the stages of its first plan and of the next two take TRICKLE_LONG_MS: the plans must beat */
 };
 
 struct trickle_case {
@@ -49,7 +50,8 @@ struct trickle_result {
 	uint64_t others_ms, company_ms, victim_ms;
 	size_t n_others, n_company, n_met; /* calls that met the fault */
 	size_t worst; /* the object that others_ms is of */
-	uint32_t most_attempts; /* of any object: 8 would be poison */
+	/* Counted against an object at most, of the victim and its company, and of the others: 8 are poison. */
+	uint32_t victim_attempts, others_attempts;
 	bool is_named; /* while it failed: the alarm stuck-plan named the victim's bundle */
 	bool has_alarm; /* while it failed: there was such an alarm at all */
 	size_t n_dead; /* messages that became dead letters, but the victim's */

@@ -4,11 +4,15 @@
  */
 #include "check.h"
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/heartbeat.h"
+#include "core/plan.h"
 #include "fault.h"
 #include "obs/log.h"
+#include "victim.h"
 #include "world.h"
 
 #define WINDOW_MS 15000
@@ -244,6 +248,75 @@ static void an_aborted_plan_that_cannot_be_discarded_stops_nothing(void **state)
 	assert_int_equal(report.n_stuck, 0);
 }
 
+/* A plan whose beats hang, and another. Threads and time are real here. */
+struct hanging {
+	struct lg_plan plans[2];
+	sem_t released;
+	atomic_uint n_beats[2];
+};
+
+static enum rc hang(void *arg, const struct victim_call *call, struct err *err)
+{
+	struct hanging *h = arg;
+	size_t i = memcmp(call->plan, &h->plans[1].id, sizeof(*call->plan)) == 0;
+
+	(void)err;
+	if (strcmp(call->verb, "plan_beat") != 0)
+		return RC_OK;
+	atomic_fetch_add(&h->n_beats[i], 1);
+	if (i == 0)
+		sem_wait(&h->released);
+	return RC_OK;
+}
+
+static enum rc pass(void *arg, const struct victim_call *call, enum rc rc, struct err *err)
+{
+	(void)arg;
+	(void)call;
+	(void)err;
+	return rc;
+}
+
+static void a_beat_that_hangs_holds_up_no_other_plan(void **state)
+{
+	struct fixture *f = *state;
+	struct hanging h = {0};
+	struct victim victim = {.before = hang, .after = pass, .arg = &h};
+	struct hand hand;
+	struct heartbeat hb;
+	struct beat beats[2];
+	struct ledger *ledger = victim_ledger_new(f->w.ledger, &victim);
+	uint64_t start;
+
+	sem_init(&h.released, 0, 0);
+	hand_init(&hand, 0, NULL);
+	for (size_t i = 0; i < 2; i++) {
+		h.plans[i] = plan_make(&f->w.arena, &f->w.prng, f->w.clock.wall_ms, slice_str("w"),
+			slice_str(WORLD_DISTRIBUTION));
+		assert_int_equal(lg_plan_open(f->w.ledger, &h.plans[i], NULL), RC_OK);
+		beats[i] = (struct beat){.plan = &h.plans[i]};
+	}
+	heartbeat_start(&hb, &(struct heartbeat_config){.ledger = ledger, .queue = f->w.queue,
+		.clock = clock_system(), .hand = &hand, .lease_ms = 60, .visibility_ms = 60000,
+		.max_open_ms = 3600000, .n_plans = 2});
+	heartbeat_add(&hb, &beats[1]);
+	heartbeat_add(&hb, &beats[0]); /* the first in the list */
+	start = clock_boot_ms(clock_system());
+	while (clock_boot_ms(clock_system()) - start < 20000 &&
+		(atomic_load(&h.n_beats[0]) == 0 || atomic_load(&h.n_beats[1]) < 5))
+		clock_sleep_ms(clock_system(), 5);
+	assert_int_equal(atomic_load(&h.n_beats[0]), 1);
+	assert_in_range(atomic_load(&h.n_beats[1]), 5, UINT32_MAX);
+	heartbeat_remove(&hb, &beats[1]);
+	for (size_t i = 0; i < 100; i++)
+		sem_post(&h.released);
+	heartbeat_remove(&hb, &beats[0]);
+	heartbeat_stop(&hb);
+	hand_release(&hand);
+	lg_close(ledger);
+	sem_destroy(&h.released);
+}
+
 /* Two workers over one world. While one waits for its slow call, the other goes on, and the clock with it. */
 struct pair;
 
@@ -446,6 +519,7 @@ int main(void)
 		TEST(a_duplicate_of_a_stuck_plans_member_does_not_help_it_again_and_again),
 		TEST(a_ledger_that_cannot_be_scanned_stops_no_bundle),
 		TEST(an_aborted_plan_that_cannot_be_discarded_stops_nothing),
+		TEST(a_beat_that_hangs_holds_up_no_other_plan),
 		cmocka_unit_test(a_slow_upload_outlasts_the_lease),
 		cmocka_unit_test(a_slow_copy_for_the_archive_outlasts_the_lease),
 		cmocka_unit_test(a_slow_publication_outlasts_the_lease),
