@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "adapter/local/audit/local_audit_internal.h"
-#include "adapter/local/buckets/version.h"
+#include "adapter/local/buckets/part.h"
 #include "adapter/local/engine/row_sum.h"
 
 #define PAGE 256
@@ -71,11 +71,13 @@ static enum rc walk(struct local_audit *a, const char *sql, enum audit_body_kind
 	return rc;
 }
 
-/* By age, which is about the order in which the bytes lie on the disk. */
+/* By age, which is about the order in which the bytes lie on the disk. A delete marker has no
+ * bytes; a row that calls itself one and has some is damaged. */
 #define VERSIONS_SQL                                                                               \
 	"SELECT CAST((SELECT name FROM bucket WHERE id = ?3) AS BLOB), key, CAST(iif(is_null, "    \
 	"'null', printf('%016x%016x', seq, nonce)) AS BLOB), 0, size, seq, 0 FROM version"         \
-	" WHERE bucket = ?3 AND seq > ?1 AND ?2 = 0 AND NOT is_marker ORDER BY seq LIMIT 256"
+	" WHERE bucket = ?3 AND seq > ?1 AND ?2 = 0 AND (NOT is_marker OR kind OR size)"           \
+	" ORDER BY seq LIMIT 256"
 #define PARTS_SQL                                                                                  \
 	"SELECT CAST(b.name AS BLOB), u.key, x'', p.number, p.size, p.upload, p.number"            \
 	" FROM part p LEFT JOIN upload u ON u.seq = p.upload LEFT JOIN bucket b ON b.id = "        \
@@ -260,6 +262,38 @@ static enum rc check_piece(struct local_audit *a, const char *sql, const struct 
 	"SELECT s.size, s.blob, NULL, " sums " FROM stage s LEFT JOIN blob b ON b.id = s.blob"     \
 	" WHERE s.id = ? AND ? = 0 AND s.published = 0"
 
+/* The record of a part or stage, beside its bytes. */
+static enum rc check_record(struct local_audit *a, const struct audit_body *b, struct err *err)
+{
+	bool is_part = b->kind == AUDIT_BODY_PART, row = false;
+	const char *sql = is_part ? "SELECT " PART_COLUMNS " FROM part WHERE upload = ? AND number = ?"
+				  : "SELECT id, nonce, bucket, key, blob, size, etag, headers, sum"
+				    " FROM stage WHERE id = ? AND ? = 0 AND published = 0";
+	struct version_segment piece;
+	struct bs_part part;
+	sqlite3_stmt *st = NULL;
+	enum rc rc = local_audit_prepare(a, sql, &st, err);
+
+	if (rc != RC_OK)
+		return rc;
+	db_bind_u64(st, 1, b->handle[0]);
+	db_bind_u64(st, 2, b->handle[1]);
+	rc = db_step(st, &row, err);
+	if (rc == RC_OK && !row)
+		rc = err_set(err, RC_ABSENT, "it is gone");
+	else if (rc == RC_OK && is_part)
+		rc = part_read(st, b->handle[0], &part, &piece, err);
+	else if (rc == RC_OK && !row_sum_fits(st, 8,
+					row_sum_stage(db_column_u64(st, 0), db_column_u64(st, 1),
+						db_column_slice(st, 2), db_column_slice(st, 3),
+						db_column_slice(st, 4), db_column_u64(st, 5),
+						db_column_slice(st, 6), db_column_slice(st, 7))))
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+			"the record of the stage is not the one that was stored");
+	local_audit_done(st);
+	return rc;
+}
+
 static const char *piece_sql(const struct local_audit *a, enum audit_body_kind kind)
 {
 	if (kind == AUDIT_BODY_PART)
@@ -331,6 +365,8 @@ enum rc local_audit_check_body(struct audit_source *s, const struct audit_body *
 	} else {
 		sql = piece_sql(a, body->kind);
 		rc = check_piece(a, sql, body, ret_has_sums, err);
+		if (rc == RC_OK)
+			rc = check_record(a, body, err);
 		if (rc == RC_CORRUPT && check_piece(a, sql, body, &unused, &gone) == RC_ABSENT)
 			rc = RC_ABSENT;
 	}

@@ -18,6 +18,7 @@
 #include "adapter/local/engine/blob_view.h"
 #include "adapter/local/engine/body.h"
 #include "adapter/local/engine/folder.h"
+#include "adapter/local/engine/row_sum.h"
 #include "base/file.h"
 
 #define SCRATCH_MEMORY_BYTES (1u << 20)
@@ -87,7 +88,7 @@ static enum rc scratch_fd(uint64_t size, int *ret_fd, struct err *err)
 /* What a folder without checksums has instead. */
 #define BODY_SQL(sum) "SELECT data, " sum " FROM body WHERE id = ?"
 #define SEGMENTS_SQL(sums)                                                                         \
-	"SELECT s.size, s.blob, s.body, " sums " FROM segment s"                                   \
+	"SELECT s.size, s.blob, s.body, " sums ", s.idx, s.sum FROM segment s"                     \
 	" LEFT JOIN blob b ON b.id = s.blob WHERE s.version = ? ORDER BY s.idx"
 
 static enum rc prepare_body(struct local_audit *a, sqlite3_stmt **ret_st, struct err *err)
@@ -343,6 +344,10 @@ static enum rc read_pieces(struct local_audit *a, uint64_t seq, struct arena *ar
 
 		version_segment_read(st, 0, &piece->segment);
 		piece->segment.sums = db_column_copy(st, 3, arena);
+		if (!row_sum_fits(st, 5,
+			    version_segment_sum(seq, db_column_u64(st, 4), &piece->segment)))
+			rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+				"the record of one of its parts is not the one that was stored");
 		*tail = piece;
 		tail = &piece->next;
 	}
@@ -376,11 +381,12 @@ static enum rc check_segments(
 static enum rc find_by_seq(
 	struct local_audit *a, uint64_t seq, struct place *ret_place, struct err *err)
 {
+	struct version_row found;
 	sqlite3_stmt *st = NULL;
 	bool row = false;
 	enum rc rc = local_audit_prepare(a,
-		"SELECT v.kind, v.size FROM bucket b JOIN version v ON v.bucket = b.id"
-		" WHERE v.seq = ? AND NOT v.is_marker",
+		"SELECT " VERSION_COLUMNS ", key, bucket FROM bucket b JOIN version v ON v.bucket = b.id"
+		" WHERE v.seq = ?",
 		&st, err);
 
 	if (rc != RC_OK)
@@ -389,9 +395,14 @@ static enum rc find_by_seq(
 	rc = db_step(st, &row, err);
 	if (rc == RC_OK && !row)
 		rc = err_set(err, RC_ABSENT, "the version is gone");
-	if (rc == RC_OK)
-		*ret_place = (struct place){
-			seq, db_column_u64(st, 1), (enum version_kind)db_column_u64(st, 0)};
+	if (rc == RC_OK) {
+		version_read(st, &found);
+		found.key = db_column_slice(st, VERSION_KEY_COLUMN);
+		found.bucket = db_column_u64(st, VERSION_KEY_COLUMN + 1);
+		found.is_damaged = !version_is_sound(st, &found);
+		*ret_place = (struct place){seq, found.size, found.kind};
+		rc = version_refuse_damaged(&found, err);
+	}
 	local_audit_done(st);
 	return rc;
 }

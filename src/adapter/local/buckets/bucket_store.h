@@ -5,6 +5,7 @@
 #ifndef BALER_ADAPTER_LOCAL_BUCKETS_BUCKET_STORE_H
 #define BALER_ADAPTER_LOCAL_BUCKETS_BUCKET_STORE_H
 
+#include "adapter/local/buckets/part.h"
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/local_internal.h"
 
@@ -91,7 +92,8 @@ void local_upload_complete(struct bucket_store *bs, struct slice bucket, struct 
 	const struct bs_part *parts, size_t n, const char *etag, struct slice extra_headers,
 	const struct bs_condition *condition, struct bs_done done);
 
-/* One upload row by its id. RC_ABSENT NoSuchUpload. headers in a (NULL: empty). */
+/* One upload row by its id. RC_ABSENT NoSuchUpload. headers in a (NULL: empty, and a damaged row is
+ * found too, so that it can be aborted); else RC_CORRUPT ERR_DAMAGED. */
 struct upload_row {
 	uint64_t bucket, seq, nonce, created;
 	struct slice headers;

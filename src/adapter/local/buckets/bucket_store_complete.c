@@ -58,7 +58,8 @@ static enum rc find_part(struct db_conn *conn, uint64_t upload, const struct bs_
 	bool is_last, struct version_segment *ret_segment, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
-		conn, "SELECT etag, size, blob, body FROM part WHERE upload = ? AND number = ?");
+		conn, "SELECT " PART_COLUMNS " FROM part WHERE upload = ? AND number = ?");
+	struct bs_part stored;
 	bool row;
 	enum rc rc;
 
@@ -67,11 +68,11 @@ static enum rc find_part(struct db_conn *conn, uint64_t upload, const struct bs_
 	rc = db_step(st, &row, err);
 	if (rc != RC_OK)
 		return rc;
-	if (!row || strcmp((const char *)sqlite3_column_text(st, 0), part->etag) != 0)
+	if (row)
+		rc = part_read(st, upload, &stored, ret_segment, err);
+	if (rc == RC_OK && (!row || strcmp(stored.etag, part->etag) != 0))
 		rc = err_code(err, RC_REFUSED, "InvalidPart", "part %u %s", part->number,
 			row ? "has another ETag" : "was not uploaded");
-	else
-		version_segment_read(st, 1, ret_segment);
 	db_done(st);
 	if (rc == RC_OK && !is_last && ret_segment->size < BS_PART_MIN_BYTES)
 		rc = err_code(err, RC_REFUSED, "EntityTooSmall",

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 struct walk {
+	struct local *local;
 	struct db_conn *conn;
 	const struct bs_list_query *query;
 	struct bs_list_page *page;
@@ -78,6 +79,21 @@ static bool add_prefix(struct walk *w, struct slice prefix)
 	return true;
 }
 
+/* The object is shown all the same: that it is there is certain. A GET of it is refused. */
+static void note_damaged(struct walk *w, const struct version_row *row)
+{
+	char version[BS_VERSION_MAX];
+
+	version_format(row, version);
+	damage_note(w->local->damage,
+		&(struct damage_found){.kind = DAMAGE_OBJECT,
+			.owner = row->seq,
+			.bucket = w->query->bucket,
+			.key = row->key,
+			.version = slice_str(version),
+			.what = slice_str("the record of its version is not the one that was stored")});
+}
+
 static bool add_object(struct walk *w, struct version_row *row, bool is_latest)
 {
 	struct bs_list_entry *e;
@@ -102,6 +118,9 @@ static bool take_row(struct walk *w)
 
 	version_read(w->st, &row);
 	row.key = db_column_slice(w->st, VERSION_KEY_COLUMN);
+	row.bucket = w->bucket;
+	if (!version_is_sound(w->st, &row))
+		note_damaged(w, &row);
 	if (!slice_has_prefix(row.key, w->query->prefix))
 		return false;
 	is_latest = !w->last_key.p || !slice_eq(w->last_key, row.key);
@@ -189,7 +208,7 @@ enum rc local_list(struct bucket_store *bs, const struct bs_list_query *query, s
 {
 	struct local *local = local_of(bs);
 	struct bs_list_page page = {0};
-	struct walk w = {.conn = db_reader(local->db), .query = query, .page = &page, .a = a};
+	struct walk w = {.local = local, .conn = db_reader(local->db), .query = query, .page = &page, .a = a};
 	enum bs_versioning versioning;
 	enum rc rc;
 

@@ -247,8 +247,7 @@ static enum rc remove_part(struct db_conn *conn, uint64_t upload, uint32_t numbe
 	struct drops *drops, struct err *err)
 {
 	sqlite3_stmt *st =
-		db_stmt(conn, "SELECT size, blob, body FROM part WHERE upload = ? AND number = ?");
-	struct version_segment old;
+		db_stmt(conn, "SELECT " PART_COLUMNS " FROM part WHERE upload = ? AND number = ?");
 	bool row;
 	enum rc rc;
 
@@ -257,9 +256,8 @@ static enum rc remove_part(struct db_conn *conn, uint64_t upload, uint32_t numbe
 	rc = db_step(st, &row, err);
 	if (rc != RC_OK || !row)
 		return rc;
-	version_segment_read(st, 0, &old);
+	rc = part_remove_bytes(conn, st, upload, drops, err);
 	db_done(st);
-	rc = version_segment_remove(conn, &old, drops, err);
 	if (rc != RC_OK)
 		return rc;
 	st = db_stmt(conn, "DELETE FROM part WHERE upload = ? AND number = ?");
@@ -273,7 +271,9 @@ static enum rc insert_part(struct put_op *op, struct db_conn *conn, uint64_t upl
 {
 	sqlite3_stmt *st =
 		db_stmt(conn, "INSERT INTO part(upload, number, size, modified, etag, headers,"
-			      " blob, body) VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+			      " blob, body, sum) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	struct bs_part part = {
+		.number = op->number, .modified_wall_ms = modified, .headers = op->headers};
 
 	db_bind_u64(st, 1, upload);
 	db_bind_u64(st, 2, op->number);
@@ -285,6 +285,8 @@ static enum rc insert_part(struct put_op *op, struct db_conn *conn, uint64_t upl
 		db_bind_slice(st, 7, slice_of(s->blob.bytes, BLOB_ID_BYTES));
 	if (s->body)
 		db_bind_u64(st, 8, s->body);
+	snprintf(part.etag, sizeof(part.etag), "%s", op->etag);
+	db_bind_u64(st, 9, part_sum(upload, &part, s));
 	return db_run(st, err);
 }
 

@@ -9,6 +9,7 @@
 
 #include "adapter/local/engine/blob_view.h"
 #include "adapter/local/engine/body.h"
+#include "adapter/local/engine/row_sum.h"
 
 #define OPEN_TRIES_MAX 1000 /* each lost try means that a writer got ahead */
 
@@ -57,7 +58,7 @@ static enum rc read_segments(
 	struct local_reader *r, struct db_conn *conn, uint64_t version, struct err *err)
 {
 	sqlite3_stmt *st;
-	bool row = true;
+	bool row = true, is_sound = true;
 	size_t n = 0, i = 0;
 	enum rc rc = count_segments(conn, version, &n, err);
 
@@ -65,7 +66,7 @@ static enum rc read_segments(
 		return rc;
 	r->segments = arena_array(&r->arena, n + 1, sizeof(*r->segments));
 	r->offsets = arena_array(&r->arena, n + 1, sizeof(*r->offsets));
-	st = db_stmt(conn, "SELECT s.size, s.blob, s.body, b.sums FROM segment s"
+	st = db_stmt(conn, "SELECT s.size, s.blob, s.body, b.sums, s.idx, s.sum FROM segment s"
 			   " LEFT JOIN blob b ON b.id = s.blob WHERE s.version = ? ORDER BY s.idx");
 	db_bind_u64(st, 1, version);
 	while (i < n && (rc = db_step(st, &row, err)) == RC_OK && row) {
@@ -77,8 +78,13 @@ static enum rc read_segments(
 				r->local->blobs, &s->blob, db_column_slice(st, 3));
 		r->offsets[i + 1] = r->offsets[i] + s->size;
 		r->n_segments = ++i;
+		is_sound = is_sound && row_sum_fits(st, 5,
+			version_segment_sum(version, db_column_u64(st, 4), s));
 	}
 	db_done(st);
+	if (rc == RC_OK && !is_sound)
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+			"the record of one of its parts is not the one that was stored");
 	if (rc == RC_OK)
 		rc = check_total(r, err);
 	/* A part below BS_INLINE_MAX can only be the last: the others have 5 MiB at least. */
@@ -133,12 +139,18 @@ static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice b
 		return rc;
 	if (!found)
 		return refuse_missing(key, version, err);
+	r->info.key = arena_slice(&r->arena, key);
+	r->bucket = arena_slice(&r->arena, bucket);
+	r->seq = ret_row->seq;
+	rc = version_refuse_damaged(ret_row, err);
+	if (rc != RC_OK) {
+		version_format(ret_row, r->info.version); /* for who is told of the damage */
+		return rc;
+	}
 	if (ret_row->is_marker)
 		return refuse_marker(ret_row, version, versioning, ret_marker, err);
 	version_object(ret_row, &r->info);
 	r->info.key = arena_slice(&r->arena, key);
-	r->bucket = arena_slice(&r->arena, bucket);
-	r->seq = ret_row->seq;
 	r->info.is_latest = ret_row->seq == latest.seq;
 	r->info.in_versioned = versioning != BS_UNVERSIONED;
 	return RC_OK;

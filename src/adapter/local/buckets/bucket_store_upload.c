@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "adapter/local/engine/row_sum.h"
+
 static void format_id(uint64_t seq, uint64_t nonce, char out[BS_UPLOAD_ID_MAX])
 {
 	snprintf(out, BS_UPLOAD_ID_MAX, "%016" PRIx64 "%016" PRIx64, seq, nonce);
@@ -12,7 +14,7 @@ static void format_id(uint64_t seq, uint64_t nonce, char out[BS_UPLOAD_ID_MAX])
 enum rc upload_find(struct db_conn *conn, uint64_t bucket, struct slice key, struct slice id,
 	struct arena *a, struct upload_row *ret_row, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT created, headers FROM upload"
+	sqlite3_stmt *st = db_stmt(conn, "SELECT created, headers, sum FROM upload"
 					 " WHERE bucket = ? AND key = ? AND seq = ? AND nonce = ?");
 	uint64_t seq = 0, nonce = 0;
 	bool row = false;
@@ -32,10 +34,16 @@ enum rc upload_find(struct db_conn *conn, uint64_t bucket, struct slice key, str
 			"the upload does not exist: it may have been completed or aborted");
 	*ret_row = (struct upload_row){
 		.bucket = bucket, .seq = seq, .nonce = nonce, .created = db_column_u64(st, 0)};
-	if (a)
+	if (a && !row_sum_fits(st, 2,
+			 row_sum_upload(bucket, key, seq, nonce, ret_row->created,
+				 db_column_slice(st, 1))))
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+			"the record of the upload is not the one that was stored: abort it, and "
+			"upload the object again");
+	else if (a)
 		ret_row->headers = db_column_copy(st, 1, a);
 	db_done(st);
-	return RC_OK;
+	return rc;
 }
 
 /* Bucket and upload in one. */
@@ -81,14 +89,16 @@ static enum rc create_apply(struct bs_op *base, struct db_conn *conn, struct err
 	base->object.headers = op->headers;
 	base->object.modified_wall_ms = clock_wall_ms(base->local->clock);
 	format_id(seq, nonce, base->object.version);
-	st = db_stmt(conn, "INSERT INTO upload(bucket, key, seq, nonce, created, headers)"
-			   " VALUES(?, ?, ?, ?, ?, ?)");
+	st = db_stmt(conn, "INSERT INTO upload(bucket, key, seq, nonce, created, headers, sum)"
+			   " VALUES(?, ?, ?, ?, ?, ?, ?)");
 	db_bind_u64(st, 1, bucket);
 	db_bind_slice(st, 2, op->key);
 	db_bind_u64(st, 3, seq);
 	db_bind_u64(st, 4, nonce);
 	db_bind_u64(st, 5, base->object.modified_wall_ms);
 	db_bind_slice(st, 6, op->headers);
+	db_bind_u64(st, 7, row_sum_upload(bucket, op->key, seq, nonce,
+				   base->object.modified_wall_ms, op->headers));
 	return db_run(st, err);
 }
 
@@ -106,15 +116,13 @@ void local_upload_create(struct bucket_store *bs, struct slice bucket, struct sl
 static enum rc remove_bytes(
 	struct db_conn *conn, uint64_t upload, struct drops *drops, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT size, blob, body FROM part WHERE upload = ?");
-	struct version_segment part;
+	sqlite3_stmt *st = db_stmt(conn, "SELECT " PART_COLUMNS " FROM part WHERE upload = ?");
 	bool row = true;
 	enum rc rc = RC_OK;
 
 	db_bind_u64(st, 1, upload);
 	while (rc == RC_OK && (rc = db_step(st, &row, err)) == RC_OK && row) {
-		version_segment_read(st, 0, &part);
-		rc = version_segment_remove(conn, &part, drops, err);
+		rc = part_remove_bytes(conn, st, upload, drops, err);
 	}
 	db_done(st);
 	return rc;
@@ -175,24 +183,13 @@ enum rc local_upload_get(struct bucket_store *bs, struct slice bucket, struct sl
 	return RC_OK;
 }
 
-static void part_read(sqlite3_stmt *st, struct arena *a, struct bs_part *ret_part)
-{
-	*ret_part = (struct bs_part){
-		.number = (uint32_t)db_column_u64(st, 0),
-		.size = db_column_u64(st, 1),
-		.modified_wall_ms = db_column_u64(st, 2),
-		.headers = db_column_copy(st, 4, a),
-	};
-	snprintf(ret_part->etag, sizeof(ret_part->etag), "%s",
-		(const char *)sqlite3_column_text(st, 3));
-}
-
 static enum rc read_parts(struct db_conn *conn, uint64_t upload, uint32_t after, size_t max,
 	struct arena *a, struct bs_part *parts, size_t *ret_n, bool *ret_truncated, struct err *err)
 {
 	sqlite3_stmt *st =
-		db_stmt(conn, "SELECT number, size, modified, etag, headers FROM part"
+		db_stmt(conn, "SELECT " PART_COLUMNS " FROM part"
 			      " WHERE upload = ? AND number > ? ORDER BY number LIMIT ?");
+	struct version_segment ignored;
 	bool row = true;
 	size_t n = 0;
 	enum rc rc;
@@ -200,8 +197,13 @@ static enum rc read_parts(struct db_conn *conn, uint64_t upload, uint32_t after,
 	db_bind_u64(st, 1, upload);
 	db_bind_u64(st, 2, after);
 	db_bind_u64(st, 3, max + 1);
-	while ((rc = db_step(st, &row, err)) == RC_OK && row && n < max)
-		part_read(st, a, &parts[n++]);
+	while ((rc = db_step(st, &row, err)) == RC_OK && row && n < max) {
+		rc = part_read(st, upload, &parts[n], &ignored, err);
+		if (rc != RC_OK)
+			break;
+		parts[n].headers = arena_slice(a, parts[n].headers);
+		n++;
+	}
 	db_done(st);
 	*ret_n = n;
 	*ret_truncated = row;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "adapter/local/engine/body.h"
+#include "adapter/local/engine/row_sum.h"
 #include "base/big_endian.h"
 #include "model/s3_event.h"
 
@@ -77,6 +78,38 @@ void version_read(sqlite3_stmt *st, struct version_row *ret_row)
 		(const char *)sqlite3_column_text(st, 8));
 }
 
+uint32_t version_sum(const struct version_row *row)
+{
+	const uint64_t numbers[] = {row->bucket, row->seq, row->nonce, row->is_null, row->is_marker,
+		row->kind, row->size, row->modified, row->n_parts};
+	uint32_t sum = row_sum_numbers(0, numbers, sizeof(numbers) / sizeof(numbers[0]));
+
+	sum = row_sum_slice(sum, row->key);
+	return row_sum_slice(row_sum_slice(sum, slice_str(row->etag)), row->headers);
+}
+
+bool version_is_sound(sqlite3_stmt *st, const struct version_row *row)
+{
+	return row_sum_fits(st, VERSION_SUM_COLUMN, version_sum(row));
+}
+
+enum rc version_refuse_damaged(const struct version_row *row, struct err *err)
+{
+	if (!row->is_damaged)
+		return RC_OK;
+	return err_code(err, RC_CORRUPT, ERR_DAMAGED,
+		"the record of its version is not the one that was stored");
+}
+
+uint32_t version_segment_sum(uint64_t owner, uint64_t number, const struct version_segment *s)
+{
+	struct slice blob = {0};
+
+	if (s->has_blob)
+		blob = slice_of(s->blob.bytes, BLOB_ID_BYTES);
+	return row_sum_piece(owner, number, s->size, blob, s->body);
+}
+
 void version_format(const struct version_row *row, char out[BS_VERSION_MAX])
 {
 	if (row->is_null)
@@ -120,6 +153,7 @@ static enum rc read_one(sqlite3_stmt *st, uint64_t bucket, struct slice key, str
 	version_read(st, ret_row);
 	ret_row->bucket = bucket;
 	ret_row->key = key;
+	ret_row->is_damaged = !version_is_sound(st, ret_row);
 	ret_row->headers = a ? arena_slice(a, ret_row->headers) : slice_of(NULL, 0);
 	db_done(st);
 	return RC_OK;
@@ -161,6 +195,7 @@ enum rc version_find(struct db_conn *conn, uint64_t bucket, struct slice key, st
 {
 	uint64_t seq, nonce;
 	sqlite3_stmt *st;
+	enum rc rc;
 
 	if (slice_eq_str(id, "null"))
 		return find_null(conn, bucket, key, a, ret_row, ret_found, err);
@@ -168,13 +203,16 @@ enum rc version_find(struct db_conn *conn, uint64_t bucket, struct slice key, st
 	if (!version_parse(id, &seq, &nonce))
 		return RC_OK;
 	st = db_stmt(conn,
-		"SELECT " VERSION_COLUMNS " FROM version WHERE" VERSION_BY_SEQ
-		" AND nonce = ? AND NOT is_null");
+		"SELECT " VERSION_COLUMNS " FROM version WHERE" VERSION_BY_SEQ);
 	db_bind_u64(st, 1, bucket);
 	db_bind_slice(st, 2, key);
 	db_bind_u64(st, 3, seq);
-	db_bind_u64(st, 4, nonce);
-	return read_one(st, bucket, key, a, ret_row, ret_found, err);
+	rc = read_one(st, bucket, key, a, ret_row, ret_found, err);
+	/* Numbers are not used twice, so a damaged row of this number is the version asked for,
+	 * whatever the row says of its nonce. */
+	if (rc == RC_OK && *ret_found && !ret_row->is_damaged)
+		*ret_found = ret_row->nonce == nonce && !ret_row->is_null;
+	return rc;
 }
 
 enum rc version_check(struct db_conn *conn, uint64_t bucket, struct slice key,
@@ -187,6 +225,10 @@ enum rc version_check(struct db_conn *conn, uint64_t bucket, struct slice key,
 	if (!c->if_none_match_any && c->if_match.n == 0)
 		return RC_OK;
 	rc = version_latest(conn, bucket, key, NULL, &row, &found, err);
+	if (rc != RC_OK)
+		return rc;
+	if (found)
+		rc = version_refuse_damaged(&row, err);
 	if (rc != RC_OK)
 		return rc;
 	found = found && !row.is_marker;
@@ -220,7 +262,7 @@ static enum rc add_totals(struct db_conn *conn, const struct version_row *row, i
 static enum rc insert_row(struct db_conn *conn, const struct version_row *row, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "INSERT INTO version(bucket, key, " VERSION_COLUMNS
-					 ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+					 ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 
 	db_bind_u64(st, 1, row->bucket);
 	db_bind_slice(st, 2, row->key);
@@ -235,6 +277,7 @@ static enum rc insert_row(struct db_conn *conn, const struct version_row *row, s
 	db_bind_text(st, 11, row->etag);
 	db_bind_slice(st, 12, row->headers);
 	db_bind_u64(st, 13, row->is_current);
+	db_bind_u64(st, 14, version_sum(row));
 	return db_run(st, err);
 }
 
@@ -288,7 +331,7 @@ static enum rc insert_segment(struct db_conn *conn, uint64_t version, size_t idx
 	const struct version_segment *s, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
-		conn, "INSERT INTO segment(version, idx, size, blob, body) VALUES(?, ?, ?, ?, ?)");
+		conn, "INSERT INTO segment(version, idx, size, blob, body, sum) VALUES(?, ?, ?, ?, ?, ?)");
 
 	db_bind_u64(st, 1, version);
 	db_bind_u64(st, 2, idx);
@@ -297,6 +340,7 @@ static enum rc insert_segment(struct db_conn *conn, uint64_t version, size_t idx
 		db_bind_slice(st, 4, slice_of(s->blob.bytes, BLOB_ID_BYTES));
 	if (s->body)
 		db_bind_u64(st, 5, s->body);
+	db_bind_u64(st, 6, version_segment_sum(version, idx, s));
 	return db_run(st, err);
 }
 
@@ -371,7 +415,8 @@ enum rc version_segment_remove(struct db_conn *conn, const struct version_segmen
 static enum rc remove_segments(
 	struct db_conn *conn, uint64_t version, struct drops *drops, struct err *err)
 {
-	sqlite3_stmt *st = db_stmt(conn, "SELECT size, blob, body FROM segment WHERE version = ?");
+	sqlite3_stmt *st =
+		db_stmt(conn, "SELECT size, blob, body, idx, sum FROM segment WHERE version = ?");
 	struct version_segment segment;
 	bool row = true;
 	enum rc rc;
@@ -380,7 +425,10 @@ static enum rc remove_segments(
 	rc = db_step(st, &row, err);
 	while (rc == RC_OK && row) {
 		version_segment_read(st, 0, &segment);
-		rc = version_segment_remove(conn, &segment, drops, err);
+		/* a damaged row may name the bytes of another object: they stay */
+		if (row_sum_fits(st, 4,
+			    version_segment_sum(version, db_column_u64(st, 3), &segment)))
+			rc = version_segment_remove(conn, &segment, drops, err);
 		if (rc == RC_OK)
 			rc = db_step(st, &row, err);
 	}

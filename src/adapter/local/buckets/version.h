@@ -29,6 +29,8 @@ struct version_segment {
 	uint64_t body; /* body row, 0: none */
 	struct slice sums; /* a reader's: of the file; the pin's */
 };
+/* The sum of a segment's row, or of a part's place (engine/row_sum.h). */
+uint32_t version_segment_sum(uint64_t owner, uint64_t number, const struct version_segment *s);
 /* Reads the columns size, blob, body that begin at column i. */
 void version_segment_read(sqlite3_stmt *st, int i, struct version_segment *ret_segment);
 /* Removes its body or blob row. */
@@ -46,7 +48,15 @@ struct version_row {
 	uint32_t n_parts;
 	char etag[BS_ETAG_MAX];
 	struct slice headers;
+	bool is_damaged; /* its fields are not those that were stored; of version_latest and _find */
 };
+
+/* The sum of a row's fields (engine/row_sum.h), is_current left out. */
+uint32_t version_sum(const struct version_row *row);
+/* Whether the row under st, whose bucket and key are set by now, has the sum of its fields. */
+bool version_is_sound(sqlite3_stmt *st, const struct version_row *row);
+/* RC_CORRUPT ERR_DAMAGED when the row is damaged. */
+enum rc version_refuse_damaged(const struct version_row *row, struct err *err);
 
 /* RC_ABSENT NoSuchBucket. */
 enum rc bucket_row(struct db_conn *conn, struct slice name, uint64_t *ret_id, enum bs_versioning *ret_versioning,
@@ -54,8 +64,9 @@ enum rc bucket_row(struct db_conn *conn, struct slice name, uint64_t *ret_id, en
 
 /* The columns every query of versions selects, and their reading. bucket, key are not read;
  * headers live until the next step. A query that needs the key selects it behind them. */
-#define VERSION_COLUMNS "seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers, is_current"
-#define VERSION_KEY_COLUMN 11
+#define VERSION_COLUMNS "seq, nonce, is_null, is_marker, kind, size, modified, n_parts, etag, headers, is_current, sum"
+#define VERSION_SUM_COLUMN 11
+#define VERSION_KEY_COLUMN 12
 /* The condition that finds one row of the primary key by its number. */
 #define VERSION_BY_SEQ " bucket = ? AND is_current IN (0, 1) AND key = ? AND seq = ?"
 void version_read(sqlite3_stmt *st, struct version_row *ret_row);

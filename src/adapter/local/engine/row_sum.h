@@ -30,6 +30,42 @@ static inline bool row_sum_fits(sqlite3_stmt *st, int i, uint32_t sum)
 	return sqlite3_column_type(st, i) == SQLITE_NULL || db_column_u64(st, i) == sum;
 }
 
+/* Of numbers. */
+static inline uint32_t row_sum_numbers(uint32_t sum, const uint64_t *numbers, size_t n)
+{
+	return crc32c_update(sum, slice_of(numbers, n * sizeof(*numbers)));
+}
+
+/* Of where a piece of an object lies: a segment of a version (owner, index), a part of an upload
+ * (owner, number). blob, body: as in the row; empty and 0 for none. */
+static inline uint32_t row_sum_piece(
+	uint64_t owner, uint64_t number, uint64_t size, struct slice blob, uint64_t body)
+{
+	const uint64_t numbers[] = {owner, number, size, body};
+
+	return row_sum_slice(row_sum_numbers(0, numbers, 4), blob);
+}
+
+/* Of an upload in parts. */
+static inline uint32_t row_sum_upload(uint64_t bucket, struct slice key, uint64_t seq,
+	uint64_t nonce, uint64_t created_wall_ms, struct slice headers)
+{
+	const uint64_t numbers[] = {bucket, seq, nonce, created_wall_ms};
+
+	return row_sum_slice(row_sum_slice(row_sum_numbers(0, numbers, 4), key), headers);
+}
+
+/* Of a stage that is not published. */
+static inline uint32_t row_sum_stage(uint64_t id, uint64_t nonce, struct slice bucket,
+	struct slice key, struct slice blob, uint64_t size, struct slice etag, struct slice headers)
+{
+	const uint64_t numbers[] = {id, nonce, size};
+	uint32_t sum = row_sum_slice(row_sum_numbers(0, numbers, 3), bucket);
+
+	sum = row_sum_slice(row_sum_slice(sum, key), blob);
+	return row_sum_slice(row_sum_slice(sum, etag), headers);
+}
+
 /* Of a message, and of the dead letter that it becomes. */
 static inline uint32_t row_sum_message(uint64_t id, uint64_t sent_wall_ms, struct slice body)
 {

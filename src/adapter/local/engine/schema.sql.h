@@ -14,7 +14,7 @@
 #define BALER_ADAPTER_LOCAL_ENGINE_SCHEMA_SQL_H
 
 #define SCHEMA_APPLICATION_ID 0x62616c72 /* "balr" */
-#define SCHEMA_VERSION 9 /* raised with a step in upgrade.c */
+#define SCHEMA_VERSION 10 /* raised with a step in upgrade.c */
 /* A put of a random key rewrites one leaf of version whole, so small pages log less:
  * bench_commit gave 13,000 puts/s with 4096, 12,000 with 8192, 8,000 with 16384 (medians on a
  * busy machine). */
@@ -41,17 +41,19 @@
  * kind: 0 no bytes (a delete marker, an empty object), 1 the body row whose id is the version's
  * seq, 2 segments in order of idx. The listing reads version alone and never drags bodies along.
  * A multipart object is the list of its parts' bytes: completing copies nothing.
+ * sum: engine/row_sum.h, of all columns but is_current; of a stage until it is published.
  * completed remembers finished uploads for a week, so that completing again gives the same
  * answer [BS-6].
  */
-#define SCHEMA_VERSION_TABLE(name)                                                                          \
+/* more: columns that a table of an older schema did not have */
+#define SCHEMA_VERSION_TABLE(name, more)                                                                    \
 	"CREATE TABLE " name "("                                                                            \
 	"  bucket INTEGER NOT NULL, is_current INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL,"  \
 	"  nonce INTEGER NOT NULL," /* the second half of the versionId */                                  \
 	"  is_null INTEGER NOT NULL, is_marker INTEGER NOT NULL, kind INTEGER NOT NULL,"                    \
 	"  size INTEGER NOT NULL, modified INTEGER NOT NULL, n_parts INTEGER NOT NULL,"                     \
 	"  etag TEXT NOT NULL, headers BLOB NOT NULL,"                                                      \
-	"  PRIMARY KEY(bucket, is_current, key, seq DESC)) STRICT, WITHOUT ROWID;"
+	more "  PRIMARY KEY(bucket, is_current, key, seq DESC)) STRICT, WITHOUT ROWID;"
 #define SCHEMA_VERSION_INDEXES                                                                              \
 	"CREATE UNIQUE INDEX version_null ON version(bucket, key) WHERE is_null;"                           \
 	"CREATE INDEX version_age ON version(bucket, seq);"
@@ -61,22 +63,22 @@
 	"  created INTEGER NOT NULL," /* wall ms */                                                         \
 	"  versioning INTEGER NOT NULL,"                                                                    \
 	"  objects INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0) STRICT;"                   \
-	SCHEMA_VERSION_TABLE("version") SCHEMA_VERSION_INDEXES                                              \
+	SCHEMA_VERSION_TABLE("version", "sum INTEGER,") SCHEMA_VERSION_INDEXES                                              \
 	/* sum, sums: engine/sums.h; NULL: not taken yet */                                                 \
 	"CREATE TABLE body(id INTEGER PRIMARY KEY, data BLOB NOT NULL, sum INTEGER) STRICT;"                \
 	"CREATE TABLE blob(id BLOB PRIMARY KEY, size INTEGER NOT NULL, sums BLOB) STRICT, WITHOUT ROWID;"   \
 	"CREATE TABLE segment("                                                                             \
 	"  version INTEGER NOT NULL, idx INTEGER NOT NULL, size INTEGER NOT NULL,"                          \
-	"  blob BLOB, body INTEGER," /* one of the two; neither when size is 0 */                           \
+	"  blob BLOB, body INTEGER, sum INTEGER," /* a blob or a body; neither when size is 0 */            \
 	"  PRIMARY KEY(version, idx)) STRICT, WITHOUT ROWID;"                                               \
 	"CREATE TABLE upload("                                                                              \
 	"  bucket INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL, nonce INTEGER NOT NULL,"       \
-	"  created INTEGER NOT NULL, headers BLOB NOT NULL,"                                                \
+	"  created INTEGER NOT NULL, headers BLOB NOT NULL, sum INTEGER,"                                   \
 	"  PRIMARY KEY(bucket, key, seq)) STRICT, WITHOUT ROWID;"                                           \
 	"CREATE TABLE part("                                                                                \
 	"  upload INTEGER NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL,"                        \
 	"  modified INTEGER NOT NULL, etag TEXT NOT NULL, headers BLOB NOT NULL, blob BLOB, body INTEGER,"  \
-	"  PRIMARY KEY(upload, number)) STRICT, WITHOUT ROWID;"                                             \
+	"  sum INTEGER, PRIMARY KEY(upload, number)) STRICT, WITHOUT ROWID;"                                             \
 	"CREATE TABLE completed("                                                                           \
 	"  upload INTEGER PRIMARY KEY, nonce INTEGER NOT NULL, bucket INTEGER NOT NULL, key BLOB NOT NULL," \
 	"  parts BLOB NOT NULL," /* SHA-256 of the numbers and etags */                                     \
@@ -132,7 +134,7 @@
 	"CREATE TABLE stage("                                                                             \
 	"  id INTEGER PRIMARY KEY, nonce INTEGER NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL,"      \
 	"  blob BLOB, size INTEGER NOT NULL, etag TEXT NOT NULL,"                                         \
-	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0) STRICT;"                          \
+	"  headers BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0, sum INTEGER) STRICT;"             \
 	"CREATE INDEX stage_key ON stage(bucket, key) WHERE published = 0;"
 
 /* operator: what a person has changed, in the transaction that changed it (I10). subject: a dead

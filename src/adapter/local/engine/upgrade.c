@@ -16,7 +16,7 @@
 	"DROP TRIGGER IF EXISTS waiting_in; DROP TRIGGER IF EXISTS waiting_out;"                             \
 	"DROP TRIGGER IF EXISTS message_in; DROP TRIGGER IF EXISTS message_out;"                             \
 	"DROP TRIGGER IF EXISTS dead_letter_in; DROP TRIGGER IF EXISTS dead_letter_out;"                     \
-	"DROP TABLE IF EXISTS waiting; DROP TABLE IF EXISTS total;" SCHEMA_VERSION_TABLE("version_2")        \
+	"DROP TABLE IF EXISTS waiting; DROP TABLE IF EXISTS total;" SCHEMA_VERSION_TABLE("version_2", "")      \
 	"INSERT INTO version_2(is_current, " VERSION_COLUMNS ") SELECT 0, " VERSION_COLUMNS                  \
 	" FROM version v WHERE NOT (" IS_CURRENT ") ORDER BY bucket, key, seq DESC;"                         \
 	"INSERT INTO version_2(is_current, " VERSION_COLUMNS ") SELECT 1, " VERSION_COLUMNS                  \
@@ -49,6 +49,9 @@ static const struct step {
 	{8, "ALTER TABLE plan ADD COLUMN sum INTEGER; ALTER TABLE claim ADD COLUMN sum INTEGER;"},
 	/* without a checksum, as all that was written before schema 8 */
 	{9, "UPDATE plan SET excluded = bitmap_of_slots(excluded, n_slots), sum = NULL WHERE length(excluded) > 0;"},
+	{10, "ALTER TABLE version ADD COLUMN sum INTEGER; ALTER TABLE segment ADD COLUMN sum INTEGER;"
+	     "ALTER TABLE upload ADD COLUMN sum INTEGER; ALTER TABLE part ADD COLUMN sum INTEGER;"
+	     "ALTER TABLE stage ADD COLUMN sum INTEGER;"},
 };
 
 static enum rc exec(struct db_conn *conn, const char *sql, struct err *err)

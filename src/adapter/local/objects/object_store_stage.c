@@ -11,6 +11,7 @@
 
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/engine/blob_view.h"
+#include "adapter/local/engine/row_sum.h"
 #include "adapter/local/objects/object_store.h"
 #include "base/big_endian.h"
 #include "base/digest.h"
@@ -139,9 +140,10 @@ struct finish_op {
 static enum rc insert_stage(struct finish_op *w, struct db_conn *conn, struct err *err)
 {
 	sqlite3_stmt *st =
-		db_stmt(conn, "INSERT INTO stage(id, nonce, bucket, key, blob, size, etag, headers)"
-			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+		db_stmt(conn, "INSERT INTO stage(id, nonce, bucket, key, blob, size, etag, headers, sum)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	struct blob_id blob = blob_file_id(w->stage->file);
+	uint64_t size = blob_file_size(w->stage->file);
 
 	w->id = committer_next_seq(w->stage->store->local->committer);
 	db_bind_u64(st, 1, w->id);
@@ -149,9 +151,12 @@ static enum rc insert_stage(struct finish_op *w, struct db_conn *conn, struct er
 	db_bind_slice(st, 3, w->stage->bucket);
 	db_bind_slice(st, 4, w->stage->key);
 	db_bind_slice(st, 5, slice_of(blob.bytes, BLOB_ID_BYTES));
-	db_bind_u64(st, 6, blob_file_size(w->stage->file));
+	db_bind_u64(st, 6, size);
 	db_bind_text(st, 7, w->stage->etag);
 	db_bind_slice(st, 8, w->headers);
+	db_bind_u64(st, 9, row_sum_stage(w->id, w->nonce, w->stage->bucket, w->stage->key,
+				   slice_of(blob.bytes, BLOB_ID_BYTES), size,
+				   slice_str(w->stage->etag), w->headers));
 	return db_run(st, err);
 }
 
@@ -294,7 +299,7 @@ static enum rc read_stage(struct publish_op *w, struct db_conn *conn, struct ver
 static enum rc mark_published(struct db_conn *conn, uint64_t id, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
-		conn, "UPDATE stage SET published = 1, blob = NULL, headers = x'' WHERE id = ?");
+		conn, "UPDATE stage SET published = 1, blob = NULL, headers = x'', sum = NULL WHERE id = ?");
 
 	db_bind_u64(st, 1, id);
 	return db_run(st, err);
@@ -334,7 +339,8 @@ static enum rc find_file(struct publish_op *w, struct db_conn *conn, struct blob
 	uint64_t *ret_size, struct slice *ret_sums, bool *ret_there, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn,
-		"SELECT s.blob, s.size, b.sums FROM stage s LEFT JOIN blob b ON b.id = s.blob"
+		"SELECT s.blob, s.size, b.sums, s.bucket, s.key, s.etag, s.headers, s.sum"
+		" FROM stage s LEFT JOIN blob b ON b.id = s.blob"
 		" WHERE s.id = ? AND s.nonce = ? AND s.published = 0");
 	struct slice id;
 	enum rc rc;
@@ -351,6 +357,12 @@ static enum rc find_file(struct publish_op *w, struct db_conn *conn, struct blob
 		rc = err_set(err, RC_CORRUPT, "a stage without a file");
 	*ret_size = db_column_u64(st, 1);
 	*ret_sums = db_column_copy(st, 2, &w->arena);
+	if (rc == RC_OK && !row_sum_fits(st, 7,
+				   row_sum_stage(w->id, w->nonce, db_column_slice(st, 3),
+					   db_column_slice(st, 4), id, *ret_size,
+					   db_column_slice(st, 5), db_column_slice(st, 6))))
+		rc = err_code(err, RC_CORRUPT, ERR_DAMAGED,
+			"the record of the stage is not the one that was stored");
 	db_done(st);
 	return rc;
 }

@@ -1,5 +1,6 @@
 /* Uploads that nobody completes: found on a reading connection, removed in short transactions. A
  * large one loses its parts over several of them, its row goes last. */
+#include "adapter/local/buckets/part.h"
 #include "adapter/local/retention/retention_internal.h"
 
 struct old_upload {
@@ -17,8 +18,7 @@ struct upload_batch {
 static enum rc remove_parts(struct batch *b, struct db_conn *conn, uint64_t upload, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(
-		conn, "SELECT number, size, blob, body FROM part WHERE upload = ? ORDER BY number");
-	struct version_segment segment;
+		conn, "SELECT " PART_COLUMNS " FROM part WHERE upload = ? ORDER BY number");
 	uint64_t last = 0;
 	bool row = true;
 	enum rc rc;
@@ -26,8 +26,7 @@ static enum rc remove_parts(struct batch *b, struct db_conn *conn, uint64_t uplo
 	db_bind_u64(st, 1, upload);
 	while ((rc = db_step(st, &row, err)) == RC_OK && row && !batch_is_spent(b)) {
 		last = db_column_u64(st, 0);
-		version_segment_read(st, 1, &segment);
-		rc = version_segment_remove(conn, &segment, &b->drops, err);
+		rc = part_remove_bytes(conn, st, upload, &b->drops, err);
 		if (rc != RC_OK)
 			break;
 		b->n_done++;
