@@ -24,6 +24,7 @@ void batcher_init(struct batcher *b, size_t max_objects, uint64_t max_bytes)
 	list_init(&b->waiting);
 	list_init(&b->suspects);
 	list_init(&b->alone);
+	list_init(&b->contested);
 }
 
 void batcher_release(struct batcher *b)
@@ -40,6 +41,7 @@ void batcher_add(struct batcher *b, struct unit *u)
 {
 	list_push(u->is_alone                                ? &b->alone
 		  : u->attempts >= BATCHER_SUSPECT_ATTEMPTS ? &b->suspects
+		  : u->is_contested                         ? &b->contested
 							    : &b->waiting,
 		u);
 	table_put(&b->by_identity, u->identity, u);
@@ -50,6 +52,7 @@ void batcher_clear(struct batcher *b)
 	list_init(&b->waiting);
 	list_init(&b->suspects);
 	list_init(&b->alone);
+	list_init(&b->contested);
 	table_clear(&b->by_identity);
 }
 
@@ -118,22 +121,39 @@ static void take_from(struct batcher *b, struct unit_list *list, struct take *t)
 	}
 }
 
-size_t batcher_take(
-	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes)
+static size_t take_list(struct batcher *b, struct unit_list *list, size_t max, struct arena *a,
+	struct unit ***ret_units, bool *ret_by_bytes)
 {
-	struct unit_list *list = b->suspects.n ? &b->suspects : &b->waiting;
-	struct take t = {.max = b->max_objects};
+	struct take t = {.max = max};
 
 	if (!list->n)
 		return 0;
-	if (list == &b->suspects)
-		t.max = batcher_company(b, list->first->attempts);
 	t.units = arena_array(a, list->n < t.max ? list->n : t.max, sizeof(struct unit *));
 	take_from(b, list, &t);
 	name_set_release(&t.names);
 	*ret_units = t.units;
 	*ret_by_bytes = t.by_bytes;
 	return t.n;
+}
+
+size_t batcher_take(
+	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes)
+{
+	if (b->suspects.n)
+		return take_list(b, &b->suspects, batcher_company(b, b->suspects.first->attempts), a,
+			ret_units, ret_by_bytes);
+	return take_list(b, &b->waiting, b->max_objects, a, ret_units, ret_by_bytes);
+}
+
+bool batcher_has_contested(const struct batcher *b)
+{
+	return b->contested.n > 0;
+}
+
+size_t batcher_take_contested(
+	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes)
+{
+	return take_list(b, &b->contested, b->max_objects, a, ret_units, ret_by_bytes);
 }
 
 bool batcher_has_alone(const struct batcher *b)

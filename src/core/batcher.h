@@ -5,6 +5,7 @@
  * batch_max_bytes (a first one may, alone). Only members that can be extracted side by side
  * (model/name_set.h): of two that cannot the later waits, and so two versions of one key are
  * never in one bundle.
+ * Contested units (another plan has claimed them) are taken apart from all others.
  * Suspects (units that were in plans that died) go first and in small company: 100, 10, then alone.
  */
 #ifndef BALER_CORE_BATCHER_H
@@ -27,6 +28,7 @@ struct unit_list {
 struct batcher {
 	struct unit_list waiting, suspects;
 	struct unit_list alone;   /* each goes in a bundle of its own, at once */
+	struct unit_list contested; /* go together, at once */
 	struct table by_identity; /* all units of these lists */
 	size_t max_objects;
 	uint64_t max_bytes;
@@ -37,14 +39,14 @@ void batcher_release(struct batcher *b);
 
 /* The waiting unit of that identity, or NULL. */
 struct unit *batcher_find(const struct batcher *b, struct slice identity);
-/* u lives in its message's memory. To those that go alone, or to the suspects when its attempts
- * say so. */
+/* u lives in its message's memory. To those that go alone, to the suspects when its attempts
+ * say so, or to the contested. */
 void batcher_add(struct batcher *b, struct unit *u);
 /* Forgets all units. */
 void batcher_clear(struct batcher *b);
 
 bool batcher_full(const struct batcher *b);
-size_t batcher_n(const struct batcher *b); /* without those that go alone */
+size_t batcher_n(const struct batcher *b); /* without those that go alone or are contested */
 /* When the first must go, on the boot clock; UINT64_MAX when there is none. */
 uint64_t batcher_due_boot_ms(const struct batcher *b);
 
@@ -54,6 +56,10 @@ size_t batcher_company(const struct batcher *b, uint32_t attempts);
 bool batcher_has_alone(const struct batcher *b);
 /* Takes the first of those that go alone; *ret_units has one. 0: there is none. */
 size_t batcher_take_alone(struct batcher *b, struct arena *a, struct unit ***ret_units);
+bool batcher_has_contested(const struct batcher *b);
+/* Takes a plan's units out of the contested, as batcher_take does. */
+size_t batcher_take_contested(
+	struct batcher *b, struct arena *a, struct unit ***ret_units, bool *ret_by_bytes);
 /* Takes the next plan's units out, in plan order; the array is in a. *ret_by_bytes: the byte
  * limit closed it. */
 size_t batcher_take(

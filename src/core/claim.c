@@ -198,6 +198,32 @@ static void take_result(
 	}
 }
 
+/* The first claims of a batch have been answered. Those that other plans have claimed leave a batch
+ * that is not made of their like, before any call about those plans. */
+static void set_contested_aside(struct claim_run *run, size_t n)
+{
+	size_t n_contested = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			struct work_item *item = &run->items[run->index[i]];
+			const struct lg_claim *c = &run->batch[i];
+
+			if (c->result != RC_CONFLICT || c->record.state == LG_REJECTED ||
+				item->unit->is_contested || item->unit->is_alone ||
+				memcmp(&c->record.plan, &run->plan->id, sizeof(c->record.plan)) == 0)
+				continue;
+			n_contested++;
+			if (pass == 1) {
+				item->unit->is_contested = true;
+				settle(item, CLAIM_CONTESTED);
+			}
+		}
+		if (n_contested == 0 || n_contested == run->n)
+			return;
+	}
+}
+
 /* One write for every unit that needs this one. Returns how many that were. */
 static size_t write_round(struct claim_run *run, enum need need)
 {
@@ -222,8 +248,11 @@ static size_t write_round(struct claim_run *run, enum need need)
 		     : lg_swap_many(lg, &run->arena, &run->plan->id, run->batch, n, run->err);
 	if (rc == RC_FATAL || rc == RC_REFUSED || rc == RC_CORRUPT)
 		run->fatal = rc;
+	if (rc == RC_OK && need == NEED_CLAIM)
+		set_contested_aside(run, n);
 	for (size_t i = 0; rc == RC_OK && i < n && run->fatal == RC_OK; i++)
-		take_result(run, &run->items[run->index[i]], &run->batch[i]);
+		if (run->items[run->index[i]].need == need)
+			take_result(run, &run->items[run->index[i]], &run->batch[i]);
 	return n;
 }
 

@@ -26,9 +26,9 @@ struct backoff {
 	uint64_t resume_boot_ms;
 };
 
-/* Two ways to be bundled, each with makers of its own, so that no number of large or slow
- * objects can take all of them. */
-enum lane { LANE_TOGETHER, LANE_ALONE, LANES };
+/* Ways to be bundled, each with makers of its own, so that no number of objects that are large or
+ * slow, or that other plans have claimed, can take all of them. */
+enum lane { LANE_TOGETHER, LANE_ALONE, LANE_CONTESTED, LANES };
 
 /* Units taken for a plan. */
 struct job {
@@ -294,14 +294,17 @@ static bool batch_is_ready_locked(struct pipeline *p)
 	return due <= now && (p->drained || now - due >= overtime);
 }
 
-/* Half of the makers at most are with objects that go alone: the others are always there for the
- * rest. */
+/* Half of the makers at most are with objects that go alone, half at most with contested ones, and
+ * not all with both: one is always there for the rest. */
 static bool may_make_locked(const struct pipeline *p, enum lane lane)
 {
 	unsigned most = p->cfg.makers;
 
-	if (lane == LANE_ALONE && most > 1)
+	if (lane != LANE_TOGETHER && most > 1) {
+		if (p->n_making[LANE_ALONE] + p->n_making[LANE_CONTESTED] >= most - 1)
+			return false;
 		most /= 2;
+	}
 	return p->n_making[lane] < most && now_boot_ms(p) >= p->make[lane].resume_boot_ms;
 }
 
@@ -309,7 +312,8 @@ static bool may_make_locked(const struct pipeline *p, enum lane lane)
  * switches of threads in 30,000 PUTs. */
 static bool is_work_ready_locked(struct pipeline *p)
 {
-	return batcher_has_alone(&p->batcher) || batch_is_ready_locked(p);
+	return batcher_has_alone(&p->batcher) || batcher_has_contested(&p->batcher) ||
+	       batch_is_ready_locked(p);
 }
 
 static bool take_locked(struct pipeline *p, struct job *job)
@@ -319,6 +323,10 @@ static bool take_locked(struct pipeline *p, struct job *job)
 	if (may_make_locked(p, LANE_ALONE)) {
 		job->lane = LANE_ALONE;
 		job->n = batcher_take_alone(&p->batcher, &job->arena, &job->units);
+	}
+	if (!job->n && may_make_locked(p, LANE_CONTESTED)) {
+		job->lane = LANE_CONTESTED;
+		job->n = batcher_take_contested(&p->batcher, &job->arena, &job->units, &by_bytes);
 	}
 	if (!job->n && may_make_locked(p, LANE_TOGETHER) && batch_is_ready_locked(p)) {
 		job->lane = LANE_TOGETHER;
@@ -498,7 +506,8 @@ static bool is_making(struct pipeline *p)
 	bool making;
 
 	pthread_mutex_lock(&p->lock);
-	making = p->n_making[LANE_TOGETHER] || p->n_making[LANE_ALONE];
+	making = p->n_making[LANE_TOGETHER] || p->n_making[LANE_ALONE] ||
+		 p->n_making[LANE_CONTESTED];
 	pthread_mutex_unlock(&p->lock);
 	return making;
 }
@@ -524,11 +533,11 @@ static bool has_failed(struct pipeline *p, struct err *err)
 /* Everything that could be done has failed lately, or waits for what has. */
 static enum pipeline_status wait_for_any(struct pipeline *p)
 {
-	const struct backoff *all[] = {
-		&p->scan, &p->receive, &p->make[LANE_TOGETHER], &p->make[LANE_ALONE]};
+	const struct backoff *all[] = {&p->scan, &p->receive, &p->make[LANE_TOGETHER],
+		&p->make[LANE_ALONE], &p->make[LANE_CONTESTED]};
 	uint64_t ms = p->cfg.receive_wait_ms, now = now_boot_ms(p);
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		if (all[i]->resume_boot_ms > now && all[i]->resume_boot_ms - now < ms)
 			ms = all[i]->resume_boot_ms - now;
 	}

@@ -162,6 +162,7 @@ static void decide(struct round *r, struct unit *u)
 		decide_retry(r, u, u->wait_ms);
 		break;
 	case CLAIM_SUSPECT:
+	case CLAIM_CONTESTED:
 		batch_again(r, u);
 		break;
 	case CLAIM_DAMAGED:

@@ -22,6 +22,7 @@ enum unit_claim {
 	CLAIM_REJECTED, /* rejected before; code is its reason */
 	CLAIM_WAIT,     /* in a plan that may be alive: again after wait_ms */
 	CLAIM_SUSPECT,  /* many plans have died with it: only in a smaller plan */
+	CLAIM_CONTESTED, /* another plan has claimed it: only in the company of its like */
 	/* its record, or the plan that has it, cannot be read: never to be guessed */
 	CLAIM_DAMAGED,
 	CLAIM_LOST,     /* could not be settled: again soon */
@@ -54,6 +55,9 @@ struct unit {
 	struct unit *next; /* in a list of the batcher's */
 
 	bool is_alone;     /* large or slow: no other object may wait for it */
+	/* Another plan has claimed it. What becomes of it takes calls about that plan, any of which may
+	 * hang: no object that nobody has claimed may wait for it. */
+	bool is_contested;
 	uint32_t attempts; /* plans that have claimed it, as far as is known */
 	/* its record had more than a first claim when it was found: an operator's redrive, for
 	 * one */

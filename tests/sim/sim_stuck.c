@@ -92,6 +92,7 @@ static const struct strike strikes[] = {
 	{"stage_finish", NULL, STORY_NONE, WRITE | CORRUPT, IN_TIME_MS, false, false, 1},
 	{"stage_copy", NULL, STORY_NONE, WRITE | CORRUPT, IN_TIME_MS, false, false, 1},
 	{"publish", NULL, STORY_NONE, REFUSED | AGAIN | UNKNOWN | CORRUPT, WAITS, true, true, 1},
+	{"publish", NULL, STORY_TWICE, REFUSED | AGAIN | UNKNOWN | CORRUPT, WAITS, true, true, 1},
 	{"publish", WORLD_DISTRIBUTION, STORY_NONE, REFUSED | AGAIN | UNKNOWN | CORRUPT, WAITS, true, true, 1},
 	{"publish", WORLD_DISTRIBUTION, STORY_NONE, APPLIED, IN_TIME_MS, false, true, 1},
 	{"publish", WORLD_DISTRIBUTION, STORY_NONE, DAMAGED, VOIDED_MS, false, false, 2},

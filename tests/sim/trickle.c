@@ -335,6 +335,8 @@ static void announce(struct trickle *t)
 		t->announced_wall_ms[at] = t->w.clock.wall_ms;
 		world_announce(&t->w, at);
 	}
+	if (t->c->story == STORY_TWICE && t->w.n_objects > VICTIM + BURST)
+		world_announce(&t->w, VICTIM);
 }
 
 static void look_at_alarms(struct trickle *t)

@@ -27,6 +27,7 @@ enum trickle_story {
 	STORY_GIVE_UP, /* the stage of its first plan fails once: the owner gives this plan up */
 	STORY_GHOST,   /* an owner claimed it and died: the plan is open and does not beat */
 	STORY_VOID,    /* the stage of its sealed bundle is taken away: the seal is undone */
+	STORY_TWICE,   /* its event comes again with each later burst, as of a queue that repeats it */
 	STORY_LONG,    /* the stages of its first plan and of the next two take TRICKLE_LONG_MS: the plans must beat */
 };
 

@@ -350,10 +350,15 @@ static void suspects_are_claimed_in_small_company_only(void **state)
 		units[i + 1] = &more[i];
 	}
 	f->mine = open_plan(f);
+	/* It leaves the others before anything is asked about its plan … */
+	assert_int_equal(claim_units(&f->c, &f->mine, units, 21, NULL), RC_OK);
+	assert_int_equal(f->unit.claim, CLAIM_CONTESTED);
+	assert_int_equal(more[19].claim, CLAIM_MINE);
+	/* … and then the company that is too large for it. */
+	f->mine = open_plan(f);
 	assert_int_equal(claim_units(&f->c, &f->mine, units, 21, NULL), RC_OK);
 	assert_int_equal(f->unit.claim, CLAIM_SUSPECT);
 	assert_int_equal(f->unit.attempts, 4);
-	assert_int_equal(more[19].claim, CLAIM_MINE);
 	f->mine = open_plan(f);
 	assert_int_equal(claim_units(&f->c, &f->mine, units, 1, NULL), RC_OK);
 	assert_int_equal(f->unit.claim, CLAIM_MINE);
