@@ -52,7 +52,8 @@ struct pipeline_config {
 	 * the store gives slowly: no other object waits for it. 0: never. */
 	uint64_t alone_bytes;
 	/* Bundles in the making at once, one thread each (pipeline_make). Half of them at most
-	 * are with objects that go alone. */
+	 * are with objects that go alone, half at most with objects that other plans have claimed,
+	 * and one is always there for the rest. */
 	unsigned makers;
 
 	size_t batch_max_objects; /* 1 … 100,000 */

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/ticker.h"
 
-#define STACK_BYTES ((size_t)512 * 1024)
+#define STACK_BYTES ((size_t)256 * 1024)
 
 struct fiber {
 	struct fibers *all;
@@ -71,7 +71,7 @@ struct fiber *fibers_start(struct fibers *f, void (*run)(void *arg), void *arg)
 	if (f->n == FIBERS_MAX)
 		die("more than %d fibers", FIBERS_MAX);
 	f->n++;
-	*fiber = (struct fiber){.all = f, .run = run, .arg = arg, .stack = xcalloc(1, STACK_BYTES)};
+	*fiber = (struct fiber){.all = f, .run = run, .arg = arg, .stack = xmalloc(STACK_BYTES)};
 	fiber->wake_boot_ms = f->clock->boot_ms;
 	fiber->turn = f->turns++;
 	getcontext(&fiber->context);
