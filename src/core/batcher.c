@@ -91,7 +91,7 @@ struct take {
 	bool by_bytes;
 };
 
-/* false: the list is to be left as it is from u on. */
+/* Returns false when the walk must end at u and leave the rest of the list unchanged. */
 static bool closes(struct take *t, const struct unit *u, uint64_t max_bytes)
 {
 	if (t->n >= t->max)

@@ -1,12 +1,13 @@
 /*
- * batcher: units waiting for a plan, and the choice of who goes into the next one.
+ * batcher: the units that wait for a plan, and the choice of the units that go into the next plan.
  *
- * Order is arrival. A plan takes units until batch_max_objects, or until the next would pass
- * batch_max_bytes (a first one may, alone). Only members that can be extracted side by side
- * (model/name_set.h): of two that cannot the later waits, and so two versions of one key are
- * never in one bundle.
- * Contested units (another plan has claimed them) are taken apart from all others.
- * Suspects (units that were in plans that died) go first and in small company: 100, 10, then alone.
+ * Units are taken in the order of arrival. A plan takes units until it has batch_max_objects, or
+ * until the next unit would pass batch_max_bytes (the first unit of a plan may pass it; then it is
+ * alone). A plan takes only members that can be extracted side by side (model/name_set.h): when two
+ * units cannot, the later one waits for the next plan. Therefore two versions of one key are never
+ * in one bundle. Contested units, which another plan has claimed, are taken apart from all others.
+ * Suspects are units whose earlier plans died. They go first, and in small groups: 100, then 10,
+ * then alone.
  */
 #ifndef BALER_CORE_BATCHER_H
 #define BALER_CORE_BATCHER_H
@@ -16,7 +17,7 @@
 
 #define BATCHER_SUSPECT_ATTEMPTS                                                                   \
 	3 /* plans that claimed it and died; protocol.md section 4, "one object that crashes" */
-#define BATCHER_POISON_ATTEMPTS 7 /* so many: it has been alone in two of them */
+#define BATCHER_POISON_ATTEMPTS 7 /* a unit with so many attempts has been alone in two of them */
 
 struct unit_list {
 	struct unit *first, **last;
@@ -27,8 +28,9 @@ struct unit_list {
 
 struct batcher {
 	struct unit_list waiting, suspects;
-	struct unit_list alone;   /* each goes in a bundle of its own, at once */
-	struct unit_list contested; /* go together, at once */
+	/* each unit goes in a bundle of its own, as soon as a maker is free */
+	struct unit_list alone;
+	struct unit_list contested; /* they go together, as soon as a maker is free */
 	struct table by_identity; /* all units of these lists */
 	size_t max_objects;
 	uint64_t max_bytes;

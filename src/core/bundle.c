@@ -84,8 +84,8 @@ static void skip(struct making *m, struct unit *u, enum unit_fetch why)
 	m->skipping = true;
 }
 
-/* The guard closes the bundle with what it holds; with nothing in it one object is tried all the
- * same. */
+/* When the time guard is over, the bundle is closed with the members that it has. When it has none
+ * yet, one more object is tried. */
 static bool time_is_up(const struct making *m)
 {
 	return m->job->close_boot_ms && m->bundle->n_members &&
@@ -97,7 +97,8 @@ static void turn_begins(struct making *m)
 	m->waited_ms = m->waited_bytes = 0;
 }
 
-/* Nobody waits for an object that is the only one. When many are slow, the store is. */
+/* When the object is the only one, nobody waits for it. When many objects are slow, the store is
+ * slow, and setting objects aside does not help. */
 static bool may_set_aside(const struct making *m)
 {
 	return m->job->alone_bytes && m->n_candidates > 1 && m->n_aside < BUNDLE_SLOW_MAX;
@@ -122,7 +123,8 @@ static enum rc set_aside(struct making *m, size_t i, const char *why, struct err
 		SLICE_ARG(u->object.key));
 }
 
-/* Only the time between callbacks counts: within them the bundle waits for itself. */
+/* Only the time between callbacks counts, because during a callback the store waits for the
+ * bundle. */
 static bool is_slow(struct making *m, size_t n_bytes)
 {
 	bool slow;
@@ -207,8 +209,8 @@ static enum rc member_begin(void *arg, size_t i, const struct os_object *info, s
 	return m->is_held ? RC_OK : begin_in_archive(m, i, err);
 }
 
-/* What the unit is not in the bundle for. Damage is final: reading again would give the same
- * bytes, so the object is rejected now. */
+/* Notes why the unit is not in the bundle. Damage is final: reading the object again would give the
+ * same bytes, so the object is rejected now. */
 static void note_failure(struct unit *u, enum unit_fetch fetch, const struct err *why)
 {
 	char text[sizeof(u->why)];
@@ -271,8 +273,8 @@ static enum rc member_data(void *arg, size_t i, struct slice bytes, struct err *
 	return rc;
 }
 
-/* The store does not know who asks: keys that expired or were changed, a clock that is wrong. No
- * object is to blame, and all would be, at once. */
+/* The store refuses the credentials: they expired or were changed, or the clock is wrong. No object
+ * is at fault, and the store would refuse every object. */
 static bool is_about_us(const struct err *why)
 {
 	static const char *const codes[] = {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken",
@@ -333,7 +335,7 @@ static enum rc member_end(
 	}
 	if (was_held)
 		rc = begin_in_archive(m, i, err);
-	if (m->skipping) { /* its name cannot be in the archive */
+	if (m->skipping) { /* its name is not allowed in an archive */
 		m->skipping = false;
 		return RC_OK;
 	}
@@ -426,7 +428,7 @@ static void tell_wait(
 		LF_SLICE(key, largest->object.key), LF_STR(cause, cause));
 }
 
-/* Of the units, in their order, those that `bytes` have room for; the others wait. */
+/* Keeps, in their order, those units that fit in `bytes`; the others wait. */
 static void leave_out(
 	struct making *m, struct object_id *ids, size_t *n, uint64_t bytes)
 {
@@ -453,8 +455,8 @@ static void leave_out(
 		tell_wait(m, largest, all - k, bytes);
 }
 
-/* A store without room for the whole bundle is no failure: what fits is bundled now, and the rest
- * waits without holding up anything. */
+/* When the store has no room for the whole bundle, the bundle is made of the members that fit. The
+ * other units wait, and hold up nothing. */
 static enum rc ask_room(struct making *m, struct object_id *ids, size_t *n, struct err *err)
 {
 	struct os_room room = room_for(m->units, *n);
@@ -495,7 +497,7 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 		rc = RC_OK;
 	for (size_t i = 0; rc == RC_OK && i < n_wanted; i++) {
 		if (m->units[i]->fetch == FETCH_NONE && !m->units[i]->code[0])
-			/* not begun, or the store said nothing of it */
+			/* the object was not begun, or the store did not report its end */
 			m->units[i]->fetch =
 				m->bundle->closed_by_time ? FETCH_OVER : FETCH_TRANSIENT;
 	}
@@ -507,7 +509,7 @@ static enum rc make_once(struct making *m, struct unit **units, size_t n, struct
 	return rc;
 }
 
-/* Before another attempt: what was packed is wanted again. */
+/* Before another attempt every packed unit is wanted again. */
 static void forget_packed(struct unit **units, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -40,9 +40,11 @@ struct bundle_job {
 	struct work_pool *pool;
 	struct budget *memory; /* for compressing; NULL: no limit */
 	uint64_t max_bytes;     /* for objects whose size was not announced */
-	uint64_t alone_bytes;   /* larger ones go alone, and slow ones; 0: nobody does */
+	/* larger objects and slow objects go in a bundle of their own; 0: none does */
+	uint64_t alone_bytes;
 	struct clock *clock;
-	uint64_t close_boot_ms; /* from then on no further object is begun (FETCH_OVER); 0: never */
+	/* from this time on no further object is begun (FETCH_OVER); 0: no limit */
+	uint64_t close_boot_ms;
 	/* Called often while bytes flow; anything but RC_OK stops the bundle with that code. */
 	enum rc (*tick)(void *arg, struct err *err);
 	void *tick_arg;
@@ -62,9 +64,10 @@ struct bundle {
 void bundle_release(struct bundle *b);
 
 /*
- * Sets fetch of each unit; fetches units in their order. RC_OK: everything packed is staged;
- * n_members may be 0, then nothing is. Any other code: nothing of use is staged, and the plan is
- * to be given up: RC_AGAIN, RC_CONFLICT (from tick: fenced), RC_FATAL …
+ * Sets fetch of each unit, and fetches the units in their order. RC_OK: everything that was packed
+ * is staged; when n_members is 0, nothing is staged. Any other code: nothing usable is staged, and
+ * the caller must give the plan up: RC_AGAIN, RC_CONFLICT (from tick: the plan was fenced),
+ * RC_FATAL …
  */
 enum rc bundle_make(const struct bundle_job *job, struct unit **units, size_t n,
 	struct bundle *ret_bundle, struct err *err);

@@ -2,22 +2,23 @@
 
 #include "core/publish.h"
 
-/* What is to be written next for one unit. */
+/* The next write for one unit. */
 enum need { NEED_NOTHING, NEED_CLAIM, NEED_SWAP };
 
 struct work_item {
 	struct unit *unit;
 	enum need need;
 	struct plan_id from;
-	/* from was given up by its owner, alive: that is not held against the object */
+	/* the owner of plan `from` gave that plan up alive, so no attempt is counted against the
+	 * object */
 	bool uncounted;
 };
 
-/* What is known of another plan, for one round. */
+/* What this round knows about another plan. */
 struct view {
 	struct lg_plan plan;
 	enum rc rc;       /* of reading it */
-	enum rc helped;   /* of publishing it; RC_UNKNOWN: not tried */
+	enum rc helped;   /* the result of publishing that plan; RC_UNKNOWN: not tried yet */
 	uint64_t wait_ms; /* open: until it can be judged */
 	bool is_undecided; /* open and dead, but the ledger does not let it be aborted now */
 };
@@ -63,11 +64,11 @@ static void judge_open(struct claim_run *run, struct view *v)
 		plan_moved(&v->plan, PLAN_ABORTED);
 		c->n_aborted++;
 	} else if (v->rc == RC_CONFLICT) {
-		/* It beat, or was sealed: look again in the next round. */
+		/* The plan has a new heartbeat, or it was sealed: the next round reads it again. */
 		v->rc = RC_AGAIN;
 	} else if (v->rc == RC_AGAIN || v->rc == RC_UNKNOWN || v->rc == RC_REFUSED) {
-		/* plan_move has tried as often as it makes sense, and the others of this batch
-		 * wait meanwhile. */
+		/* plan_move has already repeated the write, and the other units of this batch are
+		 * waiting. */
 		v->is_undecided = true;
 	}
 }
@@ -123,7 +124,8 @@ static enum rc try_to_publish(struct claim_context *c, struct lg_plan *plan, str
 	return rc == RC_UNKNOWN ? RC_AGAIN : rc;
 }
 
-/* A member of a sealed plan: publish that plan, whatever its lease says (3d). */
+/* The object is a member of a sealed plan: publish that plan, whether its lease is over or not
+ * (3d). */
 static void help(struct claim_run *run, struct work_item *item, struct view *v)
 {
 	struct claim_context *c = run->c;
@@ -135,7 +137,7 @@ static void help(struct claim_run *run, struct work_item *item, struct view *v)
 	else if (v->helped == RC_OK)
 		settle(item, CLAIM_SHIPPED);
 	else
-		settle_wait(item, run->c->lease_ms); /* only the scanner may void it */
+		settle_wait(item, run->c->lease_ms); /* only the scanner may void the plan */
 }
 
 /* Decides one unit by the record that was found in its place: protocol.md, 3a … 3g. */
@@ -190,16 +192,17 @@ static void take_result(
 	case RC_FATAL:
 		run->fatal = RC_FATAL;
 		break;
-	case RC_CORRUPT: /* what became of the object cannot be known: it is never guessed */
+	/* the record is damaged, so the object's fate is unknown, and it is not guessed */
+	case RC_CORRUPT:
 		settle(item, CLAIM_DAMAGED);
 		break;
-	default: /* unknown, again: the same write once more */
+	default: /* the answer is still unknown: repeat the same write */
 		break;
 	}
 }
 
-/* The first claims of a batch have been answered. Those that other plans have claimed leave a batch
- * that is not made of their like, before any call about those plans. */
+/* The first claims of a batch have been answered. Units that other plans have claimed leave the
+ * batch, unless all of it is claimed, before any call about those plans is made. */
 static void set_contested_aside(struct claim_run *run, size_t n)
 {
 	size_t n_contested = 0;
@@ -224,7 +227,7 @@ static void set_contested_aside(struct claim_run *run, size_t n)
 	}
 }
 
-/* One write for every unit that needs this one. Returns how many that were. */
+/* Sends one batch for all units that need this kind of write. Returns the number of units. */
 static size_t write_round(struct claim_run *run, enum need need)
 {
 	struct ledger *lg = run->c->ledger;

@@ -12,7 +12,7 @@
 #include "core/plan.h"
 #include "core/unfinished.h"
 
-#define CLAIM_ROUNDS 8 /* of writes, until every answer is definite */
+#define CLAIM_ROUNDS 8 /* rounds of writes, until every answer is definite */
 
 struct claim_context {
 	struct ledger *ledger;
@@ -26,11 +26,11 @@ struct claim_context {
 };
 
 /*
- * Sets claim of each unit, and attempts, wait_ms, code where that says so; slot is the index.
- * Slices of units' codes are copies. What could not be settled is CLAIM_LOST: leaving it out of
- * the bundle is safe even if its claim lands later, for membership counts, not the claim. RC_OK
- * or a code that stopped everything: then no claim may be relied on, and the plan is to be
- * aborted.
+ * Sets claim of each unit, and where claim says so also attempts, wait_ms and code; the slot of a
+ * unit is its index. Slices in codes are copies. A unit whose claim could not be settled is
+ * CLAIM_LOST: leaving it out of the bundle is safe even if the claim lands later, because
+ * membership counts and not the claim. RC_OK, or a code that stopped everything: then the caller
+ * may rely on no claim, and must abort the plan.
  */
 enum rc claim_units(struct claim_context *c, const struct lg_plan *plan, struct unit **units,
 	size_t n, struct err *err);

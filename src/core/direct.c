@@ -121,10 +121,10 @@ static enum rc publish(struct run *r, struct lg_plan *plan, const struct bundle 
 }
 
 /*
- * Nothing of an invocation that failed is to be left. Its stages are discarded first. After that,
- * publishing once more tells for certain whether the bundle was published: then it stays, with its
- * copy in the archive, and the invocation has not failed. If it was not, what is in the archive
- * already is taken out again.
+ * A failed invocation must leave nothing behind. First its stages are discarded. Then the bundle is
+ * published once more, because only that answer tells for certain whether it was published before.
+ * If it was, the bundle and its archive copy stay, and the invocation has succeeded. If it was not,
+ * its files in the archive are removed.
  */
 static enum rc undo(struct run *r, struct lg_plan *plan, const struct bundle *b, enum rc failed)
 {

@@ -1,13 +1,14 @@
 /*
- * direct: one bundle of given records, at once, in their order, without queue or ledger: what a
- * direct invocation asks for. It claims nothing and leaves no record: the same object bundled
- * twice is in two bundles. For tests and for development, never beside a consumer. The bundle,
- * its copy in the archive and its manifest say that they are of a direct invocation (stages.h),
- * so that an auditor knows why no ledger has them.
+ * direct: makes one bundle of given records at once, in their order, without queue or ledger. A
+ * direct invocation asks for this. It claims no object and leaves no record, so an object that is
+ * bundled twice is in two bundles. It is for tests and development, and must not run beside a
+ * consumer. The bundle, its archive copy and its manifest say that they come from a direct
+ * invocation (stages.h), so that an audit knows why no ledger has them.
  *
- * A record whose rounded size does not fit any more closes the bundle, and so does time running
- * out; what comes after is left. One larger object alone ships alone. A record whose canonical
- * name is taken is left too. Gone, denied, refused or not as announced: failed.
+ * A record that does not fit any more closes the bundle, and so does the end of the time; the
+ * records after it are left. A single object larger than the limit ships alone. A record whose
+ * canonical name is already in the bundle is left too. Objects that are gone, denied, refused, or
+ * not as announced count as failed.
  */
 #ifndef BALER_CORE_DIRECT_H
 #define BALER_CORE_DIRECT_H
@@ -21,11 +22,11 @@
 #define DIRECT_RECORDS_MAX 100000
 
 struct direct_job {
-	/* its ports but queue and ledger, buckets, owner, compression, batch_max_bytes */
+	/* ports without queue and ledger; buckets, owner, compression and batch_max_bytes */
 	const struct pipeline_config *cfg;
 	const struct s3_event_record *records;
 	size_t n;                    /* at most DIRECT_RECORDS_MAX */
-	uint64_t close_boot_ms;      /* from then on no further object is begun; 0: never */
+	uint64_t close_boot_ms;      /* from this time on no further object is begun; 0: no limit */
 	const atomic_bool *stopping; /* gives the bundle up */
 };
 
@@ -33,13 +34,13 @@ struct direct_result {
 	size_t n_processed; /* in the bundle */
 	size_t n_failed;
 	size_t n_left;
-	bool by_bytes, by_time;   /* what closed it, if anything did */
-	char key[BUNDLE_KEY_MAX]; /* of the bundle; empty: nothing was there to bundle */
+	bool by_bytes, by_time;   /* the limit that closed the bundle, if one did */
+	char key[BUNDLE_KEY_MAX]; /* of the bundle; empty: there was nothing to bundle */
 	uint64_t bundle_bytes;
 };
 
-/* RC_OK, also when every record failed. Else nothing was published: a port failed, or it was
- * stopped. Logs what it did. */
+/* RC_OK also when every record failed. Any other code: nothing was published, because a port failed
+ * or the caller stopped it. Logs the result. */
 enum rc direct_run(const struct direct_job *job, struct direct_result *ret, struct err *err);
 
 #endif

@@ -9,7 +9,8 @@ void hand_init(struct hand *h, uint32_t max_receives, struct budget *memory)
 	pthread_mutex_init(&h->lock, NULL);
 }
 
-/* Of a chunk for what comes later: reasons, links to units of other messages. */
+/* The part of an arena chunk that later allocations need: reasons, and links to units of other
+ * messages. */
 #define LATER_BYTES 256
 
 static void count_locked(struct hand *h, struct delivery *d, size_t n)
@@ -84,7 +85,8 @@ void *hand_alloc(struct hand *h, struct delivery *d, size_t n)
 	return p;
 }
 
-/* Its last chance is over, by its own fault: the queue would bury it without knowing why. */
+/* This was the last allowed delivery, and the failure is the message's own: the queue would make a
+ * dead letter of it without knowing the reason. */
 static void bury_the_last(const struct hand *h, struct delivery *d)
 {
 	struct verdict *v = &d->verdict;
@@ -246,8 +248,8 @@ static enum rc hide_some(
 typedef enum rc (*settle_fn)(struct event_queue *q, struct arena *a, struct delivery **d, size_t n,
 	enum rc *results, struct err *err);
 
-/* *ret_n: those that the queue accepted. The others come back by themselves, and are counted
- * when they are accepted. */
+/* *ret_n: the number of dead letters that the queue accepted. The other messages are delivered
+ * again, and are counted when they are accepted. */
 static enum rc settle_kind(struct delivery *decided, struct event_queue *q, enum verdict_kind kind,
 	settle_fn fn, size_t *ret_n, struct err *err)
 {
@@ -312,8 +314,8 @@ enum rc hand_settle(struct hand *h, struct event_queue *q, struct err *err)
 	return rc;
 }
 
-/* The receipts of all that is open, copied: a message may be settled while they are used. 0:
- * nothing is to be hidden now. */
+/* Copies the receipts of all open messages, because a message may be settled while the receipts are
+ * in use. 0: nothing needs to be hidden now. */
 static size_t open_receipts(struct hand *h, struct arena *a, uint64_t now, uint64_t visibility_ms,
 	struct eq_hide **ret_hides)
 {

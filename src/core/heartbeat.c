@@ -30,7 +30,7 @@ static struct beat *next_due(struct heartbeat *hb, bool *ret_is_overdue)
 	return b;
 }
 
-/* Between two looks at what is due. */
+/* The pause between two looks for a plan whose beat is due. */
 static uint64_t pause_ms(const struct heartbeat *hb)
 {
 	uint64_t ms = hb->cfg.lease_ms / BEATS_IN_A_LEASE / 2;
@@ -44,7 +44,7 @@ static void call_ended(struct heartbeat *hb, struct beat *b, bool is_fenced, boo
 
 	pthread_mutex_lock(&hb->lock);
 	b->is_calling = false;
-	/* A ledger that is slow is not asked again at once. */
+	/* A slow ledger is not asked again at once. */
 	if (b->next_boot_ms < soonest)
 		b->next_boot_ms = soonest;
 	b->is_fenced = b->is_fenced || is_fenced;
@@ -53,8 +53,8 @@ static void call_ended(struct heartbeat *hb, struct beat *b, bool is_fenced, boo
 	pthread_mutex_unlock(&hb->lock);
 }
 
-/* The round has had its time: the plan ends here, whatever the round still waits for. What is
- * not written is tried at the next beat. */
+/* The round has used all its time: the plan ends here, even if the round still waits for an answer.
+ * When the write fails, the next beat tries it again. */
 static enum rc end_overdue(struct heartbeat *hb, struct beat *b)
 {
 	const struct lg_plan *plan = b->plan;
@@ -116,7 +116,7 @@ void heartbeat_start(struct heartbeat *hb, const struct heartbeat_config *cfg)
 	*hb = (struct heartbeat){.cfg = *cfg};
 	pthread_mutex_init(&hb->lock, NULL);
 	pthread_cond_init(&hb->idle, NULL);
-	/* sets its time: nothing is in hand yet */
+	/* sets the time of the last hide; no message is in hand yet */
 	hand_extend(cfg->hand, cfg->queue, cfg->clock, cfg->visibility_ms, NULL);
 	hb->extender = ticker_start(cfg->clock, "visibility", 1, extend, hb);
 	hb->beaters = xcalloc(cfg->n_plans, sizeof(*hb->beaters));

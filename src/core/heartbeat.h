@@ -1,22 +1,22 @@
 /*
- * heartbeat: the sign of life of every open plan of a pipeline, from threads of its own
- * (base/ticker), as long as the process lives.
+ * heartbeat: the sign of life of every open plan of a pipeline, sent from threads of its own
+ * (base/ticker) for as long as the process lives.
  *
- * A plan beats from its opening to its seal, whatever its round waits for meanwhile: a GET that
- * stalls, compressing, the upload of its stage. So a lease that runs out means that the process
- * died, was suspended, or could not reach the ledger for a whole lease. Another thread keeps
- * the messages in hand invisible (hand_extend), also while a sealed plan is published.
+ * A plan beats from its opening to its seal, also while its round waits for a GET that stalls, for
+ * compression, or for the upload of its stage. So when a lease runs out, the process died, was
+ * suspended, or could not reach the ledger for a whole lease. Another thread keeps the messages in
+ * hand invisible (hand_extend), also while a sealed plan is published.
  *
- * A beat that hangs holds up no other plan, because there are as many threads as plans that may
- * be open at once. A queue that hangs holds up no beat.
+ * A beat that hangs holds up no other plan, because there are as many threads as plans that may be
+ * open at once. A queue that hangs holds up no beat.
  *
- * A round that hangs would beat for ever: no plan stays open longer than max_open_ms. Then a
- * thread aborts it, as its owner that gives it up alive (LG_GIVEN_UP: no attempt is counted),
- * logs plan-overdue, and lets its messages go to whoever receives them next.
+ * A round that hangs would beat for ever. Therefore no plan stays open longer than max_open_ms:
+ * then a thread aborts the plan as an owner that gives it up alive (LG_GIVEN_UP: no attempt is
+ * counted), logs plan-overdue, and lets other workers receive the plan's messages.
  *
  * Threads: calls may come from any thread. No lock is held during a call of a port.
- * heartbeat_remove waits for a beat of that plan that is under way, because a beat that lands
- * after LG_GIVEN_UP would hide that mark.
+ * heartbeat_remove waits for a beat of that plan that is under way, because a beat that lands after
+ * LG_GIVEN_UP would overwrite that mark.
  */
 #ifndef BALER_CORE_HEARTBEAT_H
 #define BALER_CORE_HEARTBEAT_H
@@ -30,8 +30,8 @@
 
 struct beat {
 	const struct lg_plan *plan;
-	/* Called once, by the heartbeat's thread, when the plan has been open for too long; it
-	 * may call hand_let_go. */
+	/* Called once, on the heartbeat's thread, when the plan has been open for too long; the
+	 * function may call hand_let_go. */
 	void (*on_overdue)(void *arg);
 	void *arg;
 	/* heartbeat's own, under its lock */
@@ -47,7 +47,7 @@ struct heartbeat_config {
 	struct hand *hand;
 	uint64_t lease_ms, visibility_ms;
 	uint64_t max_open_ms;
-	unsigned n_plans; /* that may be open at once, at least 1: so many threads */
+	unsigned n_plans; /* plans that may be open at once, at least 1; the number of threads */
 };
 
 struct heartbeat {
@@ -67,8 +67,8 @@ void heartbeat_stop(struct heartbeat *hb);
 /* b and its plan, which is open in the ledger with heartbeat 0, are borrowed until
  * heartbeat_remove. */
 void heartbeat_add(struct heartbeat *hb, struct beat *b);
-/* RC_OK: go on. RC_CONFLICT: the plan is not ours any more: another worker has aborted it, or it
- * was overdue. RC_FATAL. */
+/* RC_OK: the plan is still ours. RC_CONFLICT: it is not, because another worker has aborted it or
+ * it was overdue. RC_FATAL. */
 enum rc heartbeat_check(struct heartbeat *hb, const struct beat *b, struct err *err);
 /* No beat after it returns. A plan that was removed before is fine. */
 void heartbeat_remove(struct heartbeat *hb, struct beat *b);

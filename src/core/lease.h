@@ -24,10 +24,11 @@ struct lease_table {
 void lease_init(struct lease_table *t);
 void lease_release(struct lease_table *t);
 
-/* Notes what was seen and returns for how long, in ms, this state and heartbeat have been the
- * same. */
+/* Notes the plan's state and heartbeat as they were just read. Returns for how many ms both have
+ * been unchanged. */
 uint64_t lease_observe(struct lease_table *t, const struct lg_plan *plan, uint64_t now_boot_ms);
-/* Keeps what is known of a plan that is there but was not looked at: lease_prune leaves it. */
+/* Keeps the entry of a plan that exists but was not read in this pass, so that lease_prune does not
+ * remove it. */
 void lease_keep(struct lease_table *t, const struct plan_id *id, uint64_t now_boot_ms);
 /* Forgets plans not looked at since then. */
 void lease_prune(struct lease_table *t, uint64_t before_boot_ms);

@@ -1,17 +1,19 @@
 /*
- * manifest: what is in a bundle, as JSON for whoever comes later: `baler where`, a replay, a
- * ledger that was lost.
+ * manifest: the content of a bundle as JSON, for `baler where`, for a replay, and for a ledger that
+ * was lost.
  *
- * 	{"version":1,"plan":"<32 hex>","bucket":"…","bundle":"2026/…/bundle-….tar.gz","created":"2026-…Z","members":[
- * 	{"name":"…","bucket":"…","key":"…","versionId":"…","size":9,"sha256":"…","offset":512},
- * 	…],"size":9,"sha256":"…"}
+ * {"version":1,"plan":"<32
+ * hex>","bucket":"…","bundle":"2026/…/bundle-….tar.gz","created":"2026-…Z","members":[
+ * {"name":"…","bucket":"…","key":"…","versionId":"…","size":9,"sha256":"…","offset":512},
+ * …],"size":9,"sha256":"…"}
  *
- * and "direct":true behind created when a direct invocation made it: no ledger has its plan. One
- * member a line. name: in the archive; bucket, key, versionId: of the source; sha256: of the
- * member's bytes; offset: of the first of them in the uncompressed tar; size and sha256 at the
- * end: of the bundle. Without versions versionId is what the ledger has ("null", "seq:…"). The
- * bundle's own figures come last because it is written while the bundle is: a piece at a time,
- * MANIFEST_PIECE_BYTES of memory for any number of members.
+ * "direct":true follows created when a direct invocation made the bundle: no ledger has its plan.
+ * Each member has one line. name: in the archive. bucket, key, versionId: of the source. sha256: of
+ * the member's bytes. offset: of the member's first byte in the uncompressed tar. size and sha256
+ * at the end: of the bundle. In a bucket without versions, versionId is what the ledger has
+ * ("null", "seq:…"). The bundle's own figures come last because the manifest is written while the
+ * bundle is made: one piece at a time, with MANIFEST_PIECE_BYTES of memory for any number of
+ * members.
  */
 #ifndef BALER_CORE_MANIFEST_H
 #define BALER_CORE_MANIFEST_H

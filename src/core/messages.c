@@ -98,7 +98,7 @@ static void once_close(struct event_queue *q)
 	(void)q;
 }
 
-/* Until nothing is in hand and nothing left to receive. */
+/* Runs until no message is in hand and none is left to receive. */
 static enum rc run(struct pipeline *p, struct once *o, struct clock *clock, uint64_t end_boot_ms,
 	const atomic_bool *stopping, struct err *err)
 {

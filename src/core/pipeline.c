@@ -11,14 +11,16 @@
 #include "core/triage.h"
 #include "obs/log.h"
 
-#define START_TRIES 3 /* of the first look at what the dead have left, before work begins anyway */
-#define OVERTIME_MAX_MS                                                                            \
-	1000 /* a batch whose window is over goes on taking what the queue gives at once, this long */
-#define UNITS_PER_ROOM                                                                             \
-	4 /* messages may carry many records: so many times batch_max_objects units, no more */
+/* tries of the first scan for plans of dead processes; after them work begins anyway */
+#define START_TRIES 3
+/* a batch whose window is over still takes messages that the queue has at once, for so long */
+#define OVERTIME_MAX_MS 1000
+/* A message may carry many records: the batcher holds at most so many times batch_max_objects
+ * units. */
+#define UNITS_PER_ROOM 4
 
-#define MESSAGE_BYTES                                                                              \
-	1536 /* that a message in hand holds, about: how many are asked for when memory is short */
+/* about what one message in hand takes; it limits how many are asked for when memory is short */
+#define MESSAGE_BYTES 1536
 
 /* After failures of one kind of work. */
 struct backoff {
@@ -26,8 +28,8 @@ struct backoff {
 	uint64_t resume_boot_ms;
 };
 
-/* Ways to be bundled, each with makers of its own, so that no number of objects that are large or
- * slow, or that other plans have claimed, can take all of them. */
+/* The ways of bundling. Each has makers of its own, so that objects that are large or slow, or that
+ * other plans have claimed, can never take all makers. */
 enum lane { LANE_TOGETHER, LANE_ALONE, LANE_CONTESTED, LANES };
 
 /* Units taken for a plan. */
@@ -52,7 +54,7 @@ struct pipeline {
 	uint64_t next_scan_boot_ms;
 	struct backoff receive; /* the intake's own */
 
-	pthread_mutex_t lock;  /* for what follows; held during no call of a port */
+	pthread_mutex_t lock;  /* for the fields below; not held during a call of a port */
 	pthread_cond_t change; /* a batch may be ready, a maker may be free, or it is over */
 	struct batcher batcher;
 	bool drained; /* the queue had nothing more when the batch's window was over */
@@ -206,7 +208,7 @@ static enum pipeline_status idle(struct pipeline *p)
 	return PIPELINE_IDLE;
 }
 
-/* Logs a failure once and says when this kind of work goes on. */
+/* Logs a failure once, and sets the time at which this kind of work goes on. */
 static enum pipeline_status troubled(
 	struct pipeline *p, struct backoff *b, const char *what, const struct err *err)
 {
@@ -226,9 +228,9 @@ static enum pipeline_status fatal(struct pipeline *p)
 	return PIPELINE_FATAL;
 }
 
-/* The scanner's turn. At the first step of a sole owner it only undoes what a dead process of
- * ours has left open, for all else waits for that; what was left sealed or aborted is the second
- * pass's. */
+/* The scanner's turn. The first scan of a sole owner only aborts the open plans of dead processes,
+ * because all other work waits for it. The second scan looks after plans that were left sealed or
+ * aborted. */
 static enum pipeline_status scan(struct pipeline *p, struct err *err)
 {
 	bool is_first = p->cfg.sole_owner && !atomic_load(&p->started);
@@ -266,8 +268,8 @@ static enum pipeline_status scan(struct pipeline *p, struct err *err)
 	return PIPELINE_WORKED;
 }
 
-/* Bytes for more messages. One message always has room, whatever others use of the share: so every
- * pipeline gets on. */
+/* Bytes that more messages may take. A pipeline that holds no message always has room for one,
+ * however much others use of the share, so that every pipeline makes progress. */
 static uint64_t hand_room(struct pipeline *p)
 {
 	uint64_t room = budget_room(p->cfg.memory);
@@ -294,8 +296,8 @@ static bool batch_is_ready_locked(struct pipeline *p)
 	return due <= now && (p->drained || now - due >= overtime);
 }
 
-/* Half of the makers at most are with objects that go alone, half at most with contested ones, and
- * not all with both: one is always there for the rest. */
+/* At most half of the makers work on objects that go alone, at most half on contested ones, and not
+ * all makers on both together: one is always free for the rest. */
 static bool may_make_locked(const struct pipeline *p, enum lane lane)
 {
 	unsigned most = p->cfg.makers;
@@ -365,7 +367,7 @@ static void add_stats(struct pipeline_stats *to, const struct pipeline_stats *fr
 	to->failures += from->failures;
 }
 
-/* One plan, from open to acknowledged. */
+/* Carries one plan from open to acknowledged. */
 static enum pipeline_status make(struct pipeline *p, struct job *job, struct err *err)
 {
 	struct pipeline_stats counted = {0};
@@ -530,7 +532,7 @@ static bool has_failed(struct pipeline *p, struct err *err)
 	return atomic_load(&p->fatal);
 }
 
-/* Everything that could be done has failed lately, or waits for what has. */
+/* Everything that could be done has failed lately, or waits for something that has failed. */
 static enum pipeline_status wait_for_any(struct pipeline *p)
 {
 	const struct backoff *all[] = {&p->scan, &p->receive, &p->make[LANE_TOGETHER],

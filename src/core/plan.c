@@ -52,7 +52,8 @@ enum rc plan_begin(
 	for (int try = 0; try < PLAN_SETTLE_TRIES; try++) {
 		pause_before(clock, try);
 		rc = lg_plan_open(lg, plan, err);
-		/* The id is ours alone: a conflict after an unknown answer is our own first put. */
+		/* Nobody else uses this id, so a conflict after an unknown answer is our own first
+		 * write. */
 		if (rc == RC_OK || (rc == RC_CONFLICT && try > 0))
 			return RC_OK;
 		if (rc != RC_UNKNOWN && rc != RC_AGAIN)
@@ -118,8 +119,8 @@ enum rc plan_move(struct ledger *lg, struct clock *clock, const struct lg_plan *
 		*ret_found = now;
 		if (now == to || (to == PLAN_SEALED && now == PLAN_DONE))
 			return RC_OK;
-		/* Still where it was: a conflict then means another heartbeat; anything else,
-		 * once more. */
+		/* The plan is still in its old state. A conflict then came from a new heartbeat;
+		 * after any other answer the write is repeated. */
 		if (now != plan->state || rc == RC_CONFLICT)
 			return err_set(err, RC_CONFLICT, "the plan is '%s'", plan_state_name(now));
 	}

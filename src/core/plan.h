@@ -1,10 +1,10 @@
 /*
- * plan: the record of one bundle-to-be, and its moves: open → sealed → done, open → aborted,
+ * plan: the record of one future bundle, and its moves: open → sealed → done, open → aborted,
  * sealed → aborted (a void).
  *
- * Every move is one conditional write. An unknown answer is settled here: the same write again,
- * or a look; when neither gives an answer in PLAN_SETTLE_TRIES the code is RC_UNKNOWN, and the
- * caller must leave the plan as it is: a scanner will decide it.
+ * Every move is one conditional write. An unknown answer is settled here, by repeating the write or
+ * by reading the plan. When PLAN_SETTLE_TRIES give no answer the code is RC_UNKNOWN, and the caller
+ * must leave the plan as it is: a scanner will decide it.
  */
 #ifndef BALER_CORE_PLAN_H
 #define BALER_CORE_PLAN_H
@@ -19,27 +19,27 @@
 
 /* I7: whether a plan may move from … to …. */
 bool plan_move_allowed(enum plan_state from, enum plan_state to);
-/* Moves the record in hand; asserts I7. */
+/* Moves the struct; asserts I7. */
 void plan_moved(struct lg_plan *plan, enum plan_state to);
 
 /* A new plan with a random id and nonce, not yet in the ledger. Slices are borrowed, the key is
  * in a. */
 struct lg_plan plan_make(struct arena *a, struct prng *prng, uint64_t wall_ms, struct slice owner,
 	struct slice bucket);
-/* Puts it before any claim (I6). RC_OK: it is there and open. */
+/* Writes the plan before any claim (I6). RC_OK: the plan is in the ledger and open. */
 enum rc plan_begin(
 	struct ledger *lg, struct clock *clock, const struct lg_plan *plan, struct err *err);
 
-/* Moves a plan and settles the answer: to is where it shall go; seal only for PLAN_SEALED;
- * heartbeat only for PLAN_ABORTED.
- * RC_OK: it is in `to` (sealing: sealed or done). RC_CONFLICT: it is elsewhere for good;
- * *ret_found says where. */
+/* Moves a plan and settles the answer. to: the new state; seal: only for PLAN_SEALED; heartbeat:
+ * only for PLAN_ABORTED. RC_OK: the plan is in `to` (after sealing: sealed or done). RC_CONFLICT:
+ * the plan is in another state and will not come to `to`; *ret_found is that state. */
 enum rc plan_move(struct ledger *lg, struct clock *clock, const struct lg_plan *plan,
 	enum plan_state to, const struct lg_seal *seal, uint64_t heartbeat,
 	enum plan_state *ret_found, struct err *err);
 
-/* Removes the stages of an aborted plan (I8: only of an aborted plan), and what it archived
- * before it was voided, and marks it discarded. archive_bucket: empty without one. */
+/* Removes the stages of an aborted plan (I8: only of an aborted plan), and the files that it had
+ * archived before it was voided; then marks the plan discarded. archive_bucket: empty when there is
+ * none. */
 enum rc plan_discard(struct object_store *os, struct ledger *lg, const struct lg_plan *plan,
 	struct slice archive_bucket, struct err *err);
 

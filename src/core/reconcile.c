@@ -16,8 +16,8 @@
 struct reconcile {
 	struct reconcile_config cfg;
 	struct ticker *ticker;
-	uint64_t next_boot_ms; /* of the next pass; the ticker's own */
-	atomic_bool stop;      /* ends a pass after the page in hand */
+	uint64_t next_boot_ms; /* time of the next pass; only the ticker's thread uses it */
+	atomic_bool stop;      /* the pass ends after the current page */
 };
 
 /* One pass. */
@@ -80,8 +80,8 @@ static enum rc send_events(
 	return rc;
 }
 
-/* The candidates of a page, and which of them nothing here knows of. A page holds what that
- * store has put into it, which may be more than it was asked for. */
+/* The candidates of a page, and which of them are unknown here. The other store decides how many
+ * entries a page has; it may send more than it was asked for. */
 static enum rc look_at_page(
 	struct look *l, struct arena *a, const struct os_list_page *page, struct err *err)
 {
@@ -112,7 +112,7 @@ static enum rc look_at_page(
 	return send_events(l, a, bodies, n_bodies, err);
 }
 
-/* Whether all that came more than after_ms ago has been decided. */
+/* Whether everything that arrived more than after_ms ago has been decided. */
 static enum rc is_idle(const struct reconcile_config *cfg, bool *ret_idle, struct err *err)
 {
 	struct eq_stat stat;

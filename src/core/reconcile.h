@@ -1,15 +1,16 @@
 /*
- * reconcile: looks again and again for versions in another store's landing bucket that nothing
- * here knows of, and puts an event for each into the queue: notifications get lost, our own do
- * not (docs/protocol.md, step 10).
+ * reconcile: looks again and again for versions in another store's landing bucket that are unknown
+ * here, and puts an event for each into the queue, because notifications of other stores get lost.
+ * Our own do not (docs/protocol.md, step 10).
  *
- * A version counts as unknown when it is older than after_ms, the ledger has no record of it and
- * no message or dead letter names it. What is so old that the ledger may have forgotten it is
- * left alone, and so is what has no versionId: nothing tells its puts apart. A pass is put off
- * while messages as old as after_ms wait, for those may be of the very objects. An event too
- * many is harmless: the ledger knows what was shipped.
+ * A version is unknown when it is older than after_ms, the ledger has no record of it, and no
+ * message or dead letter names it. A version that is so old that the ledger may have forgotten it
+ * is left alone. A version without a versionId is left alone too, because two puts of its key
+ * cannot be distinguished. A pass is put off while messages older than after_ms wait, because they
+ * may name these very objects. An event too many is harmless, because the ledger knows what was
+ * shipped.
  *
- * One thread; a pass reads the whole listing below the prefix, a page at a time.
+ * One thread. A pass reads the whole listing below the prefix, page by page.
  */
 #ifndef BALER_CORE_RECONCILE_H
 #define BALER_CORE_RECONCILE_H
@@ -32,7 +33,7 @@ struct reconcile;
 
 /* The first pass comes after one interval. */
 struct reconcile *reconcile_start(const struct reconcile_config *cfg);
-/* Ends after the page in hand. NULL is allowed. */
+/* Ends after the current page. NULL is allowed. */
 void reconcile_stop(struct reconcile *r);
 
 #endif

@@ -25,7 +25,8 @@ static enum rc undo_open(
 		c->n_aborted++;
 		log_recovered(plan);
 	}
-	return rc == RC_CONFLICT ? RC_OK : rc; /* it lives, or was sealed: the next pass sees */
+	/* the owner lives, or the plan was sealed: the next pass will see it */
+	return rc == RC_CONFLICT ? RC_OK : rc;
 }
 
 /* Whether the store's answer proves that the bundle was never published. */
@@ -35,9 +36,10 @@ static bool is_denied(enum rc rc, const struct err *err)
 }
 
 /*
- * The store denies a sealed stage, or says that its bytes are damaged, which proves that it was
- * never published [OS-14]. Remove what may be left of it, so that nothing can land later; wait,
- * for a completion that was on its way; and undo the seal only if the store still denies it.
+ * The store denies a sealed stage, or says that its bytes are damaged; both prove that the bundle
+ * was never published [OS-14]. Remove what may be left of the stage, so that nothing can land
+ * later. Wait for a completion that may be under way. Then undo the seal, if the store still denies
+ * the stage.
  */
 static enum rc undo_sealed(struct recover_context *c, struct lg_plan *plan, struct err *err)
 {
@@ -51,7 +53,7 @@ static enum rc undo_sealed(struct recover_context *c, struct lg_plan *plan, stru
 	rc = publish_bundle(c->distribution, plan, err);
 	if (rc != RC_OK && !is_denied(rc, err))
 		return rc;
-	/* RC_OK: published after all, though the archive may deny what it had. */
+	/* RC_OK: the bundle was published after all, even if the archive denies its own stages. */
 	to = rc == RC_OK ? PLAN_DONE : PLAN_ABORTED;
 	rc = plan_move(c->ledger, c->clock, plan, to, NULL, 0, &found, err);
 	if (rc == RC_OK) {
@@ -78,8 +80,8 @@ static enum rc take_step(
 	struct recover_context *c, struct lg_plan *plan, bool all_dead, struct err *err)
 {
 	uint64_t still_ms = lease_observe(c->leases, plan, clock_boot_ms(c->clock));
-	/* A sealed plan that failed here is not its owner's any more: the owner has left it to
-	 * this scanner, or is dead. */
+	/* The owner of a sealed plan that failed here does not try it any more: it has left the
+	 * plan to this scanner, or is dead. */
 	bool over = all_dead || still_ms >= c->lease_ms ||
 		    (c->left_behind && plan->state != PLAN_OPEN) ||
 		    (plan->state == PLAN_SEALED && unfinished_has(c->unfinished, &plan->id));
@@ -94,21 +96,22 @@ static enum rc take_step(
 		struct err why = *err;
 		enum rc undone = undo_sealed(c, plan, err);
 
-		/* Not yet time to undo it: what is reported stays the store's denial. */
+		/* It is too early to void the plan. The reported cause stays the store's denial. */
 		if (undone == RC_FATAL || plan->state != PLAN_SEALED)
 			rc = undone;
 		else if (undone == RC_OK)
 			*err = why;
 	}
-	/* An owner that was fenced but lives may still be staging: it gets a lease to notice and
-	 * to clean up itself. */
+	/* An owner that was fenced but lives may still be staging. It gets one lease to notice that
+	 * and to discard its stage itself. */
 	if (rc == RC_OK && !c->only_open &&
 		plan->state == PLAN_ABORTED && over && (all_dead || was_aborted))
 		rc = plan_discard(c->distribution, c->ledger, plan, c->archive_bucket, err);
 	return rc == RC_CONFLICT ? RC_OK : rc;
 }
 
-/* One plan, unless its last failure is too recent. RC_OK whatever became of it; RC_FATAL. */
+/* Handles one plan, unless its last failure is too recent. RC_OK whatever happened to the plan;
+ * RC_FATAL. */
 static enum rc look_after(
 	struct recover_context *c, struct lg_plan *plan, bool all_dead, struct err *err)
 {

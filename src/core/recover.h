@@ -34,9 +34,9 @@ struct recover_context {
 };
 
 /*
- * One pass over all plans. all_dead: nobody else uses this ledger, so every lease is over. A
- * plan that fails is noted in unfinished and left until its own next try; the pass goes on with
- * the others. RC_OK; RC_AGAIN: the ledger could not be scanned to its end; RC_FATAL.
+ * One pass over all plans. all_dead: nobody else uses this ledger, so every lease counts as over. A
+ * plan that fails is noted in unfinished and is left alone until its next try; the pass goes on
+ * with the other plans. RC_OK; RC_AGAIN: the ledger could not be scanned to its end; RC_FATAL.
  */
 enum rc recover_pass(struct recover_context *c, bool all_dead, struct err *err);
 

@@ -53,8 +53,8 @@ static enum rc give_up(struct round *r, const char *why)
 	enum rc rc;
 
 	heartbeat_remove(r->c->heartbeat, &r->beat);
-	/* A mark for whoever takes the claims over: this plan did not die of its members
-	 * (attempts stays). Only a courtesy. */
+	/* Marks the plan for whoever takes the claims over: the plan did not die of its members, so
+	 * attempts stay as they are. Nothing depends on this mark. */
 	lg_plan_beat(ports->ledger, &r->plan.id, r->plan.nonce, LG_GIVEN_UP, &later);
 	rc = plan_move(ports->ledger, ports->clock, &r->plan, PLAN_ABORTED, NULL, LG_ANY_HEARTBEAT,
 		&found, &later);
@@ -69,9 +69,10 @@ static enum rc give_up(struct round *r, const char *why)
 	return rc == RC_FATAL ? RC_FATAL : RC_OK;
 }
 
-/* A first claim of an event so old that the record of an earlier shipping may have expired; or
- * what a first claim of it has left, whose worker died before it could say so. (Two dying so,
- * each between its claim and the write that follows at once, would get it through.) */
+/* Either this is the first claim of an event that is so old that the record of an earlier shipping
+ * may have expired; or it is what such a first claim has left, because its worker died before it
+ * could reject the object. (Only if two workers died so, each between its claim and the next write,
+ * would the object get through.) */
 static bool too_old(const struct round *r, const struct unit *u)
 {
 	static const uint64_t margin_ms = UINT64_C(15) * 24 * 3600 * 1000;
@@ -82,7 +83,7 @@ static bool too_old(const struct round *r, const struct unit *u)
 	       now > u->event_wall_ms && now - u->event_wall_ms > cfg->retention_ms - margin_ms;
 }
 
-/* Claims that are ours but must end as rejections. */
+/* Claims of this plan that must end as rejections. */
 static void mark_refused(struct round *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
@@ -99,7 +100,7 @@ static void mark_refused(struct round *r)
 	}
 }
 
-/* Turns what is gone into rejections, once fetched. */
+/* After the fetch: objects that are gone become rejections. */
 static void mark_missing(struct round *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
@@ -164,9 +165,9 @@ static enum rc record_rejections(struct round *r, struct err *err)
 	return rc;
 }
 
-/* The bundle broke off in too many places: those that were found damaged are rejected all the
- * same, or the next plan would break off in them again. What cannot be recorded now is found
- * damaged again. */
+/* The bundle broke off too often. The members that were found damaged are rejected all the same,
+ * because the next plan would break off at them again. A rejection that cannot be recorded now is
+ * found again by the next plan. */
 static void settle_damaged(struct round *r)
 {
 	struct err later = {0};
@@ -204,8 +205,9 @@ static void leave_to_scanner(struct round *r, enum rc rc, const struct err *err)
 		clock_wall_ms(clock));
 }
 
-/* Steps 6 to 8. RC_OK: sealed, and published and done or left to the scanner. RC_CONFLICT:
- * fenced; the stage is discarded. Else nobody here knows that it is sealed. */
+/* Steps 6 to 8. RC_OK: the plan is sealed, and either published and done, or left to the scanner.
+ * RC_CONFLICT: the plan was fenced, and its stage is discarded. Any other code: this worker does
+ * not know whether the plan is sealed. */
 static enum rc commit(struct round *r, struct err *err)
 {
 	const struct pipeline_ports *ports = &r->c->cfg->ports;
@@ -268,7 +270,9 @@ static enum rc carry(struct round *r, struct err *err)
 		return end_early(r, rc, err);
 	mark_refused(r);
 	rc = record_rejections(
-		r, err); /* what needs no fetch; a death while that lasts would forget it */
+		/* these units need no fetch, and a process that dies during the fetch would forget
+		 * them */
+		r, err);
 	if (rc == RC_OK)
 		rc = fetch(r, err);
 	if (rc == RC_AGAIN)
@@ -287,10 +291,10 @@ static enum rc carry(struct round *r, struct err *err)
 			round_retry_all(r, true);
 			return RC_OK;
 		}
-		/* An open plan that its owner just leaves would be aborted after a lease as one that
-		 * died, and that would be held against its objects. Aborting it is safe although
-		 * the seal may still be on its way: one of the two writes finds a plan that is not
-		 * open any more. */
+		/* If the owner just left an open plan, it would be aborted after a lease like a
+		 * plan whose owner died, and the objects would be charged with an attempt. Aborting
+		 * it is safe although the seal may still be under way: one of the two writes finds
+		 * that the plan is not open any more. */
 		if (rc != RC_OK)
 			return end_early(r, rc, err);
 	}
@@ -313,8 +317,9 @@ enum rc round_run(struct round_context *c, struct unit **units, size_t n, struct
 	r.beat = (struct beat){.plan = &r.plan, .on_overdue = let_go, .arg = &r};
 	rc = plan_begin(cfg->ports.ledger, cfg->ports.clock, &r.plan, err);
 	if (rc == RC_OK && clock_boot_ms(cfg->ports.clock) - asked_boot_ms >= cfg->lease_ms / 2) {
-		/* It may have been open for most of a lease without a beat. Nothing is claimed yet:
-		 * another plan costs nothing, and one that is taken for dead counts attempts. */
+		/* The plan may have been open for most of a lease without a beat. Nothing is
+		 * claimed yet, so another plan costs nothing; a plan that is taken for dead would
+		 * cost attempts. */
 		rc = give_up(&r, "the ledger took too long to open the plan");
 		if (rc == RC_OK)
 			round_retry_all(&r, true);

@@ -1,10 +1,10 @@
 /*
- * round: one plan, from open to acknowledged: plan, claim, bundle, reject, seal, publish, done,
- * verdicts.
+ * round: carries one plan from open to acknowledged: plan, claim, bundle, reject, seal, publish,
+ * done, verdicts.
  *
- * Whatever happens, every unit given to it is decided (its messages get a verdict) or put back
- * into the batcher. A plan is given up only while its seal has not been asked for, or after the
- * ledger has said that it is aborted.
+ * In every case each unit that was given to the round is decided (its messages get a verdict) or
+ * put back into the batcher. A plan is given up only while its seal has not been asked for, or
+ * after the ledger has said that the plan is aborted.
  */
 #ifndef BALER_CORE_ROUND_H
 #define BALER_CORE_ROUND_H
@@ -18,7 +18,7 @@
 #include "core/pipeline.h"
 #include "core/unfinished.h"
 
-/* What a round works with; the pipeline's. */
+/* What a round needs; it belongs to the pipeline. */
 struct round_context {
 	const struct pipeline_config *cfg;
 	struct hand *hand;
@@ -32,8 +32,8 @@ struct round_context {
 	unsigned n_failures; /* troubled steps in a row, for the backoff */
 };
 
-/* Milliseconds until the n-th try, n ≥ 1: doubling from retry_base_ms, at most retry_max_ms,
- * half of it random. */
+/* Milliseconds until the n-th try, n ≥ 1: retry_base_ms, doubled at each try, at most retry_max_ms;
+ * half of it is random. */
 uint64_t retry_delay_ms(const struct pipeline_config *cfg, unsigned n);
 
 /* RC_OK: the plan came to an end of some kind. Also when a sealed plan could not be published:

@@ -15,9 +15,9 @@ static void decide_retry(struct round *r, struct unit *u, uint64_t delay_ms)
 	send_back(r, u, &v);
 }
 
-/* What is denied is often a policy that is being rolled out, by people: all chances together
- * must last minutes. With the defaults, 12 s and then four times as long each time: about a
- * quarter of an hour. */
+/* A store that denies an object is often being given a new policy by people. Therefore all tries
+ * together must last minutes. With the defaults the waits are 12 s, then four times as long each
+ * time: about a quarter of an hour. */
 static uint64_t denied_delay_ms(const struct pipeline_config *cfg, uint32_t n)
 {
 	uint64_t delay_ms = cfg->visibility_ms / 16;
@@ -54,8 +54,7 @@ static void decide_fault(struct round *r, struct unit *u)
 	send_back(r, u, &v);
 }
 
-/* Trouble that is not the objects' own: all units that are still ours to decide are tried again
- * later. */
+/* The objects are not at fault: all units that are still ours to decide are tried again later. */
 void round_retry_all(struct round *r, bool at_once)
 {
 	uint64_t delay_ms = at_once ? 0 : retry_delay_ms(r->c->cfg, r->c->n_failures + 1);
@@ -76,8 +75,8 @@ static void batch_again(struct round *r, struct unit *u)
 	pthread_mutex_unlock(r->c->batcher_lock);
 }
 
-/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their
- * company, which is tried again at once. Returns how many they were. */
+/* Objects that spoilt a bundle must not spoil the next one. They wait longer than the other units
+ * of that bundle, which are tried again at once. Returns how many there are. */
 size_t round_put_aside(struct round *r)
 {
 	size_t n = 0;

@@ -26,11 +26,10 @@ static inline bool round_is_mine(const struct unit *u)
 	return u->claim == CLAIM_MINE;
 }
 
-/* Trouble that is not the objects' own: all units that are still ours to decide are tried again
- * later. */
+/* The objects are not at fault: all units that are still ours to decide are tried again later. */
 void round_retry_all(struct round *r, bool at_once);
-/* Objects that spoilt a bundle must not spoil the next one too: they wait longer than their
- * company, which is tried again at once. Returns how many they were. */
+/* Objects that spoilt a bundle must not spoil the next one. They wait longer than the other units
+ * of that bundle, which are tried again at once. Returns how many there are. */
 size_t round_put_aside(struct round *r);
 /* A verdict for every unit, when the plan has come to its end. */
 void round_decide_all(struct round *r);

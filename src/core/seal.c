@@ -48,7 +48,7 @@ static enum rc look(struct ledger *lg, const struct plan_id *plan, struct unit *
 	return rc == RC_FATAL ? rc : RC_OK;
 }
 
-/* One write for all that are left; those without a definite answer are moved to the front.
+/* Sends one batch for all that are left, and moves those without a definite answer to the front.
  * Returns how many. */
 static size_t reject_once(struct ledger *lg, const struct lg_plan *plan, struct unit **units,
 	size_t n, enum rc *ret_rc, struct err *err)

@@ -1,11 +1,11 @@
 /*
- * staged: what a seal's `staged` bytes say: which stages, of which buckets and keys, publishing
- * a plan means, and in which order.
+ * staged: the content of a seal's `staged` bytes: which stages a plan publishes, in which buckets,
+ * under which keys, and in which order.
  *
- * One stage alone is the store's own record as it is: the plan's bundle. Several are
- * 	"baler-stages-1\n", then for each "<bytes of bucket> <of key> <of record>\n" and the three, without anything between.
- * Bytes of a ledger are read as carefully as bytes of a client: staged_decode takes nothing on
- * trust.
+ * A plan with one stage has the store's own record, unchanged: it is the plan's bundle. A plan with
+ * several has "baler-stages-1\n", then for each stage "<bytes of bucket> <of key> <of record>\n"
+ * and these three, with nothing between them. Bytes from a ledger are read as carefully as bytes
+ * from a client: staged_decode checks everything.
  */
 #ifndef BALER_CORE_STAGED_H
 #define BALER_CORE_STAGED_H
@@ -23,14 +23,14 @@ struct staged_entry {
 
 struct staged {
 	struct staged_entry
-		entries[STAGED_MAX]; /* in the order of publishing: the bundle itself is the last */
+		entries[STAGED_MAX]; /* in the order of publishing; the bundle itself is the last */
 	size_t n;
 };
 
 /* false: more than out may hold. The last entry is the plan's bundle. */
 bool staged_encode(struct buf *out, const struct staged *s);
-/* Of a sealed plan; slices are the plan's. RC_CORRUPT: not such bytes, or the last is not the
- * plan's own bundle. */
+/* Reads the record of a sealed plan; slices are the plan's. RC_CORRUPT: the bytes are no such
+ * record, or the last stage is not the plan's own bundle. */
 enum rc staged_decode(const struct lg_plan *plan, struct staged *ret_staged, struct err *err);
 
 #endif

@@ -37,7 +37,7 @@ enum rc stages_begin(struct stages *s, struct object_store *store, const struct 
 #define OTHER_RECORDS_BYTES 4096   /* the manifest's, and what staged.c writes around them */
 #define AROUND_OBJECT_BYTES 65536  /* headers of tar and gzip */
 
-/* What does not compress grows by less than 1/512. */
+/* Bytes that do not compress grow by less than 1/512. */
 uint64_t stages_object_max(struct object_store *store, bool has_archive)
 {
 	size_t record_bytes = (size_t)(LG_STAGED_MAX - OTHER_RECORDS_BYTES) / (has_archive ? 2u : 1u);
@@ -78,8 +78,8 @@ void stages_member_data(struct stages *s, struct slice bytes)
 		digest_update(s->sha256, bytes);
 }
 
-/* What has gathered; a member is far smaller than what the piece has room for beyond
- * MANIFEST_PIECE_BYTES. */
+/* The lines that are not written yet. A member's line is far smaller than the room that the piece
+ * has beyond MANIFEST_PIECE_BYTES. */
 static enum rc write_piece(struct stages *s, struct err *err)
 {
 	enum rc rc = s->piece.overflow ? err_set(err, RC_CORRUPT, "a member too long to describe")
@@ -207,7 +207,7 @@ enum rc stages_discard(struct object_store *store, const struct lg_plan *plan,
 				     SLICE_ARG(plan->key));
 }
 
-/* The one version there can be: nobody else writes under a plan's key. */
+/* There can be only one version, because nobody else writes under a plan's key. */
 static enum rc remove_object(
 	struct object_store *store, struct slice bucket, struct slice key, struct err *err)
 {

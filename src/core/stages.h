@@ -1,9 +1,9 @@
 /*
- * stages: what one bundle has in the store before its seal: itself, and, when an archive is
- * kept, a copy of it and its manifest.
+ * stages: everything that one bundle has in the store before its seal: the bundle itself and, when
+ * there is an archive, a copy of it and its manifest.
  *
- * They are published in that record's order, the bundle last: a consumer sees no bundle that the
- * archive has not. One thread's.
+ * The stages are published in the order of the seal's record, the bundle last, so that a consumer
+ * sees no bundle that the archive does not have. One thread uses a stages struct.
  */
 #ifndef BALER_CORE_STAGES_H
 #define BALER_CORE_STAGES_H
@@ -11,7 +11,7 @@
 #include "core/manifest.h"
 #include "port/object_store.h"
 
-/* Metadata of all that a direct invocation stages; no plan in any ledger accounts for it. */
+/* Metadata of everything that a direct invocation stages, because no ledger has its plan. */
 #define STAGES_ORIGIN_HEADER "x-amz-meta-baler-origin"
 #define STAGES_ORIGIN_DIRECT "direct-invocation"
 
@@ -21,18 +21,18 @@ struct stages {
 	struct slice archive_bucket; /* empty: no archive */
 	bool is_direct;
 	struct os_stage *bundle, *manifest;
-	struct digest *sha256; /* of the member that is coming; NULL without an archive */
+	struct digest *sha256; /* of the member that is being added; NULL without an archive */
 	struct manifest_member member;
 	size_t n_members;
-	struct buf piece; /* of the manifest, not yet written */
+	struct buf piece; /* lines of the manifest that are not yet written */
 	struct arena arena;
 };
 
 /* Begins the bundle's stage, and the manifest's. After any code stages_free. */
 enum rc stages_begin(struct stages *s, struct object_store *store, const struct lg_plan *plan,
 	struct slice archive_bucket, bool is_direct, struct err *err);
-/* Bytes of the largest object that can be in a bundle: a larger one's stage would have a record
- * that no plan has room for (LG_STAGED_MAX), so it could never be sealed. */
+/* Bytes of the largest object that a bundle can hold. The stage of a larger one would have a record
+ * that fits no plan (LG_STAGED_MAX), so it could never be sealed. */
 uint64_t stages_object_max(struct object_store *store, bool has_archive);
 /* Room for the bundle and its manifest, before the first write: os_stage_room. */
 enum rc stages_room(struct stages *s, const struct os_room *room, uint64_t *ret_bytes,

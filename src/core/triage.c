@@ -54,9 +54,9 @@ static void link_delivery(struct hand *h, struct unit *u, struct delivery *d)
 		u->receive_count = d->receive_count;
 }
 
-/* The window began when the message was sent: what was waiting in the queue must not wait a
- * second time. A message that comes back starts afresh, or each retry would close somebody's
- * batch. */
+/* The window begins when the message was sent, so that a message that already waited in the queue
+ * does not wait a second time. A message that was delivered before gets a new window, because
+ * otherwise each retry would close the current batch. */
 static uint64_t due_boot_ms(const struct triage *t, const struct eq_message *m)
 {
 	uint64_t age_ms = 0;
@@ -90,7 +90,7 @@ static void keep_identity(
 	u->object.version = slice_of(p, id->version.n);
 }
 
-/* Most keys are canonical: then the name is the key itself. */
+/* Most keys are canonical already, and then the name is the key itself. */
 static void set_name(
 	const struct triage *t, struct arena *scratch, struct delivery *d, struct unit *u)
 {

@@ -1,10 +1,10 @@
 /*
- * triage: what a received message is worth: units for the batcher, or a verdict at once.
+ * triage: what a received message becomes: units for the batcher, or a verdict at once.
  *
- * not JSON, no records → dead letter; s3:TestEvent, and events other than ObjectCreated →
- * acknowledged; a bucket that is not the landing bucket → dead letter, never fetched. A key
- * whose name is refused becomes a unit that will be claimed and rejected, so that the refusal is
- * on record.
+ * Text that is no JSON, or has no records → dead letter. s3:TestEvent, and events other than
+ * ObjectCreated → acknowledged. A bucket that is not the landing bucket → dead letter, and the
+ * object is never fetched. A key whose name is refused becomes a unit that is claimed and rejected,
+ * so that the refusal is on record.
  */
 #ifndef BALER_CORE_TRIAGE_H
 #define BALER_CORE_TRIAGE_H
@@ -21,7 +21,7 @@ struct triage {
 	uint64_t now_boot_ms, now_wall_ms;
 };
 
-/* m is copied as far as it is needed. */
+/* The needed parts of m are copied. */
 void triage_message(const struct triage *t, const struct eq_message *m);
 
 #endif

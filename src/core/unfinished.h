@@ -1,16 +1,15 @@
 /*
- * unfinished: the plans whose next step failed, each with its own backoff, so that one of them
- * holds up nothing else.
+ * unfinished: the plans whose next step failed. Each has its own backoff, so that none of them
+ * holds up anything else.
  *
- * Step 7 of docs/protocol.md ends with "anything else: stay sealed and raise an alarm". Here is
- * who is tried when, and what the alarm says. A sealed plan is stuck when the store refused it
- * for good (RC_REFUSED, RC_CORRUPT, RC_ABSENT), or when it has failed for UNFINISHED_STUCK_MS.
- * An aborted plan whose stage cannot be discarded waits here too; it is never stuck, for nothing
- * of value depends on it.
+ * Step 7 of docs/protocol.md ends with "anything else: stay sealed and raise an alarm". This module
+ * knows which plan may be tried when, and what the alarm says. A sealed plan is stuck when the
+ * store refused it finally (RC_REFUSED, RC_CORRUPT, RC_ABSENT), or when it has failed for
+ * UNFINISHED_STUCK_MS. An aborted plan whose stage cannot be discarded waits here too; it never
+ * counts as stuck, because nothing of value depends on it.
  *
- * Memory: at most UNFINISHED_MAX entries of about 1 KB. Plans beyond them share the longest
- * delay and one time of the next try.
- * Threads: any; nothing is called with the lock held but the log.
+ * Memory: at most UNFINISHED_MAX entries of about 1 KB. All plans beyond them share the longest
+ * delay and one time of the next try. Threads: any. While the lock is held only the log is called.
  */
 #ifndef BALER_CORE_UNFINISHED_H
 #define BALER_CORE_UNFINISHED_H
@@ -34,11 +33,11 @@ struct unfinished {
 	size_t n;
 	/* the next try of a plan that has no entry because all are taken */
 	uint64_t rest_next_boot_ms;
-	/* of the delays between tries: doubling from the first to the second */
+	/* of the delays between tries, which double from the first to the second */
 	uint64_t base_ms, max_ms;
 };
 
-/* What there is to say of all of them at one moment. */
+/* A summary of all of them at one moment. */
 struct unfinished_report {
 	size_t n_stuck;
 	uint64_t oldest_ms;             /* how long the first of them has been failing */

@@ -14,7 +14,7 @@ void unit_refuse(struct unit *u, const char *code, const char *why)
 	snprintf(u->code, sizeof(u->code), "%.*s", (int)sizeof(u->code) - 1, code);
 	if (n < sizeof(u->why))
 		memcpy(u->why, why, n + 1);
-	else /* what is long is a key; the cause stands behind it */
+	else /* a long text is cut in the key, because the cause stands behind it */
 		snprintf(u->why, sizeof(u->why), "%.*s...%s", (int)begin, why, why + n - end);
 }
 

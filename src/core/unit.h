@@ -1,4 +1,4 @@
-/* unit: an object version to be bundled, once, however many messages announce it; and what
+/* unit: an object version that is to be bundled once, however many messages announce it, and what
  * becomes of it. */
 #ifndef BALER_CORE_UNIT_H
 #define BALER_CORE_UNIT_H
@@ -22,8 +22,9 @@ enum unit_claim {
 	CLAIM_REJECTED, /* rejected before; code is its reason */
 	CLAIM_WAIT,     /* in a plan that may be alive: again after wait_ms */
 	CLAIM_SUSPECT,  /* many plans have died with it: only in a smaller plan */
-	CLAIM_CONTESTED, /* another plan has claimed it: only in the company of its like */
-	/* its record, or the plan that has it, cannot be read: never to be guessed */
+	/* another plan has claimed it: it goes only together with other contested units */
+	CLAIM_CONTESTED,
+	/* its record, or its plan's, cannot be read; its fate is never guessed */
 	CLAIM_DAMAGED,
 	CLAIM_LOST,     /* could not be settled: again soon */
 };
@@ -33,10 +34,10 @@ enum unit_fetch {
 	FETCH_NONE,
 	FETCH_PACKED,
 	FETCH_MISSING,  /* gone: to be rejected */
-	FETCH_MISMATCH, /* not the bytes that were announced */
+	FETCH_MISMATCH, /* its bytes are not those that were announced */
 	FETCH_DENIED,
 	FETCH_TRANSIENT, /* broke off; the store's trouble, not the object's */
-	FETCH_ALONE,     /* large or slow: to be made in a bundle of its own */
+	FETCH_ALONE,     /* it is large or slow, and goes in a bundle of its own */
 	FETCH_OVER,      /* turned out too large for this bundle */
 	FETCH_NO_ROOM,   /* the store has no room for it now: the object waits */
 };
@@ -55,30 +56,31 @@ struct unit {
 	struct unit *next; /* in a list of the batcher's */
 
 	bool is_alone;     /* large or slow: no other object may wait for it */
-	/* Another plan has claimed it. What becomes of it takes calls about that plan, any of which may
-	 * hang: no object that nobody has claimed may wait for it. */
+	/* Another plan has claimed it. To settle it needs calls about that plan, and any of them may
+	 * hang, so no object that nobody has claimed may wait for it. */
 	bool is_contested;
-	uint32_t attempts; /* plans that have claimed it, as far as is known */
-	/* its record had more than a first claim when it was found: an operator's redrive, for
-	 * one */
+	uint32_t attempts; /* plans that have claimed it, as far as this worker knows */
+	/* its record was no first claim when it was found, for example after an operator's
+	 * redrive */
 	bool is_known;
 	uint32_t slot; /* in the plan in hand */
 	enum unit_claim claim;
 	uint64_t wait_ms;
 	enum unit_fetch fetch;
 	bool is_recorded; /* the ledger has its rejection */
-	char code[48];    /* why it is to be rejected, or was; empty: it is not */
+	/* the code with which it is, or will be, rejected; empty: it is not rejected */
+	char code[48];
 	char why[160];    /* the sentence to it */
 };
 
 /* Its share of batch_max_bytes. */
 uint64_t unit_rounded_bytes(const struct unit *u);
-/* What is wrong with one that is not in the bundle: "object-missing", "object-mismatch",
- * "access-denied", "store-failed", or its code. */
+/* Why a unit is not in the bundle: "object-missing", "object-mismatch", "access-denied",
+ * "store-failed", or its code. */
 const char *unit_failure(const struct unit *u);
 /* The reason to a code of the core's own. */
 const char *unit_sentence(const char *code);
-/* too-large: it has so many bytes, and the largest that can be in a bundle has max. */
+/* Rejects it as too-large: it has size bytes, and the largest object of a bundle has max bytes. */
 void unit_refuse_size(struct unit *u, uint64_t bytes, uint64_t max);
 /* For one that was rejected before, with that code on record: the sentence is made again, as the
  * record has none. */
