@@ -1,6 +1,6 @@
 /*
- * arena: memory of one unit of work (a request, a plan). Allocated piece by piece, freed at once.
- * Not for use by two threads at a time.
+ * arena: the memory of one unit of work (a request, a plan), which is allocated piece by piece and
+ * freed at once. One thread at a time.
  */
 #ifndef BALER_BASE_ARENA_H
 #define BALER_BASE_ARENA_H
@@ -11,13 +11,13 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *chunk; /* newest first */
-	size_t used_bytes;         /* sum of what was handed out, for limits */
-	size_t held_bytes;         /* sum of what was taken from malloc */
+	size_t used_bytes;         /* sum of the sizes that were handed out, for limits */
+	size_t held_bytes;         /* sum of the sizes that were taken from malloc */
 	size_t chunk_bytes;        /* the least size of the next chunk; 0: 8 KiB */
 };
 
 #define ARENA_INIT ((struct arena){0})
-/* For many small arenas that live long: the first chunk has room for n bytes and no more. Count 16
+/* For many small arenas that live long: the first chunk has room for exactly n bytes. Count 16
  * bytes of alignment for each allocation. */
 #define ARENA_OF(n) ((struct arena){.chunk_bytes = (n)})
 

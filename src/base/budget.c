@@ -17,7 +17,7 @@ static void note_peak(struct budget *b, uint64_t used)
 		;
 }
 
-/* Takes n when at least so many bytes are free afterwards, or nobody else uses any. */
+/* Takes n if `keep` bytes stay free afterwards, or if nobody else uses any. */
 static bool take_leaving(struct budget *b, uint64_t holds, uint64_t n, uint64_t free_bytes)
 {
 	uint64_t used;

@@ -1,10 +1,10 @@
 /*
- * budget: a named share of this process's memory: how much may be used, how much is, how much was
- * at most.
+ * budget: a named share of this process's memory, with the bytes that may be used, are used, and
+ * were used at most.
  *
- * A budget counts and answers; what to do when it is used up is the caller's to decide (refuse a
- * request, close a batch early, go without a larger buffer). Whoever takes gives back the same
- * number. Every function takes NULL for a budget without a limit, which counts nothing.
+ * A budget only counts and answers. The caller decides what to do when the share is used up (refuse
+ * a request, close a batch early, do without a larger buffer). A caller gives back as many bytes as
+ * it took. Every function takes NULL for a budget without a limit, which counts nothing.
  *
  * Threads: any. max and name are set before the first use.
  */

@@ -82,7 +82,7 @@ unsigned char *buf_reserve(struct buf *b, size_t n)
 		cap *= 2;
 	if (cap > b->max)
 		cap = b->max;
-	/* one byte beyond, so that buf_cstr always has room */
+	/* one byte more, so that buf_cstr always has room */
 	b->p = xrealloc(b->p, cap + 1);
 	b->cap = cap;
 	return b->p + b->n;

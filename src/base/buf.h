@@ -69,8 +69,8 @@ void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);
 void buf_reset(struct buf *b); /* empties, keeps the memory */
 
-/* All append functions return false, append nothing and set overflow when the maximum would be
- * passed. */
+/* All append functions return false, append nothing and set overflow when the result would be
+ * longer than the maximum. */
 bool buf_add(struct buf *b, const void *p, size_t n);
 bool buf_add_slice(struct buf *b, struct slice s);
 bool buf_add_str(struct buf *b, const char *s);

@@ -16,8 +16,8 @@ struct clock {
 	uint64_t (*wall_ms)(struct clock *c);
 	uint64_t (*boot_ms)(struct clock *c);
 	void (*sleep_ms)(struct clock *c, uint64_t ms);
-	/* Only of a clock that moves when it is told to: it runs these tickers (base/ticker.h)
-	 * while it moves. NULL: tickers are threads. */
+	/* Only of a clock that a test moves: the clock runs these tickers (base/ticker.h) while it
+	 * moves. NULL: tickers are threads. */
 	void (*tickers_add)(struct clock *c, struct ticker *t);
 	void (*tickers_remove)(struct clock *c, struct ticker *t);
 };

@@ -79,9 +79,9 @@ static bool wall_of(const struct civil *c, unsigned ms, uint64_t *ret_wall_ms)
 }
 
 /*
- * Reads text by a pattern. A lower-case letter takes one digit of a field (y year, n month, d
- * day, h hour, i minute, s second), '@' the name of a month, '_' a digit of the day or a blank,
- * '*' any letters; anything else stands for itself.
+ * Reads text by a pattern. A lower-case letter stands for one digit of a field (y year, n month, d
+ * day, h hour, i minute, s second), '@' for the name of a month, '_' for a digit of the day or a
+ * blank, '*' for any letters; any other character stands for itself.
  */
 struct reader {
 	struct slice left;

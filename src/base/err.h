@@ -24,8 +24,8 @@ enum rc {
 
 #define ERR_TEXT_MAX 512
 #define ERR_CODE_MAX 48
-/* The code of an RC_CORRUPT that says: the bytes that were stored are not there any more, or not
- * all of them, or others. Reading them again will not help. */
+/* The code of an RC_CORRUPT that means: the bytes that were stored are gone, cut, or changed.
+ * Reading them again will not help. */
 #define ERR_DAMAGED "ObjectDamaged"
 
 struct err {

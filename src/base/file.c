@@ -15,7 +15,7 @@ enum rc file_open_plain(const char *path, int flags, mode_t mode, int *ret_fd, s
 	int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
 	struct stat st;
 
-	/* a pipe that nobody reads, a socket; a folder */
+	/* a pipe that nobody reads, a socket, or a folder */
 	if (fd < 0 && (errno == ENXIO || errno == EISDIR))
 		return err_set(err, RC_REFUSED, "'%s' is not a plain file", path);
 	if (fd < 0)

@@ -18,16 +18,17 @@ enum rc file_read_plain(const char *path, struct buf *b, struct err *err);
 /* The whole file, at most b->max bytes (RC_REFUSED if longer). RC_ABSENT, RC_FATAL. Appends to
  * b. Waits for the other end when path is a pipe. */
 enum rc file_read(const char *path, struct buf *b, struct err *err);
-/* All n bytes or an error; EINTR is handled. */
+/* Reads or writes all n bytes, or fails; EINTR is handled. */
 enum rc file_write_all(int fd, const void *p, size_t n, struct err *err);
 /* RC_CORRUPT when the file ends early */
 enum rc file_pread_all(int fd, void *p, size_t n, off_t offset, struct err *err);
 /* Written beside, fsynced, renamed, folder fsynced: the old or the new, never half. */
 enum rc file_replace(const char *path, struct slice bytes, mode_t mode, struct err *err);
 enum rc file_sync_dir(const char *path, struct err *err);
-/* As mkdir -p; what is made is on disk. */
+/* As mkdir -p; the new folders are on disk when it returns. */
 enum rc file_make_dirs(const char *path, mode_t mode, struct err *err);
-/* Everything below and the folder itself; used on folders of our own only; follows no links. */
+/* Removes everything below the folder, and the folder. Only for folders that baler made; follows no
+ * links. */
 enum rc file_remove_tree(const char *path, struct err *err);
 
 #endif

@@ -14,9 +14,9 @@
  * the document; try again later. The caller decrefs *ret_root. */
 enum rc json_parse(struct slice text, size_t max_bytes, json_t **ret_root, struct err *err);
 
-/* At most so many bytes of memory does json_parse of this text take, whether it is JSON or not: a
- * document of 1 MiB may hold values that take 100 MiB. For callers who must bound that first; costs
- * a look at each byte. */
+/* An upper bound of the memory that json_parse of this text takes, whether it is JSON or not: a
+ * document of 1 MiB may hold values that take 100 MiB. For callers who must bound that first. It
+ * looks at each byte once. */
 uint64_t json_memory_bytes(struct slice text);
 /* No text takes more: one byte of the text, and 288 bytes for an object that the byte opens. */
 #define JSON_MEMORY_PER_BYTE 289

@@ -1,9 +1,9 @@
 /*
  * seal: small secrets at rest, AES-256-GCM (NIST SP 800-38D) from libcrypto.
  *
- * A sealed text is 12 random bytes (the nonce), the ciphertext, 16 bytes of tag. The context is
- * not kept in it, but must be the same again at the opening: it says where the secret belongs.
- * One key may seal 2^32 texts; nobody here comes near.
+ * A sealed text is 12 random bytes (the nonce), the ciphertext, and 16 bytes of tag. The context is
+ * not part of it, but must be the same when it is opened: it says where the secret belongs. One key
+ * may seal 2^32 texts, and baler seals far fewer.
  */
 #ifndef BALER_BASE_SEAL_H
 #define BALER_BASE_SEAL_H

@@ -21,14 +21,14 @@ unsigned work_pool_threads(const struct work_pool *pool);
 /* w stays the caller's and must live until its run has returned. First in, first started. Never
  * blocks. */
 void work_pool_submit(struct work_pool *pool, struct work *w);
-/* What a pool is doing: pieces that wait for a thread, and since when the oldest one that runs
- * has been running. */
+/* The state of a pool: pieces of work that wait for a thread, and since when the oldest running
+ * piece has been running. */
 struct work_pool_state {
 	unsigned n_waiting, n_running;
 	uint64_t longest_ms; /* 0: none runs */
 };
 struct work_pool_state work_pool_look(struct work_pool *pool);
-/* Runs what was submitted, then ends the threads. */
+/* Runs all submitted work, then ends the threads. */
 void work_pool_free(struct work_pool *pool);
 
 /* Processors this process may use, at least 1. */

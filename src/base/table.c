@@ -105,7 +105,7 @@ void *table_remove(struct table *t, struct slice key)
 	old = t->slots[hole].value;
 	if (!old)
 		return NULL;
-	/* Move back whatever would not be found across the hole. */
+	/* Move back the entries that would not be found across the hole. */
 	for (i = (hole + 1) & mask; t->slots[i].value; i = (i + 1) & mask) {
 		if (((i - t->slots[i].hash) & mask) >= ((i - hole) & mask)) {
 			t->slots[hole] = t->slots[i];

@@ -1,7 +1,7 @@
 /*
- * table: a hash table from bytes to pointers. Open addressing; the hash is keyed with a random
- * number of the process, so that whoever chooses the keys cannot choose collisions. Not
- * thread-safe. No order: whoever needs one keeps a list beside it.
+ * table: a hash table from bytes to pointers, with open addressing. The hash is keyed with a random
+ * number of the process, so that a client who chooses the keys cannot choose collisions. Not
+ * thread-safe. The table has no order: a caller who needs one keeps a list beside it.
  */
 #ifndef BALER_BASE_TABLE_H
 #define BALER_BASE_TABLE_H
@@ -23,7 +23,7 @@ void *table_get(const struct table *t, struct slice key);
 /* key is borrowed until it is removed; value is not NULL. Returns the value it replaced, or
  * NULL; a replaced entry keeps its first key. */
 void *table_put(struct table *t, struct slice key, void *value);
-/* Returns what was removed, or NULL. */
+/* Returns the value that was removed, or NULL. */
 void *table_remove(struct table *t, struct slice key);
 /* Empties; keeps the memory. */
 void table_clear(struct table *t);

@@ -10,7 +10,7 @@ struct ticker {
 	struct clock *clock;
 	ticker_fn run;
 	void *arg;
-	/* of a clock that a test moves */
+	/* for a clock that a test moves */
 	uint64_t due_boot_ms;
 	bool is_running;
 	/* of the system clock */
@@ -35,7 +35,7 @@ static struct timespec time_in_ms(uint64_t ms)
 	return ts;
 }
 
-/* Whether the ticker goes on: false when it is to stop. */
+/* Whether the ticker goes on; false when it is to stop. */
 static bool wait_ms(struct ticker *t, uint64_t ms)
 {
 	/* far from an overflow of time_t */

@@ -27,7 +27,7 @@ typedef uint64_t (*ticker_fn)(void *arg);
  */
 struct ticker *ticker_start(
 	struct clock *clock, const char *name, uint64_t first_ms, ticker_fn run, void *arg);
-/* The next run starts at once; during a run: as soon as this run has ended. Of a clock that a
+/* The next run starts at once, or, during a run, as soon as that run has ended. With a clock that a
  * test moves: at its next move. */
 void ticker_kick(struct ticker *t);
 /* Waits for a run in progress, then frees; no run starts afterwards. NULL is fine. */

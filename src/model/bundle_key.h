@@ -6,7 +6,7 @@
 #include "base/buf.h"
 
 #define PLAN_ID_BYTES 16
-#define BUNDLE_KEY_MAX 80 /* bytes with the terminator; what is written needs 62 */
+#define BUNDLE_KEY_MAX 80 /* bytes with the terminator; a bundle key needs 62 */
 
 struct plan_id {
 	unsigned char bytes[PLAN_ID_BYTES]; /* random, never used again */

@@ -5,8 +5,9 @@
 #include <utf8proc.h>
 
 #define DECODE_ROUNDS 5
-/* A key above this cannot become a legal name: five rounds shrink a byte to 1/3^5 at best, NFKC
- * expands. Engines with longer keys than S3's 1,024 exist; a bound is needed all the same. */
+/* A key longer than this cannot become a legal name: five rounds shrink a byte to 1/3^5 at best,
+ * and NFKC expands. S3 keys have at most 1,024 bytes, but other engines allow more, so a bound is
+ * needed. */
 #define KEY_BYTES_MAX (16 * 1024)
 
 static int hex_digit(unsigned char c)
@@ -16,7 +17,7 @@ static int hex_digit(unsigned char c)
 	return hex_decode(slice_of((unsigned char[]){'0', c}, 2), &v, 1) ? v : -1;
 }
 
-/* One round, in place. Returns whether anything was decoded. */
+/* Decodes once, in place. Returns whether anything was decoded. */
 static bool percent_decode(unsigned char *s, size_t *n)
 {
 	size_t to = 0;
@@ -153,8 +154,8 @@ static enum rc join_components(struct slice s, struct buf *out, struct err *err)
 	return RC_OK;
 }
 
-/* A drive letter may stand behind what was dropped ("/C:/x", "C:D:x"): joined to a folder of
- * Windows it would be another drive. Each round drops two bytes. */
+/* After something was dropped, the name may begin with a drive letter ("/C:/x", "C:D:x"). Joined to
+ * a folder of Windows it would name another drive. Each round drops two bytes. */
 static enum rc drop_drive_letters(struct buf *out, struct err *err)
 {
 	enum rc rc = RC_OK;

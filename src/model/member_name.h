@@ -1,9 +1,9 @@
 /*
- * member_name: the canonical, safe name an object has inside a bundle.
+ * member_name: the canonical, safe name that an object has inside a bundle.
  *
- * In this order: percent-decode until nothing changes (at most 5 rounds; a malformed escape
- * stays), Unicode NFKC, '\' to '/', drop leading drive letters, drop empty and "." components.
- * Then reject what could hurt whoever extracts.
+ * In this order: percent-decode until nothing changes (at most 5 rounds; a malformed escape stays),
+ * Unicode NFKC, '\' to '/', drop leading drive letters, drop empty and "." components. Then reject
+ * names that could harm the person who extracts them.
  */
 #ifndef BALER_MODEL_MEMBER_NAME_H
 #define BALER_MODEL_MEMBER_NAME_H

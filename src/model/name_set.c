@@ -9,8 +9,8 @@ static struct slice folder_of(struct slice name)
 	return slice_of(name.p, slash ? (size_t)(slash - name.p) : 0);
 }
 
-/* Whether a name that is there stands where this one needs a folder. What is above a known
- * folder is one. */
+/* Whether an existing name is a file where this name needs a folder. Every parent of a known folder
+ * is a folder. */
 static bool is_below_a_name(const struct name_set *s, struct slice name)
 {
 	for (struct slice f = folder_of(name); f.n && !table_get(&s->folders, f); f = folder_of(f))

@@ -17,8 +17,8 @@ struct name_set {
 
 #define NAME_SET_INIT ((struct name_set){0})
 
-/* A canonical name (member_name.h), borrowed for the call. false: it cannot stand beside one
- * that is there, and is not added. */
+/* Adds a canonical name (member_name.h), borrowed for the call. false: the name cannot be extracted
+ * beside a name of the set, and is not added. */
 bool name_set_add(struct name_set *s, struct slice name);
 void name_set_release(struct name_set *s);
 

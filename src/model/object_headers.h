@@ -1,8 +1,7 @@
 /*
- * object_headers: what is stored beside an object's bytes and given back with them:
- * Content-Type, Cache-Control …, x-amz-meta-*, x-amz-checksum-*. As text, one "name:value\n" a
- * line, names in lower case, in the order they were added: the same text in every adapter's
- * records.
+ * object_headers: the headers that are stored with an object and given back with it: Content-Type,
+ * Cache-Control …, x-amz-meta-*, x-amz-checksum-*. Their form is text, one "name:value\n" a line,
+ * names in lower case, in the order in which they were added. All adapters keep the same text.
  */
 #ifndef BALER_MODEL_OBJECT_HEADERS_H
 #define BALER_MODEL_OBJECT_HEADERS_H

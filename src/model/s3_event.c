@@ -9,7 +9,8 @@
  * zone. Together less than VERSION_ID_MAX. */
 #define ETAG_MAX 80
 #define TIME_MAX 40
-/* Of what a message is read into. A record takes about 8 KiB: 12 objects, 25 texts. */
+/* Bytes of memory that the values of one message may take. A record takes about 8 KiB: 12 objects,
+ * 25 texts. */
 #define MEMORY_MAX_BYTES ((uint64_t)S3_EVENT_RECORDS_MAX * 16384)
 
 static int hex_pair(const unsigned char *p)
@@ -80,8 +81,8 @@ static uint64_t parse_time(struct slice s)
 	return date_iso_parse(slice_str(text), &ms) ? ms : 0;
 }
 
-/* A JSON number, or a string of digits (Ceph's documentation shows one); anything else is no
- * size. */
+/* The size is a JSON number, or a string of digits (Ceph's documentation shows one); any other
+ * value is ignored. */
 static enum rc read_size(const json_t *v, struct s3_event_record *r, struct err *err)
 {
 	struct slice text;
@@ -100,9 +101,9 @@ static enum rc read_size(const json_t *v, struct s3_event_record *r, struct err 
 	return RC_OK;
 }
 
-/* Whether a creation's name stands for a change of something else: MinIO counts tags, holds and
- * retention among its creations; Ceph tells of a multipart upload that begins as a Post, without
- * an ETag. */
+/* Whether the event has the name of a creation but stands for another change. MinIO counts tags,
+ * holds and retention among its creations; Ceph reports the beginning of a multipart upload as a
+ * Post, without an ETag. */
 static bool is_no_creation(struct slice source, struct slice name, struct slice etag)
 {
 	static const char *const others[] = {"ObjectCreated:PutRetention",
@@ -116,9 +117,9 @@ static bool is_no_creation(struct slice source, struct slice name, struct slice 
 	       etag.n == 0;
 }
 
-/* A suspended bucket's "null" names whatever is there now, so it is no version: each put has a
- * sequencer of its own. Without that, the time and the ETag tell one put of a key from the next,
- * and a repeated event from both. */
+/* The "null" of a suspended bucket names the object that is there now, so it is no version; the
+ * sequencer of each put takes its place. Without a sequencer, the time and the ETag distinguish two
+ * puts of a key, and are equal in a repeated event. */
 static struct slice version_of(
 	struct arena *a, struct slice version, const struct s3_event_record *r, struct slice time)
 {
@@ -132,7 +133,7 @@ static struct slice version_of(
 	return slice_str("null");
 }
 
-/* They become a part of the identity, or of one. */
+/* These texts become part of the identity. */
 static enum rc check_lengths(
 	struct slice version, struct slice time, const struct s3_event_record *r, struct err *err)
 {
@@ -169,7 +170,7 @@ static enum rc read_record(
 	if (slice_has_prefix(name, slice_str("s3:")))
 		name = slice_of(name.p + 3, name.n - 3);
 	r->object.bucket = arena_slice(a, bucket);
-	/* Ceph writes the key as it is; everyone else form-encodes it */
+	/* Ceph writes the key unencoded; all others form-encode it */
 	r->object.key = slice_eq_str(source, "ceph:s3") ? arena_slice(a, key) : form_decode(a, key);
 	r->etag = arena_slice(a, json_member_str(object, "eTag"));
 	r->event_name =
@@ -201,7 +202,7 @@ static enum rc read_records(
 	return RC_OK;
 }
 
-/* EventBridge's names for what S3's own notifications call "ObjectCreated:Put" and so on. */
+/* EventBridge's names for S3's own "ObjectCreated:Put" and so on. */
 static const char *bridge_event_name(const json_t *root, const json_t *detail)
 {
 	static const char *const created[][2] = {{"PutObject", "ObjectCreated:Put"},
@@ -273,7 +274,8 @@ static enum rc parse(struct slice text, json_t **ret_root, struct err *err)
 	return json_parse(text, S3_EVENT_MAX_BYTES, ret_root, err);
 }
 
-/* SNS: the notification is a text inside. One envelope only: what is in it is no envelope again. */
+/* SNS puts the notification inside as a text. Only one envelope is opened: a notification inside a
+ * notification is not. */
 static enum rc unwrap(json_t **root, struct err *err)
 {
 	struct slice message = json_member_str(*root, "Message");
@@ -343,7 +345,7 @@ bool s3_event_write(struct buf *out, const struct s3_event_record *r, const char
 	buf_add_str(out, "{\"Records\":[{\"eventVersion\":\"2.1\",\"eventSource\":\"aws:s3\","
 			 "\"awsRegion\":\"");
 	buf_add_str(out, region);
-	if (r->time_wall_ms) { /* 1970 would be too old to be bundled */
+	if (r->time_wall_ms) { /* a time of 1970 would be too old to be bundled */
 		date_iso_format(r->time_wall_ms, time);
 		buf_add_str(out, "\",\"eventTime\":\"");
 		buf_add_str(out, time);

@@ -28,20 +28,19 @@ struct s3_event {
 	bool is_test; /* s3:TestEvent: acknowledge and drop */
 };
 
-/* Text of one message → records, all memory from a. Understands the dialects of AWS, MinIO
- * ("s3:" prefix on eventName) and Ceph (key not encoded), and what Amazon's other services wrap
- * around it: SNS (a Notification whose Message is one of these) and EventBridge (source
- * "aws.s3"; "Object Created" is read as ObjectCreated:*, anything else as ObjectRemoved or
- * Other). Without a versionId, or with the "null" of a suspended bucket, the version is
- * "seq:<sequencer>"; when that too is missing, "seq:<time>/<etag>"; and "null" when the event
- * says nothing of the kind. What MinIO and Ceph call a creation and is none is read as Other.
- * RC_REFUSED: not JSON, nothing of the above and not s3:TestEvent, a record without bucket or
- * key, above a limit.
- * RC_AGAIN: memory ran out; the message was not judged. */
+/* Reads the records of one message; all memory is from a. Understands the dialects of AWS, MinIO
+ * ("s3:" prefix on eventName) and Ceph (key not encoded), and the envelopes of other Amazon
+ * services: SNS (a Notification whose Message is one of these) and EventBridge (source "aws.s3";
+ * "Object Created" is read as ObjectCreated:*, anything else as ObjectRemoved or Other). Without a
+ * versionId, or with the "null" of a suspended bucket, the version is "seq:<sequencer>"; without a
+ * sequencer too, "seq:<time>/<etag>"; and "null" when the event has none of these. Events that
+ * MinIO and Ceph call creations but are none are read as Other. RC_REFUSED: not JSON; none of these
+ * forms and not s3:TestEvent; a record without bucket or key; above a limit. RC_AGAIN: memory ran
+ * out, and the message was not judged. */
 enum rc s3_event_parse(struct arena *a, struct slice text, struct s3_event *ret_event, struct err *err);
 
-/* One record as a whole message {"Records":[…]}. region e.g. "us-east-1"; version may be empty.
- * Appends to out. */
+/* Writes one record as a whole message {"Records":[…]}. region is e.g. "us-east-1"; version may be
+ * empty. Appends to out. */
 bool s3_event_write(struct buf *out, const struct s3_event_record *r, const char *region, const char *request_id);
 
 #endif

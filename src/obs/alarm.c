@@ -76,7 +76,7 @@ static void note_errors(struct alarms *a, const struct alarm_reading *r)
 	a->errors_seen = r->errors;
 }
 
-/* The ring holds the latest ERRORS of them: the oldest of those tells. */
+/* The ring holds the times of the latest ERRORS errors, so the oldest of them decides. */
 static bool is_failing(const struct alarms *a, const struct alarm_reading *r)
 {
 	return a->n_errors >= ERRORS &&

@@ -1,10 +1,10 @@
 /*
- * baseline: what is usual for a rate, learned from the rate itself, and whether the latest value
- * is far from it.
+ * baseline: learns what is usual for a rate from the rate itself, and tells whether the latest
+ * value is far from it.
  *
- * An exponentially weighted mean and variance over about BASELINE_MEMORY samples: a new normal
- * is accepted within hours. Silent until BASELINE_LEARNING samples are in. Pure; all memory is
- * in the struct, {0} to begin with.
+ * It keeps an exponentially weighted mean and variance over about BASELINE_MEMORY samples, so a new
+ * normal is accepted within hours. It reports nothing until it has BASELINE_LEARNING samples. Pure:
+ * all memory is in the struct, which is {0} at the start.
  */
 #ifndef BALER_OBS_BASELINE_H
 #define BALER_OBS_BASELINE_H
@@ -19,9 +19,9 @@ struct baseline {
 	unsigned n; /* samples so far, at most BASELINE_MEMORY */
 };
 
-/* Judges value against what came before it, then learns it. True: further from the mean than
- * four standard deviations, than half of the mean, and than floor, so that neither a steady nor
- * a tiny rate raises anything by its noise. */
+/* Judges value against the earlier values, then learns it. True: the distance from the mean is more
+ * than four standard deviations, more than half of the mean, and more than floor. So the noise of a
+ * steady or a tiny rate raises nothing. */
 bool baseline_is_unusual(struct baseline *b, double value, double floor);
 
 #endif

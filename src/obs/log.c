@@ -38,7 +38,7 @@ static enum log_level least = LOG_INFO;
 static bool as_json;
 static bool decided;
 static const char *service;
-static uint32_t sampled = ALL_PPM; /* of the lines is_sampled names */
+static uint32_t sampled = ALL_PPM; /* of the lines of the events that is_sampled names */
 static _Thread_local struct log_tail *own_tail;
 
 void log_configure(enum log_level min_level, enum log_format format)

@@ -1,9 +1,10 @@
 /*
- * log: one structured line per event, to stderr: JSON to a pipe or a file, readable to a terminal.
+ * log: one structured line per event, to stderr: JSON to a pipe or a file, readable text to a
+ * terminal.
  *
- * Every event is declared once, in obs/log_events.h, with its level and what it means. Libraries
- * return errors; whoever decides logs, once. Never file contents, never secrets; control
- * characters are escaped. Thread-safe; one write(2) per line.
+ * Every event is declared once, in obs/log_events.h, with its level and its meaning. Libraries
+ * return errors; the code that decides logs, once. The log never has file contents or secrets;
+ * control characters are escaped. Thread-safe; one write(2) per line.
  */
 #ifndef BALER_OBS_LOG_H
 #define BALER_OBS_LOG_H
@@ -49,9 +50,9 @@ struct log_field {
 void log_write(enum log_event ev, const struct log_field *fields);
 
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
-/* The last of what a thread has to say: from log_tail_begin to log_tail_end its lines of
- * LOG_INFO and above also go there, as JSON whatever the format, whatever the least level. The
- * oldest bytes give way. */
+/* The last lines of one thread: from log_tail_begin to log_tail_end its lines of LOG_INFO and above
+ * also go into this buffer, as JSON, independent of the format and the least level. When the buffer
+ * is full the oldest bytes are dropped. */
 #define LOG_TAIL_BYTES 4096
 struct log_tail {
 	size_t n;
@@ -63,20 +64,20 @@ void log_tail_end(void);
 /* Below min_level nothing is written. At start LOG_INFO, AUTO (text when stderr is a terminal). */
 void log_configure(enum log_level min_level, enum log_format format);
 bool log_enabled(enum log_level level);
-/* From now on each JSON line has it as "service"; NULL: none has. Not copied. Before other
- * threads log. */
+/* From now on each JSON line has this text as "service"; NULL: no line has it. The text is not
+ * copied. Call it before other threads log. */
 void log_name_service(const char *name);
-/* Of the lines about one failed object, message or request only so many millionths are written,
- * evenly spread, of each event by itself; a line says in "left_out" how many were not written
- * since the one before. Tails and log_last_error see all. At start 1,000,000. Before other
- * threads log. */
+/* Of the lines about one failed object, message or request only this share, in millionths, is
+ * written, evenly spread and separately for each event; "left_out" of a line says how many were not
+ * written since the line before. Tails and log_last_error see all lines. 1,000,000 at the start.
+ * Call it before other threads log. */
 void log_sample_errors(uint32_t millionths);
 
 /* The last event of level ERROR or CRITICAL since the start, also when it was not written. */
 struct log_last {
 	uint64_t wall_ms;
 	const char *event; /* its name */
-	char text[512];    /* its field "cause", else its meaning; cut off */
+	char text[512];    /* the field "cause" of the line, else the event's meaning; cut off */
 };
 bool log_last_error(struct log_last *ret_last); /* false: there was none */
 /* DEBUG, INFO, WARNING, ERROR, CRITICAL, any case. */

@@ -1,9 +1,9 @@
 /*
  * metrics: numbers for a monitoring system, in Prometheus' text format 0.0.4.
  *
- * A snapshot: whoever is asked fills one from what it knows and writes it out; nothing is
- * counted here. Every metric is declared in obs/metric_list.h. No key and no bucket name is in
- * any.
+ * A metrics struct is a snapshot: the caller fills it with what it knows and writes it out; nothing
+ * is counted here. Every metric is declared in obs/metric_list.h. No metric has a key or a bucket
+ * name.
  */
 #ifndef BALER_OBS_METRICS_H
 #define BALER_OBS_METRICS_H
@@ -21,12 +21,12 @@ enum metric_id {
 	METRIC_COUNT
 };
 
-/* Those named …_MS are milliseconds and written as seconds. */
+/* Metrics whose name here ends in _MS are given in milliseconds and written as seconds. */
 struct metrics {
 	uint64_t values[METRIC_COUNT];
 };
 
-/* Sets what the process knows of itself: METRIC_BUILD and process_…. */
+/* Sets the metrics of the process itself: METRIC_BUILD and process_…. */
 void metrics_read_process(struct metrics *m);
 void metrics_write(struct buf *out, const struct metrics *m);
 /* baler_memory_…{share}: bytes used, at most used and allowed of each share, and how often

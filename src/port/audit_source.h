@@ -1,15 +1,18 @@
 /*
- * audit_source: store, ledger and queue as an auditor reads them: nothing is changed, and nobody
- * who works is in the way.
+ * audit_source: store, ledger and queue as an auditor reads them. An audit changes nothing and
+ * holds up nobody.
  *
- * [AS-1] All that is told is of one moment, the opening's; only open reads what is there now.
- * [AS-2] versions, claim_find, stages and traces may be asked until release; the rest until close.
+ * [AS-1] The audit reads one snapshot, which is taken when it is opened; only open reads the bytes
+ *        as they are now.
+ * [AS-2] versions, claim_find, stages and traces may be called until release; the other functions
+ *        until close.
  * [AS-3] Visits come one after the other, on the caller's thread; their slices live during the
- *        visit. A visit may ask anything else. A result other than RC_OK ends the walk with it.
- * [AS-4] A row that cannot be what it should be (an id of the wrong length) is told as it is, as
- *        far as that goes, not left out.
+ *        visit. A visit may call any other function. When a visit returns another code than RC_OK,
+ *        the walk ends with that code.
+ * [AS-4] A row that cannot be right (an id of the wrong length) is visited with what can be read of
+ *        it; it is not left out.
  *
- * One thread's at a time. Calls block.
+ * One thread uses an audit_source. Calls block.
  */
 #ifndef BALER_PORT_AUDIT_SOURCE_H
 #define BALER_PORT_AUDIT_SOURCE_H
@@ -24,14 +27,14 @@ struct audit_version {
 	/* The three below: of bundles only. */
 	bool is_archived; /* in the archive bucket, not in distribution */
 	bool is_current;  /* what a GET of the key gives */
-	/* its metadata says that a direct invocation made it; anybody can write that */
+	/* its metadata says that a direct invocation made it; anybody can write that metadata */
 	bool is_direct;
 };
 
 struct audit_plan {
 	struct plan_id id;
 	bool has_id;    /* 16 bytes */
-	uint64_t state; /* an enum plan_state, or whatever stands there */
+	uint64_t state; /* an enum plan_state, or whatever number the row has */
 	bool is_live;   /* the scanner still looks after it: neither done nor given up and tidied */
 	struct slice bucket, key;
 	uint64_t opened_wall_ms;
@@ -44,7 +47,7 @@ struct audit_plan {
 
 struct audit_claim {
 	struct object_id object;
-	uint64_t state; /* an enum lg_object_state, or whatever stands there */
+	uint64_t state; /* an enum lg_object_state, or whatever number the row has */
 	struct plan_id plan;
 	bool has_plan_id; /* 16 bytes */
 	uint64_t slot;
@@ -64,16 +67,17 @@ enum audit_body_kind {
 	AUDIT_BODY_STAGE,
 	AUDIT_BODY_MESSAGE,
 	AUDIT_BODY_DEAD_LETTER,
-	AUDIT_BODY_RECORD, /* of an object; told of only when it is damaged, as the next */
+	/* record of an object; visited only when it is damaged, as AUDIT_BODY_PLAN is */
+	AUDIT_BODY_RECORD,
 	AUDIT_BODY_PLAN,   /* object: its bundle */
 	AUDIT_BODY_DATABASE
 };
 
-/* Something that is stored, and that can be checked by itself. */
+/* Something stored that can be checked by itself. */
 struct audit_body {
 	enum audit_body_kind kind;
-	/* A part has its upload's bucket and key, and its number; a stage those that it is to be
-	 * published under. The others have none: a message and a dead letter have their id as
+	/* A part has its upload's bucket and key, and its number. A stage has the bucket and key
+	 * under which it is to be published. A message and a dead letter have only their id, as
 	 * number. */
 	struct object_id object;
 	uint64_t number;
@@ -97,7 +101,7 @@ typedef enum rc audit_stage_fn(void *arg, const struct audit_stage *stage, struc
 struct audit_source;
 
 struct audit_source_ops {
-	/* Of the landing bucket below the event prefix, delete markers too. */
+	/* Versions of the landing bucket below the event prefix, with delete markers. */
 	enum rc (*versions)(
 		struct audit_source *s, audit_version_fn *visit, void *arg, struct err *err);
 	/* Objects of the distribution and archive buckets, and of any other that a plan's bundle
@@ -122,25 +126,25 @@ struct audit_source_ops {
 	/* *ret_traces: an OR of enum audit_trace. */
 	enum rc (*traces)(struct audit_source *s, const struct object_id *object,
 		unsigned *ret_traces, struct err *err);
-	/* Of the buckets that bundles walks, what a GET of the key gives. RC_ABSENT. Slices are
-	 * in a. */
+	/* The object that a GET of the key gives, in a bucket that bundles walks. RC_ABSENT. Slices
+	 * are in a. */
 	enum rc (*current)(struct audit_source *s, struct arena *a, struct slice bucket,
 		struct slice key, struct audit_version *ret_version, struct err *err);
-	/* Whether the store remembers any version or delete marker of it, or (*ret_by_stage)
-	 * that it published a stage there, which no client can make it say. */
+	/* Whether the store has any version or delete marker of the key, or (*ret_by_stage) knows
+	 * that it published a stage there, which no client can fake. */
 	enum rc (*was_published)(struct audit_source *s, struct slice bucket, struct slice key,
 		bool *ret_was, bool *ret_by_stage, struct err *err);
 	/* The moment is let go: a live server can trim its log again. */
 	enum rc (*release)(struct audit_source *s, struct err *err);
 	/* The bytes, for reading from their start; the caller closes. RC_ABSENT: the version is
-	 * gone by now; RC_CORRUPT: it is there, its bytes are not. */
+	 * gone by now. RC_CORRUPT: the version is there, and its bytes are damaged. */
 	enum rc (*open)(struct audit_source *s, const struct object_id *object, int *ret_fd,
 		struct err *err);
-	/* Everything that has bytes, of every bucket, as it is now, not at the moment: versions,
-	 * parts, stages that are not published, messages and dead letters; and the database,
-	 * once, last. check_body reads all bytes of one. RC_CORRUPT: they are not those that
-	 * were stored; RC_ABSENT: it is gone by now. *ret_has_sums: false when there are no
-	 * checksums to hold them against, so that only the size was looked at. */
+	/* Everything that has bytes, of every bucket, as it is now and not as in the snapshot:
+	 * versions, parts, stages that are not published, messages and dead letters; and last,
+	 * once, the database. check_body reads all bytes of one. RC_CORRUPT: they are not those
+	 * that were stored. RC_ABSENT: it is gone by now. *ret_has_sums: false when it has no
+	 * checksums, so that only the size could be checked. */
 	enum rc (*bodies)(struct audit_source *s, audit_body_fn *visit, void *arg, struct err *err);
 	enum rc (*check_body)(struct audit_source *s, const struct audit_body *body,
 		bool *ret_has_sums, struct err *err);

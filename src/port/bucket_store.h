@@ -71,12 +71,12 @@ struct bs_object {
 	uint32_t n_parts;  /* 0: not made by multipart upload */
 };
 
-/* What a write came to. Valid during done only. */
+/* The result of a write. Valid during done only. */
 struct bs_result {
 	enum rc rc;
 	struct err err;          /* when rc is not RC_OK */
-	/* put, complete, copy: as stored. delete: version and is_delete_marker of what was made
-	 * or removed */
+	/* put, complete, copy: as stored. delete: version and is_delete_marker of the version that
+	 * was made or removed */
 	struct bs_object object;
 };
 
@@ -88,7 +88,7 @@ struct bs_done {
 /* Conditional writes, S3 user guide "Conditional writes". */
 struct bs_condition {
 	bool if_none_match_any;    /* only if there is no latest object */
-	/* only if the latest has this ETag; empty: no condition; "*": any */
+	/* only if the latest object has this ETag; "*": any ETag; empty: no condition */
 	struct slice if_match;
 };
 
@@ -102,17 +102,18 @@ struct bs_commit {
 struct bs_deletion {
 	struct slice key;
 	struct slice version; /* empty: the latest */
-	/* Only if the latest, whatever the version, has this ETag (PreconditionFailed), "*":
-	 * only if there is one (NoSuchKey). Empty: no condition. */
+	/* Delete only if the latest object, of any version, has this ETag (else
+	 * PreconditionFailed); "*": only if there is one (else NoSuchKey). Empty: no condition. */
 	struct slice if_match;
 	/* results, written before done is called */
 	enum rc rc;
 	struct err err;
-	char marker_version[BS_VERSION_MAX]; /* of the delete marker made or removed, else empty */
-	bool is_delete_marker;               /* what was made or removed is a delete marker */
+	/* of the delete marker that was made or removed, else empty */
+	char marker_version[BS_VERSION_MAX];
+	bool is_delete_marker;               /* a delete marker was made or removed */
 };
 
-/* What is not there any more is what was asked for, unless it had to be there. */
+/* A key that does not exist counts as deleted, unless a condition wants it to exist. */
 static inline bool bs_deletion_is_done(const struct bs_deletion *d)
 {
 	return d->rc == RC_OK ||
@@ -138,7 +139,7 @@ struct bs_list_entry {
 struct bs_list_page {
 	struct bs_list_entry *entries;
 	size_t n;
-	bool truncated; /* there is more behind the last entry */
+	bool truncated; /* there are more entries after the last one */
 };
 
 struct bs_part {
@@ -188,9 +189,9 @@ struct bucket_store_ops {
 	void (*bucket_versioning)(struct bucket_store *bs, struct slice name, enum bs_versioning versioning,
 		struct bs_done done);
 
-	/* A body: begin, write…, then commit or part_commit or abort, each of which ends it.
-	 * begin does not look for the bucket: the commit decides, and whoever must know before a
-	 * long body asks bucket_get. */
+	/* A body: begin, write…, then commit or part_commit or abort, each of which ends it. begin
+	 * does not check the bucket; the commit does. A caller who must know before a long body
+	 * arrives asks bucket_get. */
 	enum rc (*put_begin)(struct bucket_store *bs, struct slice bucket, struct slice key,
 		struct bs_put **ret_put, struct err *err);
 	enum rc (*put_write)(struct bs_put *put, struct slice bytes, struct err *err);
@@ -208,11 +209,11 @@ struct bucket_store_ops {
 	/* Up to n bytes at offset; *ret_n is 0 only at the end. Any thread, one at a time. */
 	enum rc (*reader_read)(struct bs_reader *r, uint64_t offset, void *out, size_t n, size_t *ret_n,
 		struct err *err);
-	/* Whether the byte at offset can be given, which costs no second reading when it is read
-	 * next: for whoever must know before the first byte. RC_CORRUPT [BS-10]. */
+	/* Whether the byte at offset can be given, for a caller who must know before the first byte
+	 * goes out. The next read does not read the block a second time. RC_CORRUPT [BS-10]. */
 	enum rc (*reader_check)(struct bs_reader *r, uint64_t offset, struct err *err);
-	/* All bytes in memory when they are (inline objects); else p == NULL. Lives as long as
-	 * the reader. */
+	/* All bytes when they are in memory (inline objects); else p == NULL. Lives as long as the
+	 * reader. */
 	struct slice (*reader_inline)(const struct bs_reader *r);
 	/* Offset and size of part number n (1-based) of a multipart object. RC_ABSENT. */
 	enum rc (*reader_part)(const struct bs_reader *r, uint32_t number, uint64_t *ret_offset,
@@ -252,13 +253,13 @@ struct bucket_store {
 	const struct bucket_store_ops *ops;
 };
 
-/* What every adapter's put and reader begin with. */
+/* The first fields of every adapter's put and reader. */
 struct bs_put {
 	const struct bucket_store_ops *ops;
 };
 struct bs_reader {
 	const struct bucket_store_ops *ops;
-	/* that it holds until it is closed: a small body, the list of a large one's parts */
+	/* that it holds until it is closed: a small body, or the list of a large object's parts */
 	size_t memory_bytes;
 };
 

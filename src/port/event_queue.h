@@ -43,7 +43,7 @@ struct eq_message {
 	struct slice id;        /* stable over deliveries; for people and logs */
 	struct slice receipt;   /* of this delivery */
 	struct slice body;      /* text, as sent */
-	uint32_t receive_count; /* this delivery included: 1 at first */
+	uint32_t receive_count; /* with this delivery: 1 at the first */
 	uint64_t sent_wall_ms;
 };
 
@@ -67,15 +67,15 @@ struct eq_stat {
 
 struct event_queue;
 
-/* What a send that was started came to: once, on a thread of the queue's, when the messages are
- * durable or refused. Must not block. */
+/* The result of a send that was started: called once, on a thread of the queue, when the messages
+ * are durable or refused. Must not block. */
 struct eq_sent {
 	void (*fn)(void *arg, enum rc rc, const struct err *err);
 	void *arg;
 };
 
 struct event_queue_ops {
-	/* All memory from a. max ≥ 1. */
+	/* All memory is from a. max ≥ 1. */
 	enum rc (*receive)(struct event_queue *q, struct arena *a, size_t max, uint64_t wait_ms,
 		uint64_t visibility_ms, struct eq_message **ret_messages, size_t *ret_n, struct err *err);
 	enum rc (*ack)(struct event_queue *q, const struct slice *receipts, size_t n, enum rc *results,
@@ -88,9 +88,8 @@ struct event_queue_ops {
 		struct err *err);
 	enum rc (*stat)(struct event_queue *q, struct eq_stat *ret_stat, struct err *err);
 	void (*close)(struct event_queue *q);
-	/* As send, but returns at once; bodies are copied. All messages are accepted or none.
-	 * RC_REFUSED: one has more than body_max bytes.
-	 * NULL: eq_send_start sends at once. */
+	/* As send, but returns at once; the bodies are copied. All messages are accepted or none.
+	 * RC_REFUSED: one has more than body_max bytes. NULL: eq_send_start calls send. */
 	void (*send_start)(struct event_queue *q, const struct slice *bodies, size_t n, struct eq_sent sent);
 };
 
@@ -130,7 +129,8 @@ static inline enum rc eq_send(struct event_queue *q, const struct slice *bodies,
 	return q->ops->send(q, bodies, n, results, err);
 }
 
-/* For senders that must not wait for a commit. A queue that cannot start a send sends at once. */
+/* For senders that must not wait for a commit. With a queue that cannot start a send, this function
+ * sends and waits. */
 static inline void eq_send_start(
 	struct event_queue *q, const struct slice *bodies, size_t n, struct eq_sent sent)
 {

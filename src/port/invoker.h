@@ -1,8 +1,8 @@
 /*
  * invoker: a function that can be invoked, as Lambda's API knows it.
  *
- * [IV-1] invoke always answers: what goes wrong inside the function is an answer with error set,
- *        as Lambda has it.
+ * [IV-1] invoke always answers: a failure inside the function is an answer with error set, as in
+ *        Lambda.
  * [IV-2] invoke may take minutes; it ends soon after the owner has asked it to stop, with an error.
  *
  * Any thread; several invocations may run at once.
@@ -15,7 +15,8 @@
 #include "base/buf.h"
 
 #define INVOKE_PAYLOAD_MAX_BYTES (6u << 20) /* Lambda's quota for synchronous invocations */
-#define INVOKE_EVENT_MAX_BYTES (1u << 20)   /* and for those that nobody waits for */
+/* and for invocations of type Event, for which nobody waits */
+#define INVOKE_EVENT_MAX_BYTES (1u << 20)
 #define INVOKE_TAIL_BYTES 4096
 
 struct invoke_answer {

@@ -1,19 +1,20 @@
 /*
- * key_store: who may ask. Access keys with a role each, made and revoked while the server runs.
+ * key_store: access keys with a role each, which are made and revoked while the server runs.
  *
- * SigV4 signs with an HMAC of the secret, so a server needs the secret itself: it cannot be kept
- * as a hash, only encrypted.
+ * SigV4 signs with an HMAC of the secret, so a server needs the secret itself: it cannot keep a
+ * hash, and must encrypt the secret.
  *
- * [KS-1] add makes a random access key and secret; when it returns they are durable and found.
- * [KS-2] revoke ends a key: from its return on it is not found, now and after a restart.
- *        Revoking it again is RC_OK and changes nothing.
- * [KS-3] find neither blocks on a disk nor allocates; it copies, so that a key revoked meanwhile
- *        leaves nothing behind that dangles.
- * [KS-4] list gives every key there ever was, oldest first, and no secret.
- * [KS-5] At rest a secret is sealed and bound to its access key and role: what was changed there
- *        is never found, it is RC_CORRUPT.
+ * [KS-1] add makes a random access key and secret; when it returns they are durable and find finds
+ *        them.
+ * [KS-2] revoke ends a key: find does not find it from the return of revoke on, also after a
+ *        restart. Revoking it again is RC_OK and changes nothing.
+ * [KS-3] find neither blocks on a disk nor allocates. It copies the key, so that a revocation
+ *        leaves no pointer to freed memory.
+ * [KS-4] list gives every key that was ever added, the oldest first, without secrets.
+ * [KS-5] At rest a secret is sealed and bound to its access key and role. When one of them was
+ *        changed in the file, find answers RC_CORRUPT.
  *
- * add, list and revoke block, find does not. Any thread.
+ * add, list and revoke block; find does not. Any thread.
  */
 #ifndef BALER_PORT_KEY_STORE_H
 #define BALER_PORT_KEY_STORE_H
@@ -26,10 +27,10 @@
 #define KEY_NOTE_MAX 200
 #define KEYS_MAX 10000 /* not revoked at a time */
 
-/* Stored as numbers: append only. 0 is nobody. */
+/* Stored as numbers: append only. 0 is no role. */
 enum key_role { ROLE_NONE, ROLE_SUPPLIER, ROLE_CONSUMER, ROLE_PROCESSOR, ROLE_ADMIN, N_ROLES };
 
-/* What a request is checked with. */
+/* The fields that a request is checked with. */
 struct key_grant {
 	char secret[KEY_SECRET_MAX + 1];
 	enum key_role role;
@@ -46,8 +47,8 @@ struct key_store;
 
 struct key_store_ops {
 	bool (*find)(struct key_store *ks, const char *access_key, struct key_grant *ret_grant);
-	/* ret_secret: the only time it is told. RC_REFUSED: no such role, the note is too long
-	 * or not UTF-8 text, KEYS_MAX. */
+	/* The only call that gives the secret (ret_secret). RC_REFUSED: no such role, the note is
+	 * too long or is not UTF-8 text, or there are KEYS_MAX keys. */
 	enum rc (*add)(struct key_store *ks, enum key_role role, struct slice note,
 		struct key_info *ret_info, char ret_secret[KEY_SECRET_MAX + 1], struct err *err);
 	enum rc (*list)(struct key_store *ks, struct arena *a, struct key_info **ret_keys,
@@ -74,7 +75,7 @@ static inline void ks_close(struct key_store *ks)
 		ks->ops->close(ks);
 }
 
-/* As people write them; "" for what is none. */
+/* The names as people write them; "" for ROLE_NONE. */
 static inline const char *key_role_name(enum key_role role)
 {
 	static const char *const names[N_ROLES] = {

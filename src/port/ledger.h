@@ -44,7 +44,7 @@
 #define LG_OWNER_MAX 64            /* bytes of the owner's name */
 #define LG_REASON_MAX 64           /* bytes of a rejection's code */
 #define LG_ANY_HEARTBEAT UINT64_MAX
-/* the heartbeat an owner leaves on a plan that it aborts itself */
+/* the heartbeat that an owner writes on a plan before it aborts that plan itself */
 #define LG_GIVEN_UP ((uint64_t)INT64_MAX)
 #define LG_BATCH_MAX 100000
 
@@ -67,11 +67,11 @@ static inline const char *plan_state_name(enum plan_state state)
 }
 
 /*
- * What sealing fixes for ever. Membership is slot < n_slots and slot not in excluded.
+ * The fields that sealing fixes for ever. Membership is slot < n_slots and slot not in excluded.
  *
- * excluded is a bitmap: slot s is bit s % 8 (1 << s % 8) of byte s / 8, and 1 says that the slot
- * is no member. It has LG_BITMAP_BYTES(n_slots) bytes, at most 12,500, or none when all slots
- * are members. Bits at and above n_slots are 0. Every adapter keeps it in this form.
+ * excluded is a bitmap: slot s is bit s % 8 (1 << s % 8) of byte s / 8, and 1 means that the slot
+ * is no member. It has LG_BITMAP_BYTES(n_slots) bytes, at most 12,500, or none when all slots are
+ * members. Bits at and above n_slots are 0. Every adapter keeps it in this form.
  */
 struct lg_seal {
 	struct slice staged; /* the object store's own record of the upload and its parts */
@@ -97,7 +97,7 @@ static inline uint32_t lg_count_excluded(struct slice excluded)
 	return n;
 }
 
-/* Whether it can be the bitmap of so many slots. */
+/* Whether the bytes can be the bitmap of n_slots slots. */
 static inline bool lg_excluded_fits(struct slice excluded, uint64_t n_slots)
 {
 	if (excluded.n == 0)

@@ -1,43 +1,54 @@
 /*
  * object_store: buckets of versioned objects, as the aggregator and its judge use them. S3's terms.
  *
- * [OS-1] put makes an object readable with exactly its bytes and headers, or changes nothing a
- * reader can see. [OS-2] get_many gives each object's exact version, in the order asked for, all
- * bytes of one before any of the next: begin, data…, end(RC_OK). One that cannot be begun has end
- * alone: RC_ABSENT for gone (no such key, no such version, a delete marker, no such bucket),
- * RC_REFUSED for denied. One that breaks after begin has end with RC_AGAIN or RC_CORRUPT. [OS-3] An
- * object's failure does not stop the others; a sink's own error stops the call, which returns it.
- * [OS-4] Memory is bounded whatever the sizes: the adapter's stated window, not the object. [OS-5]
- * A stage is visible to no reader of the bucket. stage_finish returns a record that, with the same
- * bucket and key, is all publish needs, also in another process and after a crash. [OS-6] publish
- * makes the staged bytes the newest version of the key, once: repeating it is RC_OK and makes no
- * second version, also when a consumer has deleted the object meanwhile. [OS-7] publish of what was
- * discarded, or never staged, is RC_ABSENT and shows nothing. [OS-8] discard removes every
- * unpublished stage of the key; nothing there is RC_OK; what is published stays. [OS-9] list gives
- * keys (or, with versions, versions) in byte order of keys, newest version first; pages of at most
- * max; resuming at the token loses and repeats nothing that was there all along. [OS-10]
- * delete_many of a key that is not there is RC_OK. Each key has its own result. [OS-11] In a
- * versioned bucket a put over a key leaves earlier versions readable by their versionId. [OS-12]
- * copy makes the target key's newest version have the source version's bytes and headers, or
- * changes nothing a reader can see; the bytes do not pass through the caller. A source that is gone
- * is RC_ABSENT. Repeating it makes a version more. [OS-13] stage_copy makes of a finished stage a
- * second one, under another bucket or key: with the same bytes, and with headers, a record and an
- * end of its own. Of a stage that is not finished it is RC_REFUSED, of one discarded meanwhile
- * perhaps RC_ABSENT. [OS-15] stage_room takes room for a stage before it is written: *ret_bytes is
- * as much of `most` as there is, or RC_AGAIN with the code ENOSPC when that is less than `least`;
- * *ret_bytes is then what is free. What it gave is the stage's until it is finished or freed, and
- * no write within it fails for want of room. [OS-14] publish of a stage whose bytes are not those
- * that were staged is RC_CORRUPT with the code ERR_DAMAGED: nothing is shown, and nothing of the
- * stage ever was. An object whose bytes are not those that were put has end with the same; copy,
- * stage_copy too. [OS-16] A sink that answers RC_SKIP to begin, data or waiting gets nothing more of
- * that object, not even its end; the other objects go on as if it had not been asked for. [OS-17] A
- * store that makes several requests at a time asks the sink's retry, if there is one, when a request
- * failed with RC_AGAIN before begin; told to, it makes that request again after the wait, and no
- * other object's request is given up for it. [OS-18] A store that keeps evidence answers RC_OK to
- * publish of a stage that it has published [OS-6] also when every version and delete marker of the
- * key was removed since. A store that does not (S3) needs one of them as the proof.
+ * [OS-1] put makes an object readable with exactly its bytes and headers, or changes nothing that a
+ *        reader can see.
+ * [OS-2] get_many gives each object's exact version, in the order asked for, all bytes of one
+ *        before any byte of the next: begin, data…, end(RC_OK). An object that cannot be begun has
+ *        end alone: RC_ABSENT when it is gone (no such key, no such version, a delete marker, no
+ *        such bucket), RC_REFUSED when it is denied. An object that breaks after begin has end with
+ *        RC_AGAIN or RC_CORRUPT.
+ * [OS-3] An object's failure does not stop the others. A sink's own error stops the call, which
+ *        returns it.
+ * [OS-4] Memory is bounded by the adapter's stated window, and does not depend on the size of the
+ *        objects.
+ * [OS-5] No reader of the bucket sees a stage. stage_finish returns a record that, with the same
+ *        bucket and key, is all that publish needs, also in another process and after a crash.
+ * [OS-6] publish makes the staged bytes the newest version of the key, once. Repeating it is RC_OK
+ *        and makes no second version, also when a consumer has deleted the object meanwhile.
+ * [OS-7] publish of a stage that was discarded, or never existed, is RC_ABSENT and shows nothing.
+ * [OS-8] discard removes every unpublished stage of the key. When there is none it is RC_OK. What
+ *        is published stays.
+ * [OS-9] list gives keys (or, with versions, versions) in byte order of keys, the newest version
+ *        first, in pages of at most max. Going on at the token loses and repeats nothing that was
+ *        there all along.
+ * [OS-10] delete_many of a key that does not exist is RC_OK. Each key has its own result.
+ * [OS-11] In a versioned bucket a put over a key leaves earlier versions readable by their
+ *         versionId.
+ * [OS-12] copy makes the target key's newest version have the source version's bytes and headers,
+ *         or changes nothing that a reader can see; the bytes do not pass through the caller. A
+ *         source that is gone is RC_ABSENT. Repeating the copy makes another version.
+ * [OS-13] stage_copy makes a second stage of a finished stage, under another bucket or key: with
+ *         the same bytes, and with headers and a record of its own; it is discarded by itself. For
+ *         a stage that is not finished it is RC_REFUSED, for one that was discarded meanwhile
+ *         perhaps RC_ABSENT.
+ * [OS-14] publish of a stage whose bytes are not those that were staged is RC_CORRUPT with the code
+ *         ERR_DAMAGED: nothing is shown, and nothing of the stage was ever shown. get_many ends a
+ *         damaged object with the same code; copy and stage_copy answer it.
+ * [OS-15] stage_room reserves room for a stage before it is written. *ret_bytes is as much of
+ *         `most` as there is; when that is less than `least`, the answer is RC_AGAIN with the code
+ *         ENOSPC, and *ret_bytes is what is free. The room belongs to the stage until it is
+ *         finished or freed, and no write within it fails for want of room.
+ * [OS-16] A sink that answers RC_SKIP to begin, data or waiting gets nothing more of that object,
+ *         not even its end. The other objects go on as if it had not been asked for.
+ * [OS-17] A store that makes several requests at a time asks the sink's retry, if there is one,
+ *         when a request failed with RC_AGAIN before begin. When retry says so, the store makes
+ *         that request again after the wait, and gives up no other object's request for it.
+ * [OS-18] A store that keeps evidence answers RC_OK to publish of a stage that it has published
+ *         [OS-6] also when every version and delete marker of the key was removed since. A store
+ *         that does not (S3) needs one of them as the proof.
  *
- * Calls block and may be made from any thread; one stage is one thread's.
+ * Calls block and may be made from any thread. One thread uses a stage.
  */
 #ifndef BALER_PORT_OBJECT_STORE_H
 #define BALER_PORT_OBJECT_STORE_H
@@ -68,9 +79,8 @@ struct os_sink {
 	enum rc (*data)(void *arg, size_t i, struct slice bytes, struct err *err);
 	enum rc (*end)(void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err);
 	void *arg;
-	/* May be NULL. Called now and then, at least every 500 ms, while object i, which is the
-	 * next to deliver or to go on with, gives no bytes; a store on a local disk need not
-	 * call it. */
+	/* May be NULL. Called now and then, at least every 500 ms, while object i, whose turn it
+	 * is, gives no bytes. A store on a local disk need not call it. */
 	enum rc (*waiting)(void *arg, size_t i, struct err *err);
 	/* May be NULL. Whether the request of object i, which failed because of why, is to be made
 	 * again in *ret_wait_ms [OS-17]. false: end is called with RC_AGAIN when the object's turn
@@ -82,15 +92,15 @@ struct os_sink {
 struct os_source {
 	enum rc (*read)(void *arg, void *out, size_t max, size_t *ret_n, struct err *err);
 	void *arg;
-	/* Starts again from the front, for whoever has to send it twice; NULL: it can be read
-	 * once. */
+	/* Starts again from the front, for a store that must send the body twice. NULL: the body
+	 * can be read only once. */
 	enum rc (*rewind)(void *arg, struct err *err);
 };
 
 /* What a stage asks for before it grows, in bytes. */
 struct os_room {
-	uint64_t least;   /* with less nothing of use can be staged: the smallest object */
-	uint64_t largest; /* the largest object alone; with less that object waits */
+	uint64_t least;   /* with less room nothing useful can be staged: the smallest object */
+	uint64_t largest; /* the largest object alone; with less room that object waits */
 	uint64_t most;    /* everything */
 };
 
@@ -140,8 +150,8 @@ struct object_store_ops {
 	/* Durable and invisible when it returns RC_OK; appends the record to ret_staged. */
 	enum rc (*stage_finish)(struct os_stage *stage, struct slice headers, struct buf *ret_staged,
 		struct err *err);
-	/* Of a finished stage, whose handle must still be there; appends the copy's record to
-	 * ret_staged. */
+	/* The stage must be finished, and its handle must not be freed yet; appends the copy's
+	 * record to ret_staged. */
 	enum rc (*stage_copy)(struct os_stage *stage, struct slice bucket, struct slice key,
 		struct slice headers, struct buf *ret_staged, struct err *err);
 	/* Frees the handle only; discard removes what it made. */
@@ -163,7 +173,7 @@ struct object_store {
 	const struct object_store_ops *ops;
 };
 
-/* What every adapter's stage begins with. */
+/* The first field of every adapter's stage. */
 struct os_stage {
 	const struct object_store_ops *ops;
 };

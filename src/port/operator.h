@@ -41,7 +41,7 @@
 #define OP_WHO_MAX 128    /* bytes of who asks: an access key's name */
 #define OP_RATE_MS 60000u /* the time that rates are counted over */
 
-/* Something stored that is not what it was, or that cannot be read. */
+/* Something stored that is damaged or cannot be read. */
 struct op_damage {
 	/* "object", "stage", "message", "dead-letter", "database" */
 	const char *kind;
@@ -59,14 +59,15 @@ struct op_status {
 	uint64_t queue_oldest_ms;
 	uint64_t plans_open, plans_sealed;
 	const char *landing_bucket, *distribution_bucket;
-	bool is_landing_local;                    /* else objects and bytes there are not known */
+	/* false: objects and bytes of the landing bucket are not known */
+	bool is_landing_local;
 	uint64_t landing_objects, landing_bytes;  /* versions kept, and their bytes */
 	/* in distribution, not yet deleted by the consumer */
 	uint64_t waiting_bundles, waiting_bytes;
 	/* within the last OP_RATE_MS: objects, members of bundles, bundles */
 	uint64_t received, bundled, bundles;
-	/* Found damaged, and neither deleted nor replaced since: how many, and the first of
-	 * them, OP_DAMAGE_MAX at most. */
+	/* Damaged things that were neither deleted nor replaced since: how many, and the first
+	 * OP_DAMAGE_MAX of them. */
 	uint64_t n_damaged;
 	struct op_damage *damage;
 	size_t n_damage;
@@ -77,9 +78,10 @@ struct op_status {
 	uint64_t disk_free_bytes, disk_total_bytes;
 	bool is_disk_refusing;     /* a write found no room within the last minute */
 	struct slice disk_waiting; /* the bundle that waits for room on it; empty: none */
-	uint64_t disk_needed_bytes, disk_had_bytes; /* what it needs, and what was free */
+	/* bytes that the bundle needs, and bytes that were free */
+	uint64_t disk_needed_bytes, disk_had_bytes;
 	bool is_filling;   /* a folder of an older baler: checksums of its bodies are being taken */
-	uint64_t n_filled; /* of so many, since the start */
+	uint64_t n_filled; /* so many, since the start */
 	/* The last line of level ERROR or CRITICAL since the start. */
 	bool has_error;
 	uint64_t error_wall_ms;
@@ -98,8 +100,8 @@ struct op_dead {
 struct op_dead_page {
 	struct op_dead *dead;
 	size_t n;
-	bool truncated;         /* there is more behind the last */
-	char last[OP_ID_BYTES]; /* the newest id of all there are; "" when there is none */
+	bool truncated;         /* there are more dead letters after the last one */
+	char last[OP_ID_BYTES]; /* the newest id of all dead letters; "" when there is none */
 };
 
 enum op_outcome { OP_DONE, OP_ALREADY, OP_NOT_THERE, OP_REFUSED };
@@ -114,30 +116,31 @@ struct op_change {
 };
 
 enum op_place {
-	/* not the landing bucket, or not below the event prefix: nothing bundles it */
+	/* not in the landing bucket, or not below the event prefix: it is not bundled */
 	OP_NOT_WATCHED,
-	OP_MEMBER,       /* of a sealed or published bundle */
+	OP_MEMBER,       /* member of a sealed or published bundle */
 	OP_CLAIMED,      /* by a plan that is open */
-	OP_REJECTED,     /* never to be bundled, unless redriven */
+	OP_REJECTED,     /* never to be bundled, unless it is redriven */
 	/* its message is in the queue, or its plan was given up and it will be claimed again */
 	OP_WAITING,
 	OP_DEAD,         /* its message is a dead letter */
-	/* it is there, but nothing will bundle it: no record and no message was found */
+	/* it is stored, but nothing will bundle it: there is no record and no message */
 	OP_NO_MESSAGE,
 	OP_NOT_FOUND,    /* no such key, or no such version of it */
 };
 
 struct op_where {
 	enum op_place place;
-	/* version filled in when it was not asked for: the newest that is no delete marker, else
-	 * the one that the ledger had last. */
+	/* version is filled in when the question had none: the newest version that is no delete
+	 * marker, else the one that the ledger had last. */
 	struct object_id object;
-	/* the version is not in landing any more; never said of another store's */
+	/* the version is not in the landing bucket any more; never set for an object of another
+	 * store */
 	bool is_gone;
 	struct slice bundle_bucket, bundle_key; /* member, claimed */
 	bool is_published;                      /* member: else sealed */
 	uint64_t bundle_bytes;                  /* member */
-	/* published, and not in its bucket any more: a consumer or retention took it */
+	/* published, and not in its bucket any more, because a consumer or retention removed it */
 	bool is_taken;
 	bool is_archived;                       /* the archive has it */
 	/* the dead letter of a rejected or dead one, or "" */
@@ -151,7 +154,7 @@ struct op_where {
 struct op_port;
 
 struct op_port_ops {
-	/* All memory from a, here and below. */
+	/* All memory is from a, here and below. */
 	enum rc (*status)(struct op_port *op, struct arena *a, struct op_status *ret_status, struct err *err);
 	/* after: "" or an id. max: 1 … OP_PAGE_MAX. */
 	enum rc (*dead_list)(struct op_port *op, struct arena *a, const char *after, size_t max,

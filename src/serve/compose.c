@@ -25,7 +25,8 @@
 #include "serve/workers.h"
 #include "wire/uri.h"
 
-#define CONNECTIONS_MAX 10000 /* what one process is for, however much memory it has */
+/* connections that one process may have, however much memory there is */
+#define CONNECTIONS_MAX 10000
 
 struct composition {
 	const struct serve_options *options;
@@ -185,7 +186,7 @@ static void open_operator(struct composition *c)
 	c->op = local_operator_new(c->local, &config);
 }
 
-/* No more than have memory to work with. */
+/* At most as many as the memory allows. */
 static unsigned compress_threads(const struct composition *c)
 {
 	uint64_t n = c->memory.shares[MEMORY_BUNDLES].max /
@@ -194,7 +195,7 @@ static unsigned compress_threads(const struct composition *c)
 	return n < 1 ? 1 : n < cpu_count() ? (unsigned)n : cpu_count();
 }
 
-/* What every pipeline of this process has in common. */
+/* The settings that all pipelines of this process share. */
 static void configure(struct composition *c)
 {
 	const struct serve_options *o = c->options;
@@ -424,7 +425,8 @@ void compose_close(struct composition *c, uint64_t deadline_ms)
 		function_stop(c->function);
 	if (c->gateway)
 		gateway_stop(c->gateway, deadline_ms);
-	reconcile_stop(c->reconcile); /* it may wait for another store: nothing else waits for it */
+	/* this thread may wait for another store, and nothing else waits for this thread */
+	reconcile_stop(c->reconcile);
 	if (c->pipeline) {
 		workers_join(c->workers);
 		pipeline_free(c->pipeline);

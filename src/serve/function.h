@@ -18,7 +18,8 @@ struct function_config {
 	struct pipeline_config pipeline; /* has no queue; each run has its own prng */
 	const char *name, *environment, *region;
 	uint64_t timeout_ms;      /* how long one run may take */
-	uint64_t guard_ms;        /* so long before the end of the run no further object is begun */
+	/* from this long before the end of the run no further object is begun */
+	uint64_t guard_ms;
 	/* becomes true when the plans of the dead process are undone; runs wait for it */
 	const atomic_bool *ready;
 };

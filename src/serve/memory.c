@@ -3,8 +3,8 @@
 #include <malloc.h>
 
 /* The program itself: code and libraries (11 MiB resident), stacks of some twenty threads, logs,
- * keys, and what the C library holds of freed memory. Not a share: nothing that others do makes it
- * grow. */
+ * keys, and freed memory that the C library keeps. It is not a share, because nothing that others
+ * do makes it grow. */
 #define PROGRAM_BYTES (UINT64_C(36) << 20)
 
 static const struct {
@@ -14,14 +14,14 @@ static const struct {
 	/* 78 KiB each, 92 with TLS: 1,000 connections with the default, 860 with TLS. Full: the
 	 * longest idle one makes room. */
 	[MEMORY_CONNECTIONS] = {"connections", 38},
-	/* Documents on their way in (XML, JSON) with what is read out of them, answers on their way
-	 * out. Full: 503 SlowDown. */
+	/* Documents that arrive (XML, JSON) with the values read from them, and answers that leave.
+	 * Full: 503 SlowDown. */
 	[MEMORY_REQUESTS] = {"requests", 11},
-	/* Bodies of objects up to 128 KiB until they are in their row. Full: the next goes to a
-	 * file at once. */
+	/* Bodies of objects up to 128 KiB until they are in their row. Full: the next body goes to
+	 * a file at once. */
 	[MEMORY_BODIES] = {"bodies", 7},
-	/* Messages in hand and what their plans need: 50,000 objects with keys of 50 bytes. Full:
-	 * the batch closes early. */
+	/* Messages in hand and the memory that their plans need: 50,000 objects with keys of 50
+	 * bytes. Full: the batch closes early. */
 	[MEMORY_MESSAGES] = {"messages", 28},
 	/* Blocks being compressed, objects being fetched from another store. Full: fewer at a
 	 * time. */
@@ -46,11 +46,12 @@ enum rc memory_divide(struct memory *m, uint64_t ceiling_bytes, struct err *err)
 	return RC_OK;
 }
 
-/* By default there may be eight heaps for each processor, and each keeps what was freed in it. A
- * limit keeps machines with many processors from taking more. With four heaps the intake waited
- * 3,000 times in 30,000 PUTs for the heap that it shared with a thread of the gateway, with eight
- * 300 times. A fixed threshold keeps large blocks out of the heaps, so that they are unmapped when
- * they are freed; a body of 128 KiB stays below it, because mapping costs more than copying it. */
+/* By default there may be eight heaps for each processor, and each heap keeps the memory that was
+ * freed in it. A limit keeps machines with many processors from taking more. With four heaps the
+ * intake waited 3,000 times in 30,000 PUTs for the heap that it shared with a thread of the
+ * gateway, with eight heaps 300 times. A fixed threshold keeps large blocks out of the heaps, so
+ * that they are unmapped when they are freed. A body of 128 KiB stays below it, because mapping
+ * costs more than copying. */
 void memory_configure_malloc(void)
 {
 	mallopt(M_ARENA_MAX, 8);

@@ -3,8 +3,8 @@
  *
  * Every buffer whose number grows with what others do (connections, bodies, documents, messages,
  * bundles, pages of the database) is counted in one of these shares. A share that is used up never
- * grows: what wants more of it is refused or made to wait, and the other shares do not notice.
- * memory.c has the division and the reason of each share, in one table.
+ * grows: a request for more is refused or waits, and the other shares are not affected. memory.c
+ * has the division and the reason of each share in one table.
  */
 #ifndef BALER_SERVE_MEMORY_H
 #define BALER_SERVE_MEMORY_H

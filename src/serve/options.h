@@ -1,4 +1,5 @@
-/* options: what 'baler serve' can be told, as the server takes it; cli/serve_options reads them. */
+/* options: the settings of 'baler serve', as the server takes them; cli/serve_options reads
+ * them. */
 #ifndef BALER_SERVE_OPTIONS_H
 #define BALER_SERVE_OPTIONS_H
 
@@ -46,7 +47,7 @@ uint64_t serve_bundle_max_bytes(const struct serve_options *o);
 /* The most that one bundle's objects may be together. */
 uint64_t serve_bundle_max_bytes(const struct serve_options *o);
 
-/* What no range of one setting says. RC_REFUSED. */
+/* Checks the rules that concern several settings. RC_REFUSED. */
 enum rc serve_options_check(const struct serve_options *o, struct err *err);
 
 /* "HOST:PORT", "[::1]:PORT", "HOST" (port 9000); host from a. RC_REFUSED. */

@@ -17,7 +17,7 @@
 #define FILE_MAX_BYTES 1024
 #define PATH_BYTES 4096
 
-/* What fits a credential scope and a shell line. */
+/* The characters that fit a credential scope and a shell line. */
 static bool is_plain(const char *s, const char *also)
 {
 	for (; *s; s++)

@@ -12,7 +12,7 @@
 struct root_key {
 	char access[ROOT_ACCESS_KEY_MAX + 1];
 	char secret[ROOT_SECRET_KEY_MAX + 1];
-	bool is_new;  /* this call made the key, so it must be shown once */
+	bool is_new;  /* this call made the key, so the caller must show it once */
 	bool is_kept; /* in the data folder */
 };
 

@@ -13,7 +13,7 @@
 
 #include "core/pipeline.h"
 
-/* bundles at once: two for whatever fills a batch, at least, and two for large or slow objects */
+/* bundles at once: at least two for ordinary batches, and two for large or slow objects */
 #define WORKERS_MAKERS 4
 
 struct workers;
@@ -22,7 +22,8 @@ struct workers;
  * dead process left is over. When the pipeline cannot go on, *has_failed becomes true and the
  * process gets SIGTERM. */
 struct workers *workers_start(struct pipeline *p, unsigned n_makers, atomic_bool *is_recovered, atomic_bool *has_failed);
-/* After pipeline_stop: waits until all has been handed back, and frees. NULL is fine. */
+/* Call after pipeline_stop: waits until everything has been handed back, and frees. NULL is
+ * allowed. */
 void workers_join(struct workers *w);
 
 #endif
