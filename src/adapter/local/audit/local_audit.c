@@ -43,7 +43,8 @@
 	" ORDER BY v.key, b.name = ?2 DESC, v.seq"
 #define INDEX_BUNDLES "CREATE INDEX temp.at_bundle_key ON at_bundle(key, bucket)"
 
-/* Statements of one text are prepared once; another of it while one is at work is a second. */
+/* Each statement text is prepared once. When the statement is in use already, a second one is
+ * prepared. */
 enum rc local_audit_prepare(
 	struct local_audit *a, const char *sql, sqlite3_stmt **ret_st, struct err *err)
 {
@@ -89,7 +90,7 @@ enum rc local_audit_exec(struct local_audit *a, const char *sql, struct err *err
 	return code == SQLITE_OK ? RC_OK : db_error(a->handle, code, err);
 }
 
-/* One row of numbers, n of them. */
+/* Reads one row of n numbers. */
 static enum rc numbers(struct local_audit *a, const char *sql, struct slice text, uint64_t *ret,
 	int n, struct err *err)
 {
@@ -265,8 +266,8 @@ static enum rc copy_all(
 	return rc;
 }
 
-/* What became of a dead letter in an operator's hands: dropped, or put back under a new number,
- * and again. */
+/* What an operator did with a dead letter: dropped it, or put it back under a new number, perhaps
+ * several times. */
 static enum rc follow(struct local_audit *a, uint64_t message, bool *ret_dropped, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
@@ -402,7 +403,7 @@ static const struct audit_source_ops ops = {
 	.close = close_source,
 };
 
-#define TICK_STEPS 100000 /* of SQLite's machine: a few milliseconds */
+#define TICK_STEPS 100000 /* instructions of SQLite's virtual machine, a few milliseconds */
 
 static int tick(void *arg)
 {
@@ -412,7 +413,7 @@ static int tick(void *arg)
 	return 0; /* go on */
 }
 
-/* The snapshot and the copies of it. */
+/* The snapshot, and copies of parts of it. */
 static enum rc take_moment(
 	struct local_audit *a, const struct local_audit_config *cfg, struct err *err)
 {

@@ -23,9 +23,9 @@ struct local_audit_config {
 	void *arg;
 };
 
-/* RC_ABSENT: no such folder, no database in it; RC_REFUSED: not ours, another schema, it lacks
- * the distribution or the archive bucket;
- * RC_CORRUPT: its database is damaged; RC_FATAL. Copies cfg. */
+/* RC_ABSENT: there is no such folder, or it has no database. RC_REFUSED: the database is not
+ * baler's, has another schema, or lacks the distribution or the archive bucket. RC_CORRUPT: the
+ * database is damaged. RC_FATAL. Copies cfg. */
 enum rc local_audit_open(
 	const struct local_audit_config *cfg, struct audit_source **ret_source, struct err *err);
 

@@ -1,7 +1,7 @@
 /*
- * Everything that has bytes, told in pages, each read whole before its first visit: a statement
- * that stays open over a visit would keep a live server from shortening its log, and would find
- * rows whose files have gone.
+ * Everything that has bytes, in pages. Each page is read whole before its first visit, because a
+ * statement that stays open over a visit would keep a live server from shortening its log, and
+ * would give rows whose files have been removed meanwhile.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,8 +71,8 @@ static enum rc walk(struct local_audit *a, const char *sql, enum audit_body_kind
 	return rc;
 }
 
-/* By age, which is about the order in which the bytes lie on the disk. A delete marker has no
- * bytes; a row that calls itself one and has some is damaged. */
+/* In the order of age, which is about the order of the bytes on the disk. A delete marker has no
+ * bytes; a row that is marked as one and has bytes is damaged. */
 #define VERSIONS_SQL                                                                               \
 	"SELECT CAST((SELECT name FROM bucket WHERE id = ?3) AS BLOB), key, CAST(iif(is_null, "    \
 	"'null', printf('%016x%016x', seq, nonce)) AS BLOB), 0, size, seq, 0 FROM version"         \

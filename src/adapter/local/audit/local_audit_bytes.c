@@ -1,8 +1,7 @@
 /*
- * The bytes of a version, as a descriptor: the file itself when it is one, else a temporary file
- * without a name.
- * Looked up anew each time: outside the snapshot, so a version that was deleted meanwhile is
- * gone, and not damaged.
+ * The bytes of a version, as a descriptor: of the file itself when the version is one file, else of
+ * a temporary file without a name. The version is looked up anew each time, outside the snapshot,
+ * so that a version that was deleted meanwhile counts as gone and not as damaged.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +84,7 @@ static enum rc scratch_fd(uint64_t size, int *ret_fd, struct err *err)
 	return *ret_fd >= 0 ? RC_OK : err_errno(err, errno, "make a temporary file");
 }
 
-/* What a folder without checksums has instead. */
+/* A folder without checksums has NULL in these columns. */
 #define BODY_SQL(sum) "SELECT data, " sum " FROM body WHERE id = ?"
 #define SEGMENTS_SQL(sums)                                                                         \
 	"SELECT s.size, s.blob, s.body, " sums ", s.idx, s.sum FROM segment s"                     \
@@ -193,8 +192,8 @@ static enum rc add_segment(
 	return s->body ? add_body(a, s->body, s->size, out, err) : RC_OK;
 }
 
-/* The segments of one version, in order; the first is kept back: when it is alone and a file,
- * the file itself is the answer. */
+/* Copies the segments of one version, in order. The first one is kept back: when it is the only one
+ * and is a file, that file is the answer. */
 static enum rc add_segments(
 	struct local_audit *a, const struct place *p, struct arena *arena, int *out, struct err *err)
 {
@@ -326,8 +325,8 @@ struct piece {
 	struct version_segment segment;
 };
 
-/* All rows before the first byte: reading the files may take minutes, and a statement that is
- * open keeps the server's log long. */
+/* Reads all rows before the first byte, because reading the files may take minutes and an open
+ * statement keeps the server's log long. */
 static enum rc read_pieces(struct local_audit *a, uint64_t seq, struct arena *arena,
 	struct piece **ret_pieces, struct err *err)
 {

@@ -30,10 +30,12 @@ struct local_audit {
 	char *folder, *landing, *prefix, *distribution, *archive;
 	sqlite3 *handle; /* in its snapshot until release */
 	bool has_sums;   /* a folder of schema 2 or later: bodies have checksums */
-	bool has_ledger_sums; /* of schema 8 or later: records and sealed plans too */
-	bool has_row_sums; /* of schema 6 or later: messages and dead letters too */
+	/* a folder of schema 8 or later: records and sealed plans have checksums too */
+	bool has_ledger_sums;
+	/* a folder of schema 6 or later: messages and dead letters have checksums too */
+	bool has_row_sums;
 	bool has_audit;  /* the folder has the operators' table */
-	bool is_alone;   /* opened as nobody else's, without a lock */
+	bool is_alone;   /* opened without a lock, because nobody else uses the folder */
 	struct local_audit_stamp stamp;
 	struct local_audit_statement *statements;
 };
@@ -45,8 +47,8 @@ static inline struct local_audit *local_audit_of(struct audit_source *s)
 
 /* local_audit_open.c: opens folder's database, in its snapshot once something is read. */
 enum rc local_audit_database(struct local_audit *a, const char *folder, struct err *err);
-/* Whether a server began to work in a folder that was nobody's; what was read since may be
- * nonsense. */
+/* Whether a server was started in a folder that nobody used when it was opened. Rows that were read
+ * since may be inconsistent. */
 bool local_audit_is_disturbed(const struct local_audit *a);
 enum rc local_audit_disturbed(struct err *err);
 
@@ -87,13 +89,13 @@ enum rc local_audit_fd(
  * ERR_DAMAGED. */
 enum rc local_audit_check_version(
 	struct local_audit *a, uint64_t seq, bool *ret_has_sums, struct err *err);
-/* Of one piece: segment has size, and a blob or a body. */
+/* Checks one piece: segment has a size, and a blob or a body. */
 struct version_segment;
 enum rc local_audit_check_segment(struct local_audit *a, const struct version_segment *segment,
 	bool *ret_has_sums, struct err *err);
 
-/* local_audit.c: the rows of "message" or "dead_letter": id, sent, body, sum; and whether one is
- * what was written. */
+/* local_audit.c: the statement that gives the rows of "message" or "dead_letter" (id, sent, body,
+ * sum), and whether a row has the checksum of its fields. */
 const char *local_audit_messages(const struct local_audit *a, const char *table);
 bool local_audit_row_is_whole(sqlite3_stmt *st);
 

@@ -24,12 +24,13 @@
 #include "adapter/local/engine/folder.h"
 
 #define BUSY_MS 10000
-/* Of the folder's pages, and of the temporary ones; a landing bucket is walked by key, the
- * records lie by version. */
+/* KiB of page cache, for the folder's pages and for the temporary ones: a landing bucket is walked
+ * by key, and the records lie by version. */
 #define CACHES "PRAGMA main.cache_size=-32768; PRAGMA temp.cache_size=-16384"
-#define NAME_BYTES 16 /* of FOLDER_DB, with what SQLite appends */
+#define NAME_BYTES 16 /* bytes of FOLDER_DB with the suffixes that SQLite appends */
 
-/* The lock is asked for and given back at once; that it cannot be looked at is taken for a yes. */
+/* Asks for the lock and gives it back at once. When the lock cannot be examined, a server is
+ * assumed to run. */
 static bool is_served(const char *folder)
 {
 	char path[PATH_MAX];
@@ -104,7 +105,7 @@ static void add_uri(struct buf *out, const struct local_audit *a, const char *qu
 	buf_addf(out, "/%s%s", FOLDER_DB, query);
 }
 
-/* How, given what is there; sets is_alone. */
+/* Chooses how to open the folder, and sets is_alone. */
 static const char *way_in(struct local_audit *a)
 {
 	struct stat wal, shm;

@@ -1,4 +1,4 @@
-/* Rows, told one after the other. */
+/* Visits rows one after the other. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -8,7 +8,7 @@
 
 #define SEQ_MAX 24 /* bytes of "seq:" and 16 digits, terminated */
 
-/* What the ledger calls a version: its id, or its number when events about it carry no id. */
+/* The name of a version in the ledger: its id, or its number when its events have no id. */
 static void ledger_version(uint64_t seq, uint64_t nonce, bool is_null, char out[BS_VERSION_MAX])
 {
 	struct version_row row = {.seq = seq, .nonce = nonce};
@@ -78,9 +78,9 @@ enum rc local_audit_versions(
 	"is_direct"
 
 /*
- * A row at a time, and no statement stays open over a visit: one that does keeps the
- * connection's moment alive, and then a visit that opens what is there now finds rows whose
- * files have gone meanwhile, and a live server cannot shorten its log.
+ * Reads one row at a time, and keeps no statement open over a visit. An open statement would keep
+ * the connection's snapshot, so that a visit that opens current files would find rows whose files
+ * are gone; and a live server could not shorten its log.
  */
 static enum rc next_bundle(struct local_audit *l, uint64_t *row_id, struct arena *a,
 	struct audit_version *ret_version, bool *ret_found, struct err *err)

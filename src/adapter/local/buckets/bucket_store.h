@@ -9,7 +9,8 @@
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/local_internal.h"
 
-/* One write. Embedded first in each kind of operation; op_release frees the whole. */
+/* One write. It is the first field of each kind of operation; op_release frees the whole
+ * operation. */
 struct bs_op {
 	struct commit_op op;
 	struct local *local;
@@ -92,15 +93,16 @@ void local_upload_complete(struct bucket_store *bs, struct slice bucket, struct 
 	const struct bs_part *parts, size_t n, const char *etag, struct slice extra_headers,
 	const struct bs_condition *condition, struct bs_done done);
 
-/* One upload row by its id. RC_ABSENT NoSuchUpload. headers in a (NULL: empty, and a damaged row is
- * found too, so that it can be aborted); else RC_CORRUPT ERR_DAMAGED. */
+/* Finds an upload by its id. RC_ABSENT NoSuchUpload. headers are in a. When a is NULL they are
+ * empty, and a damaged row is found too, so that the upload can be aborted; else a damaged row is
+ * RC_CORRUPT ERR_DAMAGED. */
 struct upload_row {
 	uint64_t bucket, seq, nonce, created;
 	struct slice headers;
 };
 enum rc upload_find(struct db_conn *conn, uint64_t bucket, struct slice key, struct slice id, struct arena *a,
 	struct upload_row *ret_row, struct err *err);
-/* Its row, its parts and their bytes. */
+/* Removes the upload's row, its parts and their bytes. */
 enum rc upload_remove(struct db_conn *conn, const struct upload_row *row, struct slice key,
 	struct drops *drops, struct err *err);
 

@@ -1,7 +1,7 @@
 /*
- * Completing a multipart upload: the parts' bytes become the object's segments where they lie,
- * so it costs rows, not copies, and is one transaction however large the object. A finished
- * upload is remembered for a week [BS-6].
+ * Completing a multipart upload: the bytes of the parts stay where they are and become the object's
+ * segments. So completing costs rows and no copies, and is one transaction however large the object
+ * is. A finished upload is remembered for a week [BS-6].
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -189,7 +189,7 @@ static enum rc complete(struct complete_op *op, struct db_conn *conn,
 		rc = version_check(conn, upload->bucket, op->key, &op->condition, err);
 	if (rc != RC_OK)
 		return rc;
-	/* decided; what follows writes */
+	/* everything is decided; the statements below write */
 	rc = remove_upload(op, conn, upload, err);
 	if (rc == RC_OK)
 		rc = version_insert(op->base.local, conn, v, &op->base.drops, err);

@@ -53,7 +53,7 @@ static enum rc delete_latest(struct delete_op *op, struct db_conn *conn, uint64_
 	return rc;
 }
 
-/* What is not met is the entry's own result. */
+/* A condition that is not met is the result of that entry alone. */
 static enum rc check_condition(struct db_conn *conn, uint64_t bucket, struct bs_deletion *d)
 {
 	struct bs_condition condition = {.if_match = d->if_match};
@@ -99,7 +99,7 @@ static enum rc delete_apply(struct bs_op *base, struct db_conn *conn, struct err
 	return rc;
 }
 
-/* What took the whole transaction down is every entry's result. */
+/* An error of the whole transaction is the result of every entry. */
 static void delete_finish(struct bs_op *base, enum rc rc)
 {
 	struct delete_op *op = (struct delete_op *)base;

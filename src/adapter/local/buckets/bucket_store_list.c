@@ -1,9 +1,9 @@
 /*
  * A listing of objects walks the current rows of the version table, which lie together
- * (schema.sql.h, is_current); a listing of versions merges them with all other rows, so that
- * both go in order of key, then newest first. Over a common prefix the walk jumps to the first
- * key behind it. So a page costs what it shows: old versions, delete markers and what lies below
- * a common prefix are never read.
+ * (schema.sql.h, is_current). A listing of versions merges them with all other rows, so that both
+ * go in order of key, and of one key the newest first. At a common prefix the walk jumps to the
+ * first key behind it. So the cost of a page depends on what it shows: old versions, delete markers
+ * and keys below a common prefix are never read.
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -21,8 +21,8 @@ struct walk {
 	sqlite3_stmt *st;
 	unsigned char seek_key[OBJECT_KEY_MAX]; /* what st is bound to */
 	unsigned char last[OBJECT_KEY_MAX];
-	struct slice last_key; /* of the row before, in last; p == NULL at first */
-	bool is_full; /* one more entry was found than fits */
+	struct slice last_key; /* key of the row before, in last; p == NULL at first */
+	bool is_full; /* the walk found one more entry than fits */
 };
 
 #define ROWS(is_current, where)                                                                    \
@@ -79,7 +79,7 @@ static bool add_prefix(struct walk *w, struct slice prefix)
 	return true;
 }
 
-/* The object is shown all the same: that it is there is certain. A GET of it is refused. */
+/* The object is listed all the same, because it certainly exists. A GET of it is refused. */
 static void note_damaged(struct walk *w, const struct version_row *row)
 {
 	char version[BS_VERSION_MAX];
@@ -148,8 +148,9 @@ static enum rc walk_rows(struct walk *w, struct err *err)
 	return rc;
 }
 
-/* The older versions of after_key behind after_version; then the walk goes on behind the key. A
- * null version that is gone has no place any more: then all that is left of the key is given. */
+/* Walks the older versions of after_key behind after_version, and then the keys behind it. A null
+ * version that was removed has no place in the order any more; then all remaining versions of the
+ * key are given. */
 static enum rc walk_rest_of_key(struct walk *w, struct err *err)
 {
 	const struct bs_list_query *q = w->query;
@@ -166,7 +167,7 @@ static enum rc walk_rest_of_key(struct walk *w, struct err *err)
 	if (rc != RC_OK)
 		return rc;
 	if (found)
-		set_last(w, q->after_key); /* so that none of them counts as the latest */
+		set_last(w, q->after_key); /* so that none of these versions counts as the latest */
 	w->st = db_stmt(w->conn, VERSIONS_SQL("key = ?2 AND seq < ?3"));
 	db_bind_u64(w->st, 1, w->bucket);
 	db_bind_slice(w->st, 2, q->after_key);
@@ -174,7 +175,8 @@ static enum rc walk_rest_of_key(struct walk *w, struct err *err)
 	return walk_rows(w, err);
 }
 
-/* A key below a common prefix is not shown by itself, so there is no rest of it to show. */
+/* A key below a common prefix is not listed by itself, so there are no more versions of it to
+ * list. */
 static bool has_rest_of_key(const struct bs_list_query *q)
 {
 	return q->versions && q->after_version.n && q->after_key.n <= OBJECT_KEY_MAX &&

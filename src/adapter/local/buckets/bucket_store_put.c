@@ -1,7 +1,7 @@
 /*
- * A body on its way in. Up to BS_INLINE_MAX it stays in memory and goes into its row; when it grows
- * beyond, or beyond the memory that all bodies together may have, what was kept and what follows go
- * to a blob, which is fsynced on the blobs' pool before its row is submitted.
+ * The body of a PUT. Up to BS_INLINE_MAX it stays in memory and goes into its row. When it grows
+ * beyond that, or beyond the memory that all bodies may have together, its bytes go to a blob,
+ * which is fsynced on the blobs' pool before the row is submitted.
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -18,7 +18,7 @@ struct local_put {
 	struct slice bucket, key;
 	struct buf inline_bytes;
 	uint32_t inline_sum; /* CRC32C */
-	size_t charged;      /* of the budget of bodies, for inline_bytes */
+	size_t charged;      /* bytes taken from the budget of bodies for inline_bytes */
 	struct blob_file *file; /* NULL: inline */
 };
 

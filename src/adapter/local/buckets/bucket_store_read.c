@@ -1,7 +1,7 @@
 /*
- * One open version. Inline bytes are copied at open. Of files only the names are: a pin keeps
- * them until the reader closes, and one descriptor is open at a time, however many parts there
- * are.
+ * One open version. Inline bytes are copied when it is opened. Of files only the names are kept: a
+ * pin keeps the files until the reader is closed, and one descriptor is open at a time, however
+ * many parts there are.
  */
 #include "adapter/local/buckets/bucket_store.h"
 
@@ -22,9 +22,9 @@ struct local_reader {
 	struct slice bucket;
 	struct slice inline_bytes; /* kind BODY, or the one small part */
 	struct version_segment *segments;
-	uint64_t *offsets; /* of the segments; offsets[n_segments] is the size */
+	uint64_t *offsets; /* where each segment begins; offsets[n_segments] is the size */
 	size_t n_segments;
-	struct blob_view view; /* of segment view_segment, when it is open */
+	struct blob_view view; /* of segment view_segment, when that is open */
 	size_t view_segment;
 };
 
@@ -144,7 +144,7 @@ static enum rc find(struct local_reader *r, struct db_conn *conn, struct slice b
 	r->seq = ret_row->seq;
 	rc = version_refuse_damaged(ret_row, err);
 	if (rc != RC_OK) {
-		version_format(ret_row, r->info.version); /* for who is told of the damage */
+		version_format(ret_row, r->info.version); /* for the report of the damage */
 		return rc;
 	}
 	if (ret_row->is_marker)

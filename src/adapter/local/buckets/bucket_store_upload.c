@@ -235,7 +235,8 @@ enum rc local_upload_parts(struct bucket_store *bs, struct slice bucket, struct 
 	return rc;
 }
 
-/* Listing. Uploads are few beside objects, but a prefix is jumped over all the same. */
+/* The listing of uploads. Uploads are few compared with objects, but the walk jumps over a common
+ * prefix here too. */
 
 struct upload_walk {
 	struct db_conn *conn;

@@ -208,8 +208,8 @@ enum rc version_find(struct db_conn *conn, uint64_t bucket, struct slice key, st
 	db_bind_slice(st, 2, key);
 	db_bind_u64(st, 3, seq);
 	rc = read_one(st, bucket, key, a, ret_row, ret_found, err);
-	/* Numbers are not used twice, so a damaged row of this number is the version asked for,
-	 * whatever the row says of its nonce. */
+	/* Numbers are not used twice. So a damaged row with this number is the version that was
+	 * asked for, even if its nonce differs. */
 	if (rc == RC_OK && *ret_found && !ret_row->is_damaged)
 		*ret_found = ret_row->nonce == nonce && !ret_row->is_null;
 	return rc;

@@ -42,13 +42,14 @@ struct version_row {
 	struct slice key;
 	uint64_t seq, nonce;
 	bool is_null, is_marker;
-	bool is_current; /* what a GET of the key gives: schema.sql.h */
+	bool is_current; /* a GET of the key gives this row: schema.sql.h */
 	enum version_kind kind;
 	uint64_t size, modified;
 	uint32_t n_parts;
 	char etag[BS_ETAG_MAX];
 	struct slice headers;
-	bool is_damaged; /* its fields are not those that were stored; of version_latest and _find */
+	/* its fields do not have the row's checksum; set by version_latest and version_find */
+	bool is_damaged;
 };
 
 /* The sum of a row's fields (engine/row_sum.h), is_current left out. */
@@ -97,7 +98,7 @@ struct version_new {
 	struct slice bucket_name;
 	enum bs_versioning versioning;
 	struct slice body;
-	uint32_t body_sum; /* its CRC32C, taken as it arrived */
+	uint32_t body_sum; /* CRC32C of body, taken as the bytes arrived */
 	const struct version_segment *segments;
 	size_t n_segments;
 	const char *event_name;

@@ -1,10 +1,10 @@
 /*
- * blob_view: a body's file, open for reading. No byte is given before the block that holds it
+ * blob_view: the file of a body, open for reading. No byte is given before the block that holds it
  * has been checked.
  *
- * One descriptor; a buffer of SUMS_BLOCK_BYTES only while a block is given in pieces (a range
- * that begins or ends inside it). Whoever reads from a multiple of SUMS_BLOCK_BYTES in multiples
- * of it never needs the buffer. One thread's at a time.
+ * It holds one descriptor, and a buffer of SUMS_BLOCK_BYTES only while a block is given in pieces
+ * (a range that begins or ends inside the block). A caller who reads from a multiple of
+ * SUMS_BLOCK_BYTES in multiples of it never needs the buffer. One thread at a time.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_BLOB_VIEW_H
 #define BALER_ADAPTER_LOCAL_ENGINE_BLOB_VIEW_H

@@ -20,7 +20,8 @@
 #define WRITEBACK_BYTES                                                                            \
 	(8u << 20) /* started early, so that the fsync at the end finds little to do */
 #define PIN_SLOTS 256
-#define GRANT_BYTES (1u << 20) /* taken at once, so that few writes ask the file system */
+/* bytes of room that are reserved at once, so that few writes ask the file system */
+#define GRANT_BYTES (1u << 20)
 
 struct pin {
 	struct blob_id id;
@@ -79,8 +80,8 @@ static enum rc make_folder(const char *path, struct err *err)
 		       : err_errno(err, errno, "make folder '%s'", path);
 }
 
-/* All of them at each start, and their names fsynced: after a loss of power some may be there
- * and others not. */
+/* Makes all folders at each start, and fsyncs their names: after a loss of power some of them may
+ * be missing. */
 static enum rc make_folders(struct blobs *b, const char *data, struct err *err)
 {
 	char path[PATH_MAX];
@@ -244,7 +245,7 @@ static enum rc take_room(struct blob_file *f, size_t n, struct err *err)
 		(unsigned long long)more, (unsigned long long)free_bytes);
 }
 
-/* What is written shows in what the file system says is free. */
+/* The written bytes show in the file system's free space from now on. */
 static void give_back_room(struct blob_file *f, uint64_t n)
 {
 	grants_give_back(f->blobs->grants, n);
@@ -264,7 +265,7 @@ enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err)
 	f->size += bytes.n;
 	sums_add(&f->sums, bytes);
 	if (f->size - f->started >= WRITEBACK_BYTES) {
-		/* Only a hint; blob_sync is what counts and what reports. */
+		/* Only a hint to the kernel; blob_sync writes the bytes and reports errors. */
 		(void)sync_file_range(f->fd, (off_t)f->started, (off_t)(f->size - f->started),
 			SYNC_FILE_RANGE_WRITE);
 		f->started = f->size;

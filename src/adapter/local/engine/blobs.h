@@ -1,13 +1,13 @@
 /*
- * blobs: bodies that are too large for a row: one file each, below blobs/, named by 128 random
- * bits, 256 folders wide.
+ * blobs: bodies that are too large for a row. Each is a file below blobs/, named by 128 random
+ * bits, in one of 256 folders.
  *
  * INVARIANTS: a blob row is committed only after its file and folder are fsynced; a file is
- * unlinked only after the transaction that removed its row. So after a crash a file without a
- * row is rubbish (blobs_sweep), a row without a file cannot be. A failed fsync ends the process,
- * except for no room, which is the writer's error.
- * Readers pin what they read: blobs_drop of a pinned blob unlinks it when the last pin goes
- * [BS-5]. A pin also keeps the file's checksums (engine/sums.h), one copy for all who read it.
+ * unlinked only after the transaction that removed its row. So after a crash a file without a row
+ * can be removed (blobs_sweep), and a row without a file cannot exist. A failed fsync ends the
+ * process, except for lack of room, which is the writer's error. Readers pin the blobs that they
+ * read: blobs_drop of a pinned blob unlinks it when the last pin is released [BS-5]. A pin also
+ * keeps the file's checksums (engine/sums.h), one copy for all readers.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_BLOBS_H
 #define BALER_ADAPTER_LOCAL_ENGINE_BLOBS_H
@@ -29,7 +29,7 @@ struct blob_file; /* on its way in; one thread's at a time */
 /* grants: where files on their way in take their room from; lives longer. */
 enum rc blobs_open(
 	const char *folder, struct grants *grants, struct blobs **ret_blobs, struct err *err);
-/* Runs what was dropped, ends its threads. */
+/* Runs the pending drops, and ends its threads. */
 void blobs_close(struct blobs *b);
 /* Unlinks every file that has no row. Before anything is written. */
 enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err);
@@ -38,15 +38,14 @@ enum rc blobs_sweep(struct blobs *b, struct db *db, struct err *err);
  * ENOSPC; RC_FATAL. */
 enum rc blob_create(struct blobs *b, struct blob_file **ret_file, struct err *err);
 enum rc blob_write(struct blob_file *f, struct slice bytes, struct err *err);
-/* Takes room for what will be written, ahead of it: grants_take_some. blob_write takes what this
- * has not. */
+/* Reserves room before bytes are written: grants_take_some. blob_write reserves what is missing. */
 uint64_t blob_take_room(struct blob_file *f, uint64_t least, uint64_t some, uint64_t most,
 	uint64_t *ret_free);
 struct grants *blobs_grants(struct blobs *b);
-/* A file of its own with the bytes of a blob that was kept: a hard link, or a copy where the
- * file system has none. size and sums are the blob's and become the file's; empty sums: the blob
- * has none, the file gets some. To be synced and kept or discarded as any other.
- * RC_ABSENT: the blob is gone; RC_CORRUPT ERR_DAMAGED: its bytes are not those that were stored. */
+/* Makes a second file with the bytes of a kept blob: a hard link, or a copy where the file system
+ * has none. size and sums are the blob's and become the file's. When sums is empty, the blob has
+ * none, and the new file gets some. The caller syncs it, and keeps or discards it, as any other.
+ * RC_ABSENT: the blob is gone. RC_CORRUPT ERR_DAMAGED: its bytes are not those that were stored. */
 enum rc blob_link(struct blobs *b, const struct blob_id *from, uint64_t size, struct slice sums,
 	struct blob_file **ret_file, struct err *err);
 struct blob_id blob_file_id(const struct blob_file *f);
@@ -55,8 +54,8 @@ uint64_t blob_file_size(const struct blob_file *f); /* bytes */
 struct slice blob_file_sums(struct blob_file *f);
 /* File and folder become durable. Blocks: call it on a thread that may. */
 enum rc blob_sync(struct blob_file *f, struct err *err);
-void blob_keep(struct blob_file *f);    /* its row is committed: frees the handle */
-/* it is not: removes the file too. NULL is fine; never blocks for long */
+void blob_keep(struct blob_file *f);    /* The blob's row is committed: frees the handle. */
+/* The blob is not wanted: removes the file too. NULL is allowed; never blocks for long. */
 void blob_discard(struct blob_file *f);
 
 /* The pool for blob_sync and other work that waits for a disk. */
@@ -70,8 +69,8 @@ enum rc blob_row_delete(struct db_conn *conn, struct slice id, struct err *err);
 /* After the commit that removed the row. Never blocks. */
 void blobs_drop(struct blobs *b, const struct blob_id *id);
 
-/* A pin holds the file. Pin, then look in the database once more that it is still referred to:
- * only then the pin was in time. */
+/* A pin keeps the file. Pin first, then read again in the database that the blob is still
+ * referenced: only then was the pin in time. */
 void blobs_pin(struct blobs *b, const struct blob_id *id);
 /* The same. sums are copied, once for all pins of the blob; the copy that is returned lives as
  * long as the pin. */

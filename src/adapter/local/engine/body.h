@@ -15,7 +15,7 @@ enum rc body_delete(struct db_conn *conn, uint64_t id, struct err *err);
  * there are not size bytes. *ret_bytes lives until st's next step. */
 enum rc body_column(
 	sqlite3_stmt *st, int i, uint64_t size, struct slice *ret_bytes, struct err *err);
-/* In a. RC_CORRUPT ERR_DAMAGED: as above, or there is no such row. */
+/* The bytes are in a. RC_CORRUPT ERR_DAMAGED: as above, or there is no such row. */
 enum rc body_read(struct db_conn *conn, uint64_t id, uint64_t size, struct arena *a,
 	struct slice *ret_bytes, struct err *err);
 

@@ -53,7 +53,7 @@ static void *checkpointer_thread(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&c->lock);
-		/* What it could not do the next one will. */
+		/* The next pass does what this one could not. */
 		checkpoint_pass(c->conn, &moved, &err);
 		pthread_mutex_lock(&c->lock);
 		c->moved = moved;

@@ -53,7 +53,7 @@ bool clock_back_is_new(const struct clock_back *back, uint64_t seq, uint64_t now
 {
 	if (ms_of(seq) <= now_wall_ms + CLOCK_BACK_MS)
 		return false;
-	/* Kept, unless the clock has run ahead or fallen back once more since. */
+	/* The moment is kept, unless the clock ran ahead or fell back again since. */
 	return back->seq == 0 || ms_of(seq) > ms_of(back->seq) + CLOCK_BACK_MS ||
 	       now_wall_ms + CLOCK_BACK_MS < back->wall_ms;
 }

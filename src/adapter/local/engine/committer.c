@@ -23,7 +23,8 @@
 /* A log this long is moved while there is work. 16 MiB is 1,700 puts of 4 KiB: their pages are
  * moved once, not 1,700 times. */
 #define LOG_PAGES_MAX ((16 << 20) / SCHEMA_PAGE_BYTES)
-/* So much is moved between two commits without anyone noticing; more is the checkpointer's. */
+/* so many pages can be moved between two commits without a noticeable pause; the checkpointer moves
+ * more */
 #define LOG_PAGES_LEFT ((1 << 20) / SCHEMA_PAGE_BYTES)
 /* One row a second keeps the sequence over restarts. */
 #define SEQ_AHEAD ((uint64_t)1000 << COMMITTER_SEQ_SHIFT)
@@ -48,7 +49,7 @@ struct committer {
 	struct clock_back back;
 	struct checkpointer *checkpointer;
 	int log_pages;   /* in the log now */
-	int moved_pages; /* of them, known to be in the database */
+	int moved_pages; /* pages of the log that are known to be in the database */
 	int retry_pages; /* length of the log at which moving is tried again */
 	bool is_passing; /* a pass was begun whose result was not looked at */
 	bool is_tended;  /* idle, and done what can be done */
@@ -198,7 +199,7 @@ static void count(struct committer *c, uint64_t operations)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* Refuses what the disk cannot hold; the rest of the group, in its order. */
+/* Refuses the writes that the disk cannot hold; returns the rest of the group, in its order. */
 static struct commit_op *admit(struct committer *c, struct commit_op *group, uint64_t *n)
 {
 	struct commit_op *first = NULL, **tail = &first, *next;
@@ -223,7 +224,7 @@ static struct commit_op *admit(struct committer *c, struct commit_op *group, uin
 	return first;
 }
 
-/* false: no more of it is in the database now. */
+/* false: the database has no more of it now. */
 static bool move_log(struct committer *c)
 {
 	struct err err;
@@ -233,9 +234,10 @@ static bool move_log(struct committer *c)
 	       checkpoint_pass(c->conn, &c->moved_pages, &err) == RC_OK && c->moved_pages > moved;
 }
 
-/* For a write that adds nothing and found no room: the log is moved, so that it begins anew, or
- * the reserve given up. false: there is nothing left to give. What is given up moves the log
- * first: the writes to come would eat it, and then there was no room to move the log. */
+/* For a write that adds nothing and found no room: moves the log, so that it starts from the
+ * beginning, or gives the reserve up. false: there is nothing left to give. The log is moved before
+ * the reserve is given up, because later writes would fill the reserve, and then there would be no
+ * room to move the log. */
 static bool make_room(struct committer *c)
 {
 	if (move_log(c))
@@ -264,7 +266,7 @@ static void run_alone(struct committer *c, struct commit_op *op)
 	op->done(op, op->rc, &op->err);
 }
 
-/* Cuts the list behind its first n; returns the rest. */
+/* Cuts the list behind its first n operations; returns the rest. */
 static struct commit_op *cut(struct commit_op *group, uint64_t n)
 {
 	struct commit_op *last = group, *rest;
@@ -315,15 +317,15 @@ static void run(struct committer *c, struct commit_op *group, uint64_t n)
 		run_halves(c, group, n);
 }
 
-/* So long that it was a long reader's doing. Its file is cut by the first commit that begins it
- * anew; when nobody writes, that is ours. */
+/* A log becomes so long only when a reader was open for long. Its file is cut by the first commit
+ * that starts the log from the beginning; when nobody writes, the committer does it here. */
 static bool is_long(const struct committer *c)
 {
 	return c->log_pages > LOG_PAGES_MAX + LOG_PAGES_LEFT;
 }
 
-/* All of it was moved. A reader that is still on it makes this fail, at once: it is tried again
- * at the next idle moment. */
+/* The whole log was moved. A reader that still uses it makes this fail at once; the next idle
+ * moment tries again. */
 static void begin_log_anew(struct committer *c)
 {
 	struct err err;
@@ -375,10 +377,10 @@ static int note_log_pages(void *arg, sqlite3 *handle, const char *name, int page
 
 	(void)handle;
 	(void)name;
-	if (pages < c->log_pages) { /* begun anew: all of it had been moved */
+	if (pages < c->log_pages) { /* it started from the beginning, so all of it had been moved */
 		c->moved_pages = 0;
 		c->retry_pages = 0;
-		c->is_passing = false; /* its result is about the log before */
+		c->is_passing = false; /* this result concerns the log before */
 	}
 	c->log_pages = pages;
 	return SQLITE_OK;

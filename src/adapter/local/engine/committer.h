@@ -22,8 +22,8 @@ struct commit_op {
 	 * freed here. */
 	void (*done)(struct commit_op *op, enum rc rc, const struct err *err);
 	size_t bytes; /* about how much it writes, for the group's bound */
-	/* it adds bytes of a user's: the first to be refused when the disk gets full, RC_AGAIN
-	 * ENOSPC */
+	/* it adds bytes for a user, so it is the first to be refused when the disk gets full:
+	 * RC_AGAIN ENOSPC */
 	bool grows;
 	/* the committer's own */
 	struct commit_op *next;
@@ -35,7 +35,7 @@ struct committer;
 
 /* clock: where the sequence's milliseconds come from. */
 struct committer *committer_new(struct db *db, struct clock *clock);
-/* Runs what was submitted, checkpoints, ends the thread. */
+/* Runs the submitted operations, makes a checkpoint, ends the thread. */
 void committer_free(struct committer *c);
 
 /* Never blocks. op is the committer's until done. */

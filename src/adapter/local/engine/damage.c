@@ -8,7 +8,7 @@
 #define BYTES_PER_ROW 4096 /* about, for the group's bound: a key has 1,024 bytes at most */
 #define REMEMBERED_MAX 1000 /* findings of this process, so that each is logged and written once */
 
-/* What is still there of a finding's thing. */
+/* Whether the thing that a finding names still exists. */
 #define IS_THERE                                                                                   \
 	" CASE d.kind"                                                                             \
 	" WHEN 1 THEN EXISTS (SELECT 1 FROM version v JOIN bucket b ON v.bucket = b.id"            \
@@ -192,7 +192,7 @@ void damage_note_err(
 	damage_note(d, &own);
 }
 
-/* Those that the table could not take. */
+/* Findings that the table could not take. */
 static size_t add_unstored(
 	struct damage *d, struct arena *a, struct damage_found *found, size_t n, size_t max)
 {
@@ -200,7 +200,7 @@ static size_t add_unstored(
 	for (struct finding *f = d->findings; f && n < max; f = f->next) {
 		if (f->is_stored)
 			continue;
-		found[n] = f->found; /* it lives as long as d, which is longer than a */
+		found[n] = f->found; /* the text lives as long as d, which is longer than a */
 		n++;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -234,7 +234,8 @@ enum rc damage_read(struct damage *d, struct db_conn *conn, struct arena *a, siz
 		total = db_column_u64(st, 7);
 	}
 	db_done(st);
-	if (rc == RC_CORRUPT) /* the table itself: what memory has is told all the same */
+	/* the table itself cannot be read: findings in memory are given all the same */
+	if (rc == RC_CORRUPT)
 		n = 0, total = 0;
 	else if (rc != RC_OK)
 		return rc;

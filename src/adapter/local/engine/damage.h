@@ -1,11 +1,11 @@
 /*
- * damage: what the disk did not keep, as whoever read it found it: logged once, and remembered
- * in the folder until it is gone.
+ * damage: findings of damaged bytes, as readers report them. A finding is logged once, and
+ * remembered in the folder until its thing is gone.
  *
- * The table damage holds at most DAMAGE_MAX findings, each of one thing; a finding whose thing
- * was deleted or replaced counts no more. When the table cannot be written (the disk is full,
- * the database itself is damaged) the finding is kept in memory until the process ends.
- * Threads: damage_note from any, without blocking; the rest as said.
+ * The table damage holds at most DAMAGE_MAX findings, each of one thing. A finding whose thing was
+ * deleted or replaced does not count any more. When the table cannot be written (the disk is full,
+ * the database itself is damaged) the finding is kept in memory until the process ends. Threads:
+ * damage_note may be called from any and does not block; the others as stated.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_DAMAGE_H
 #define BALER_ADAPTER_LOCAL_ENGINE_DAMAGE_H
@@ -47,8 +47,8 @@ void damage_note(struct damage *d, const struct damage_found *found);
 void damage_note_err(
 	struct damage *d, enum rc rc, const struct err *err, const struct damage_found *found);
 
-/* At most max of what was found and is still there, in a, the oldest first; *ret_total: how many
- * there are. */
+/* At most max of the findings whose thing still exists, in a, the oldest first; *ret_total: how
+ * many there are. */
 enum rc damage_read(struct damage *d, struct db_conn *conn, struct arena *a, size_t max,
 	struct damage_found **ret_found, size_t *ret_n, uint64_t *ret_total, struct err *err);
 

@@ -21,9 +21,9 @@
 
 #define STATEMENTS_MAX                                                                             \
 	256 /* distinct texts of one connection; a power of two, about three times what there is */
-/* Opened with the folder: one that the checkpointer keeps, and one to lend. So a server that has
- * no descriptor left for a third waits for the second to come back, and never for one that will
- * not. */
+/* Readers that are opened with the folder: one that the checkpointer keeps, and one to lend. So a
+ * server without a descriptor for a third reader waits until the second comes back, and never waits
+ * for one that cannot come. */
 #define READERS_MIN 2
 #define INDEX_REGION_BYTES 32768 /* SQLite's; 4,096 pages of the log each */
 #define INDEX_REGIONS 4
@@ -53,8 +53,8 @@ struct db {
 
 static bool is_no_room(int code, int os_error)
 {
-	/* The log's index could not grow: SQLite says so without the reason, and there is but
-	 * one. */
+	/* The log's index could not grow. SQLite reports only that; the one possible cause is a
+	 * full disk. */
 	if (code == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
 		return true;
 	return (code & 0xff) == SQLITE_IOERR && (os_error == ENOSPC || os_error == EDQUOT);
@@ -277,14 +277,15 @@ static enum rc writer_open(const char *folder, struct db_conn **ret_conn, struct
 	return RC_OK;
 }
 
-/* What the server before could not move for want of room. */
+/* Moves the part of the log that the server before could not move for want of room. */
 static void move_log(struct db *db)
 {
 	struct err err;
 	int moved;
 
 	if (room_for_log(db->writer, db->folder))
-		checkpoint_pass(db->writer, &moved, &err); /* else the committer tries again */
+		/* if this fails, the committer tries again */
+		checkpoint_pass(db->writer, &moved, &err);
 }
 
 static enum rc first_readers(struct db *db, struct err *err)
@@ -403,8 +404,8 @@ static struct db_conn *take_idle(struct db *db)
 	return conn;
 }
 
-/* No descriptor or no memory for another: wait for one that is lent. One of the first readers
- * always comes back. */
+/* There is no descriptor or no memory for another reader: wait for one that is lent. One of the
+ * first readers always comes back. */
 static struct db_conn *wait_idle(struct db *db)
 {
 	struct db_conn *conn;

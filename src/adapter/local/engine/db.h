@@ -1,11 +1,11 @@
 /*
- * db: the SQLite file of a data folder: one connection that writes (the committer's), a few that
+ * db: the SQLite file of a data folder: one connection that writes (the committer's) and a few that
  * read.
  *
- * WAL, synchronous=FULL, no automatic checkpoints (the committer makes them when it is idle or
- * the log is long). application_id marks the file as ours, user_version is the schema's. The
- * folder is locked for the life of struct db; a second process is refused with the name of the
- * holder. Schema: adapter/local/schema.sql.h, one place, read it first.
+ * It uses WAL, synchronous=FULL and no automatic checkpoints (the committer makes them when it is
+ * idle or the log is long). application_id marks the file as baler's, user_version is the schema's.
+ * The folder is locked for the life of struct db; a second process is refused with the name of the
+ * holder. The schema is in schema.sql.h: read it first.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_DB_H
 #define BALER_ADAPTER_LOCAL_ENGINE_DB_H
@@ -15,13 +15,14 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-#define DB_BUSY_MS 10000 /* only WAL recovery and the last close ever make a connection wait */
+/* a connection waits only for the recovery of the log and for the last close */
+#define DB_BUSY_MS 10000
 
 struct db;
-struct db_conn; /* one connection with its prepared statements; one thread's at a time */
+struct db_conn; /* one connection with its prepared statements; one thread at a time */
 
-/* Makes the folder (0700) and the file if there are none. RC_REFUSED: not ours, in use (says by
- * whom), a newer schema, writable by others; RC_FATAL. */
+/* Makes the folder (0700) and the file when they do not exist. RC_REFUSED: not baler's, in use (the
+ * text says by whom), a newer schema, or writable by others; RC_FATAL. */
 enum rc db_open(const char *folder, struct db **ret_db, struct err *err);
 void db_close(struct db *db);
 const char *db_folder(const struct db *db);
@@ -40,7 +41,7 @@ void db_read_end(struct db_conn *conn);
  * address. */
 sqlite3_stmt *db_stmt(struct db_conn *conn, const char *sql);
 sqlite3 *db_handle(struct db_conn *conn);
-/* The committer's own connection; nobody else may ask. */
+/* The committer's own connection; no other code may use it. */
 struct db_conn *db_writer(struct db *db);
 /* mark.h; for the committer. */
 struct mark *db_mark(struct db *db);

@@ -6,7 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define WRITER_CACHE_KIB 16384 /* the leaves a burst of random keys comes back to */
+/* KiB; holds the leaves that a burst of random keys reads again and again */
+#define WRITER_CACHE_KIB 16384
 #define READER_CACHE_KIB 1024
 #define READER_CACHE_KIB_MIN 64 /* eight pages: a walk from the root to a leaf, and some leaves */
 

@@ -17,7 +17,7 @@
 #define LOCK_AGAIN 5 /* times */
 #define LOCK_PAUSE_MS 10
 
-/* What a first start that died half-way may have left. */
+/* Files that a first start which died half-way may have left. */
 static bool is_expected(const char *name)
 {
 	static const char *const expected[] = {
@@ -52,7 +52,7 @@ static enum rc look_inside(
 	return RC_OK;
 }
 
-/* A pipe or device in the place of a file of ours could make the start wait for ever. */
+/* A pipe or a device in the place of a file of baler could make the start wait for ever. */
 static enum rc check_plain(const char *path, struct err *err)
 {
 	static const char *const names[] = {
@@ -140,8 +140,8 @@ static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 		close(fd);
 		return rc;
 	}
-	/* For people and for refuse_in_use; the lock itself is the kernel's, so on a full disk
-	 * the file just stays empty. */
+	/* The process id is for people and for refuse_in_use. The kernel keeps the lock itself, so
+	 * on a full disk the file just stays empty. */
 	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	told = ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)n, 0) == n;
 	(void)told;
@@ -149,8 +149,8 @@ static enum rc take_lock(const char *path, int *ret_fd, struct err *err)
 	return RC_OK;
 }
 
-/* One that cannot be opened is not ours to read, so it was not made by us; some file systems
- * fsync no folders. */
+/* A folder that cannot be opened for reading was not made by baler. Some file systems cannot fsync
+ * a folder. */
 static enum rc sync_parent(const char *path, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

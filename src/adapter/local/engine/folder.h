@@ -1,9 +1,10 @@
 /*
- * folder: the data folder itself: made 0700, checked, and locked for one process at a time.
+ * folder: the data folder itself, which is made with mode 0700, checked, and locked for one process
+ * at a time.
  *
- * Holds lock (flock, the holder's process id), baler.db with its -wal and -shm, blobs/. A folder
- * that has other things and no baler.db is not ours and is refused untouched; what else baler
- * keeps there is written after the first open.
+ * It holds lock (flock, with the holder's process id), baler.db with its -wal and -shm, and blobs/.
+ * A folder that has other files and no baler.db is not baler's, and is refused untouched.
+ * Everything else that baler keeps there is written after the first open.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_FOLDER_H
 #define BALER_ADAPTER_LOCAL_ENGINE_FOLDER_H
@@ -18,9 +19,8 @@
 #define FOLDER_ROOT_KEY "root-key"
 #define FOLDER_MASTER_KEY "master-key"
 
-/* *ret_lock_fd holds the lock until it is closed. RC_REFUSED: not a folder, not ours, in use
- * (says by whom), writable by
- * others, another's; RC_FATAL. */
+/* *ret_lock_fd holds the lock until it is closed. RC_REFUSED: not a folder, not baler's, in use
+ * (the text says by whom), writable by others, or owned by another user; RC_FATAL. */
 enum rc folder_open(const char *path, int *ret_lock_fd, struct err *err);
 
 #endif

@@ -154,7 +154,7 @@ enum rc mark_open(const char *folder, struct db_conn *conn, struct mark **ret_ma
 	return RC_OK;
 }
 
-/* One write of one short line: a reader after a crash finds the old line or the new one. */
+/* One write of one short line, so that a reader after a crash finds the old line or the new one. */
 void mark_note(struct mark *mark, uint64_t seq)
 {
 	char line[LINE_BYTES];

@@ -11,12 +11,13 @@
 #include "adapter/local/engine/schema.sql.h"
 #include "base/file.h"
 
-#define PLENTY_BYTES (256u << 20)            /* with so much free nobody looks closer */
+/* with so much free room no exact calculation is made */
+#define PLENTY_BYTES (256u << 20)
 #define FRAME_BYTES (SCHEMA_PAGE_BYTES + 24) /* a page in the log */
+/* bytes that a put writes besides its body: leaves of tables, indexes, the queue */
 #define PUT_BYTES                                                                                  \
-	(UINT64_C(12) *                                                                            \
-		SCHEMA_PAGE_BYTES) /* what a put writes besides: leaves of tables, indexes, the queue */
-#define SLACK_BYTES 65536          /* for what the file system itself needs */
+	(UINT64_C(12) * SCHEMA_PAGE_BYTES)
+#define SLACK_BYTES 65536          /* bytes that the file system itself needs */
 
 static uint64_t disk_free(const char *folder)
 {
@@ -77,8 +78,8 @@ static bool make(const char *path, uint64_t bytes)
 	return made;
 }
 
-/* One that is too small is of a disk that had no more when a server stopped, or of a start that
- * died making it. */
+/* A reserve that is too small is from a disk that had no more room when a server stopped, or from a
+ * start that died while making it. */
 static uint64_t reserve_lacks(const char *folder)
 {
 	return less(reserve_bytes(folder), file_size(folder, FOLDER_RESERVE));
@@ -110,7 +111,7 @@ bool room_give(const char *folder)
 	return unlink(reserve_path(folder, path)) == 0;
 }
 
-/* What must stay free besides: what the reserve lacks, too. */
+/* Room that must stay free besides: also what the reserve lacks. */
 static uint64_t untouched(const char *folder)
 {
 	return ROOM_BYTES + reserve_lacks(folder);
@@ -134,7 +135,7 @@ static uint64_t pragma(struct db_conn *conn, const char *sql)
 	return v;
 }
 
-/* What the database will be longer by when the log is moved. */
+/* How much longer the database becomes when the log is moved. */
 static uint64_t growth(struct db_conn *conn, const char *folder)
 {
 	return less(pragma(conn, "PRAGMA page_count") * SCHEMA_PAGE_BYTES,

@@ -1,9 +1,8 @@
 /*
- * row_sum: the CRC32C of a row's fields, kept in its column sum, so that a row that the disk did
- * not keep is told from one that it did, and its neighbours are read all the same. (A checksum
- * of SQLite's pages would find as much, but take the neighbours with it, and every change by
- * another program for damage; docs/decisions/damage.md.) A row whose sum is NULL was written by
- * a baler that took none.
+ * row_sum: the CRC32C of a row's fields, kept in the row's column sum. With it a damaged row is
+ * noticed, and its neighbours can still be read. (Checksums of SQLite's pages would find as much,
+ * but would lose the neighbours too, and would take every change by another program for damage;
+ * docs/decisions/damage.md.) A row whose sum is NULL was written by an older baler.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_ROW_SUM_H
 #define BALER_ADAPTER_LOCAL_ENGINE_ROW_SUM_H
@@ -36,8 +35,8 @@ static inline uint32_t row_sum_numbers(uint32_t sum, const uint64_t *numbers, si
 	return crc32c_update(sum, slice_of(numbers, n * sizeof(*numbers)));
 }
 
-/* Of where a piece of an object lies: a segment of a version (owner, index), a part of an upload
- * (owner, number). blob, body: as in the row; empty and 0 for none. */
+/* Sum of the place of a piece of an object: a segment of a version (owner, index), or a part of an
+ * upload (owner, number). blob, body: as in the row; empty and 0 for none. */
 static inline uint32_t row_sum_piece(
 	uint64_t owner, uint64_t number, uint64_t size, struct slice blob, uint64_t body)
 {
@@ -55,7 +54,7 @@ static inline uint32_t row_sum_upload(uint64_t bucket, struct slice key, uint64_
 	return row_sum_slice(row_sum_slice(row_sum_numbers(0, numbers, 4), key), headers);
 }
 
-/* Of a stage that is not published. */
+/* Sum of a stage that is not published. */
 static inline uint32_t row_sum_stage(uint64_t id, uint64_t nonce, struct slice bucket,
 	struct slice key, struct slice blob, uint64_t size, struct slice etag, struct slice headers)
 {
@@ -66,13 +65,13 @@ static inline uint32_t row_sum_stage(uint64_t id, uint64_t nonce, struct slice b
 	return row_sum_slice(row_sum_slice(sum, etag), headers);
 }
 
-/* Of a message, and of the dead letter that it becomes. */
+/* Sum of a message, and of the dead letter that it becomes. */
 static inline uint32_t row_sum_message(uint64_t id, uint64_t sent_wall_ms, struct slice body)
 {
 	return row_sum_slice(row_sum_u64(row_sum_u64(0, id), sent_wall_ms), body);
 }
 
-/* Of an object's record. reason: empty for none. */
+/* Sum of an object's record. reason: empty for none. */
 static inline uint32_t row_sum_claim(const struct object_id *o, uint64_t state, struct slice plan,
 	uint64_t slot, uint64_t attempts, struct slice reason)
 {
@@ -82,7 +81,7 @@ static inline uint32_t row_sum_claim(const struct object_id *o, uint64_t state, 
 	return row_sum_slice(row_sum_u64(sum, attempts), reason);
 }
 
-/* Of a plan's seal; NULL until there is one. */
+/* Sum of a plan's seal; NULL until there is one. */
 static inline uint32_t row_sum_seal(struct slice id, uint64_t size_bytes, uint64_t n_slots,
 	struct slice sha256, struct slice staged, struct slice excluded)
 {

@@ -20,8 +20,8 @@
  * busy machine). */
 #define SCHEMA_PAGE_BYTES 4096
 
-/* committer: seq_limit, no number at or above it has been given out. fill: fill_body, fill_blob,
- * while bodies may lack checksums. */
+/* committer: seq_limit; no number at or above it has been given out. fill: fill_body and fill_blob
+ * exist while bodies may lack checksums. */
 #define SCHEMA_META "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 /*
@@ -155,7 +155,7 @@
 	"  note TEXT NOT NULL, created INTEGER NOT NULL," /* wall ms */                                   \
 	"  revoked INTEGER NOT NULL DEFAULT 0, secret BLOB) STRICT;"
 
-/* damage (engine/damage.h): what was found damaged, until it is gone. found: wall ms. */
+/* damage (engine/damage.h): findings of damage, kept until their thing is gone. found: wall ms. */
 #define SCHEMA_DAMAGE                                                                                     \
 	"CREATE TABLE damage("                                                                            \
 	"  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, owner INTEGER NOT NULL, bucket BLOB NOT NULL,"  \

@@ -1,11 +1,11 @@
 /*
- * sums: the checksums of a stored body, taken as its bytes arrive and looked at whenever they
- * are read.
+ * sums: the checksums of a stored body, which are taken as its bytes arrive and checked whenever
+ * they are read.
  *
- * A body in a file has one CRC32C for each SUMS_BLOCK_BYTES, so that a range is checked without
- * the rest being read; they lie in the file's row, 4 bytes each, little-endian, 64 bytes for
- * each MiB. A body in a row (at most BS_INLINE_MAX bytes, always read whole) has one CRC32C for
- * all. Why CRC32C, why rows and not a trailer of the file: docs/decisions/damage.md.
+ * A body in a file has one CRC32C for each SUMS_BLOCK_BYTES, so that a range can be checked without
+ * reading the rest. They are in the file's row, 4 bytes each, little-endian, 64 bytes for each MiB.
+ * A body in a row (at most BS_INLINE_MAX bytes, always read whole) has one CRC32C.
+ * docs/decisions/damage.md says why CRC32C, and why in rows and not in a trailer of the file.
  *
  * Memory: 64 KiB for each GiB of a file that is being written or read.
  */
@@ -19,7 +19,7 @@
 
 /* A file's, while it is written. Zeroed at first. */
 struct sums {
-	unsigned char *bytes; /* of the blocks that are complete */
+	unsigned char *bytes; /* sums of the blocks that are complete */
 	size_t n, cap;        /* bytes */
 	uint32_t crc;         /* of the block at hand */
 	uint64_t size;        /* bytes seen */

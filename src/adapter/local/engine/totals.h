@@ -1,10 +1,10 @@
 /*
- * totals: how many messages and dead letters there are, and what waits in a bucket, kept with
- * every change instead of counted.
+ * totals: the number of messages and dead letters, and of objects that wait in a bucket. They are
+ * updated with every change instead of being counted.
  *
- * Triggers keep them, so they are right whoever changes a row, and after a crash, as they are
- * part of the same transaction. Counting a million rows took a third of a second for each look.
- * Folders of before get them, counted once, when they are opened.
+ * Triggers update them in the same transaction, so they are right whatever changes a row, and after
+ * a crash. Counting a million rows took a third of a second each time. An older folder gets them
+ * when it is opened; then they are counted once.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_TOTALS_H
 #define BALER_ADAPTER_LOCAL_ENGINE_TOTALS_H
@@ -21,8 +21,8 @@ enum rc totals_messages(struct db_conn *conn, uint64_t *ret_n, struct err *err);
 enum rc totals_dead_letters(struct db_conn *conn, uint64_t *ret_n, struct err *err);
 
 /* Keys of a bucket whose newest version is no delete marker, and the bytes of those versions.
- * *ret_kept false: this bucket's are not kept yet, and nothing is given; totals_keep_waiting
- * begins it. */
+ * *ret_kept false: this bucket has no totals yet, and nothing is given; totals_keep_waiting starts
+ * them. */
 struct waiting_total {
 	uint64_t objects, bytes;
 };

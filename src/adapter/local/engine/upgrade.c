@@ -10,8 +10,8 @@
 #define IS_CURRENT                                                                                           \
 	" NOT is_marker AND NOT EXISTS (SELECT 1 FROM version n WHERE n.bucket = v.bucket AND n.key = v.key" \
 	"  AND n.seq > v.seq)"
-/* The two copies are in the order of the new primary key, so that its pages fill up. The totals
- * that counted with the old columns go; totals_open makes them anew. */
+/* Both INSERTs are in the order of the new primary key, so that its pages fill up. The totals that
+ * counted with the old columns are dropped; totals_open makes them anew. */
 #define VERSION_IS_CURRENT                                                                                   \
 	"DROP TRIGGER IF EXISTS waiting_in; DROP TRIGGER IF EXISTS waiting_out;"                             \
 	"DROP TRIGGER IF EXISTS message_in; DROP TRIGGER IF EXISTS message_out;"                             \
@@ -30,19 +30,19 @@
 	"  WHERE b.name = CAST(claim.bucket AS TEXT) AND v.is_current IN (0, 1) AND v.key = claim.key);"     \
 	SCHEMA_CLAIM_INDEX
 
-/* A step may be long (it may rewrite a table), so it says nothing of rows that a pass in the
- * background can add later. */
+/* A step may be long, because it may rewrite a table. So no step adds what a pass in the background
+ * can add later. */
 static const struct step {
-	int version;     /* what the folder has after the step */
+	int version;     /* the folder's schema after the step */
 	const char *sql; /* statements, each with its semicolon */
 } steps[] = {
 	{1, ""}, /* the first schema */
-	/* checksums of bodies; those that are there get theirs in the background (engine/fill.h) */
+	/* checksums of bodies; existing bodies get theirs in the background (engine/fill.h) */
 	{2, "ALTER TABLE body ADD COLUMN sum INTEGER; ALTER TABLE blob ADD COLUMN sums BLOB;"},
 	{3, SCHEMA_DAMAGE},
 	{4, VERSION_IS_CURRENT},
 	{5, CLAIM_BY_KEY},
-	/* checksums of rows; those that are there stay without */
+	/* checksums of rows; existing rows stay without */
 	{6, "ALTER TABLE message ADD COLUMN sum INTEGER; ALTER TABLE dead_letter ADD COLUMN sum INTEGER;"},
 	/* what fill.c has to do */
 	{7, "INSERT OR IGNORE INTO meta(name, value) VALUES('fill_body', 0), ('fill_blob', 0);"},

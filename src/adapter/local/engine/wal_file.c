@@ -16,7 +16,7 @@ struct wal_file {
 	sqlite3_file *real; /* behind this struct, in memory of SQLite's */
 	unsigned char *bytes;
 	int n;            /* bytes gathered */
-	sqlite3_int64 at; /* where the first of them belongs */
+	sqlite3_int64 at; /* where the first of them belongs in the file */
 };
 
 static sqlite3_vfs gather; /* a copy of the default VFS with its own xOpen */
@@ -33,7 +33,7 @@ static int flush(struct wal_file *w)
 
 	if (w->n)
 		code = w->real->pMethods->xWrite(w->real, w->bytes, w->n, w->at);
-	/* After an error the transaction is rolled back and its frames written anew. */
+	/* After an error the transaction is rolled back, and its frames are written again. */
 	w->n = 0;
 	return code;
 }

@@ -1,14 +1,15 @@
 /*
- * wal_file: a VFS under the writer's connection that gathers what SQLite writes to its log and
- * hands it to the kernel in one piece.
+ * wal_file: a VFS under the writer's connection. It gathers what SQLite writes to its log, and
+ * gives it to the kernel in one piece.
  *
- * SQLite writes a frame as two small pwrites; a group of 64 puts is about 160 frames. Between
- * two syncs they are contiguous, so one write carries them all: 5 system calls a put become a
- * handful a commit (bench_commit, 4 KiB bodies on a busy machine: 5,000 → 12,000 puts/s).
+ * SQLite writes a frame as two small pwrites; a group of 64 puts is about 160 frames. Between two
+ * syncs the frames are contiguous, so one write carries them all: instead of 5 system calls a put
+ * there are a few for a commit (bench_commit, 4 KiB bodies on a busy machine: 5,000 → 12,000
+ * puts/s).
  *
- * Sound because with synchronous=FULL nobody looks at a frame before the sync: the index that
- * leads readers to it is written after. Whatever asks for the bytes earlier (this connection's
- * own reads, size, truncation) makes them written first.
+ * This is safe because with synchronous=FULL nobody reads a frame before the sync: the index that
+ * leads readers to the frame is written afterwards. Any call that asks for the bytes earlier (this
+ * connection's own reads, size, truncation) writes them first.
  */
 #ifndef BALER_ADAPTER_LOCAL_ENGINE_WAL_FILE_H
 #define BALER_ADAPTER_LOCAL_ENGINE_WAL_FILE_H
