@@ -54,7 +54,7 @@ enum rc local_open(const struct local_config *cfg, struct local **ret_local, str
 	return RC_OK;
 }
 
-/* The committer's last dones feed the blobs' pool, so it ends first. */
+/* The committer ends first, because its last operations still give work to the blobs' pool. */
 void local_close(struct local *local)
 {
 	if (!local)

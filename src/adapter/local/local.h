@@ -3,13 +3,13 @@
  * the aggregator's object store: a put and its event, claims, seal and publish share SQLite's
  * transactions (docs/decisions: durability by group commit).
  *
- * Threads: one committer writes, one or two blob threads fsync and unlink files, readers are the
- * callers' own. The stores are borrowed from struct local and live as long as it does; their close
- * does nothing. Any thread may call them.
+ * Threads: one committer writes, one or two blob threads fsync and unlink files; reads use the
+ * callers' threads. The stores belong to struct local and live as long as it does; their close does
+ * nothing. Any thread may call them.
  *
  * Memory: database_bytes for SQLite (without a limit 16 MiB of the writer's cache and 1 MiB of each
- * of at most 32 readers); the budget of bodies; for each put in hand its key and headers, a few
- * KiB.
+ * of at most 32 readers); the budget of bodies; and for each put that is under way its key and
+ * headers, a few KiB.
  */
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_H
 #define BALER_ADAPTER_LOCAL_LOCAL_H
@@ -44,10 +44,11 @@ struct local_config {
 	const char *region; /* in events, and bucket_region's answer */
 	struct local_notify notify;
 	uint32_t max_receives; /* [EQ-7]; ≥ 1 */
-	/* Of memory, for bodies until they are in their row; where it is used up they go to files.
+	/* Budget of bodies until they are in their row. When it is used up, bodies go to files.
 	 * NULL: no limit. */
 	struct budget *bodies;
-	/* Of memory, for SQLite in the whole process: beyond, pages are read again. 0: no limit. */
+	/* Bytes for SQLite in the whole process; with less, pages are read again instead of kept.
+	 * 0: no limit. */
 	uint64_t database_bytes;
 };
 
@@ -55,9 +56,10 @@ struct local_config {
  * left. What else the program keeps in the folder (keys) it writes after this. RC_REFUSED: as
  * db_open; RC_FATAL. */
 enum rc local_open(const struct local_config *cfg, struct local **ret_local, struct err *err);
-/* Discards what is staged under a key that no plan of the ledger may still publish: a direct
- * invocation, which has no plan, or a plan's owner that staged after it was given up, died
- * there. Only before any work of the folder's one owner. *ret_n: how many stages. */
+/* Discards stages under keys that no plan of the ledger may still publish. They come from a direct
+ * invocation, which has no plan, or from a plan's owner that went on staging after it was given up,
+ * and then died. Call it only before any other work of the folder's one owner. *ret_n: how many
+ * stages. */
 enum rc local_sweep_stages(struct local *local, size_t *ret_n, struct err *err);
 /* After every done and every call. */
 void local_close(struct local *local);
@@ -67,11 +69,11 @@ struct object_store *local_object_store(struct local *local);
 struct event_queue *local_event_queue(struct local *local);
 struct ledger *local_ledger(struct local *local);
 
-/* What an operator may ask and change (port/operator.h). All strings are copied. */
+/* The operator's questions and changes (port/operator.h). All strings are copied. */
 struct local_operator_config {
 	const char *version; /* of baler */
 	const char *landing_bucket, *event_prefix, *distribution_bucket;
-	bool is_landing_local; /* else the landing bucket is in another store */
+	bool is_landing_local; /* false: the landing bucket is in another store */
 	const char *archive_bucket; /* NULL: none */
 };
 /* The caller's to close, before local_close. */

@@ -1,6 +1,4 @@
-/*
- * local_internal: what the files of this folder share. Nobody else includes it.
- */
+/* local_internal: what the rooms of adapter/local share. No file outside includes it. */
 #ifndef BALER_ADAPTER_LOCAL_LOCAL_INTERNAL_H
 #define BALER_ADAPTER_LOCAL_LOCAL_INTERNAL_H
 
@@ -36,13 +34,13 @@ struct local {
 	struct object_store *object_store;
 	struct event_queue *event_queue;
 	struct ledger *ledger;
-	/* Set by the event queue; NULL: nobody waits. Wakes receivers after a commit that made
-	 * messages; must not block. */
+	/* Set by the event queue; NULL: nobody waits for messages. Wakes receivers after a commit
+	 * that inserted messages; must not block. */
 	void (*queue_wake)(struct event_queue *q);
 };
 
-/* 64 random bits, for ids that nobody shall guess. Inside apply: drawn many at a time, as a
- * system call a put is felt. */
+/* 64 random bits, for ids that nobody must guess. Inside apply. They are drawn many at a time,
+ * because a system call for each put would cost too much. */
 static inline uint64_t local_nonce(struct local *local)
 {
 	if (local->n_nonces == 0) {
@@ -52,7 +50,8 @@ static inline uint64_t local_nonce(struct local *local)
 	return local->nonces[--local->n_nonces];
 }
 
-/* Inserts a message that is visible at once. Inside apply; then call local_queue_wake in done. */
+/* Inserts a message that is visible at once. Inside apply; after the commit call
+ * local_queue_wake. */
 enum rc local_queue_insert(
 	struct local *local, struct db_conn *conn, uint64_t seq, struct slice body, struct err *err);
 

@@ -60,7 +60,7 @@ static size_t position(const struct keys *k, const char *access_key, bool *ret_f
 	return low;
 }
 
-/* Not realloc: it would leave secrets behind. */
+/* realloc is not used, because it would leave secrets in the freed memory. */
 static void grow(struct keys *k)
 {
 	size_t cap = k->cap ? 2 * k->cap : 16;
@@ -201,7 +201,8 @@ static enum rc add_locked(
 	struct buf sealed;
 	enum rc rc;
 
-	if (k->n_entries == KEYS_MAX) /* only changes write it, so no lock to read */
+	/* only changes write it, and they hold the lock, so reading it needs no lock */
+	if (k->n_entries == KEYS_MAX)
 		return err_code(err, RC_REFUSED, "LimitExceeded", "there are %d keys; revoke some",
 			KEYS_MAX);
 	rc = need_master_locked(k, err);

@@ -12,14 +12,14 @@
 
 #define MASTER_KEY_FILE "master-key"
 
-/* One line: 64 hex digits. *ret_found false: there is none. RC_REFUSED: others may read it;
- * RC_CORRUPT. */
+/* The file has one line of 64 hex digits. *ret_found false: there is no file. RC_REFUSED: other
+ * users may read it; RC_CORRUPT. */
 enum rc keys_master_read(
 	const char *folder, unsigned char key[SEAL_KEY_BYTES], bool *ret_found, struct err *err);
 /* At random, durable. */
 enum rc keys_master_make(const char *folder, unsigned char key[SEAL_KEY_BYTES], struct err *err);
 
-/* The secret as it is kept. out must have room for KEY_SECRET_MAX + SEAL_OVERHEAD_BYTES. */
+/* Seals the secret as it is stored. out must have room for KEY_SECRET_MAX + SEAL_OVERHEAD_BYTES. */
 void keys_seal(const unsigned char master[SEAL_KEY_BYTES], const char *access_key,
 	enum key_role role, const char *secret, struct buf *out);
 /* RC_CORRUPT. */

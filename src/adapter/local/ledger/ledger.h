@@ -18,7 +18,7 @@ struct local_ledger {
 	struct local *local;
 };
 
-/* A record that is not what was written: named, once. */
+/* Reports a damaged record once. */
 static inline void ledger_note_record(
 	const struct local *local, const struct object_id *o, const struct err *err)
 {

@@ -1,10 +1,10 @@
 /*
- * Claims: which plan has an object, or why none will. A batch is one transaction, each entry
- * decided by its own statement.
+ * Claims: which plan has an object, or why no plan will have it. A batch is one transaction; each
+ * entry is decided by its own statement.
  *
- * The key begins with the version because ours begin with the time: a batch of claims then goes
- * to the last page of the table. Measured (facts on SQLite, 100 rows a commit): 366,000 rows/s
- * in that order, 55,000 in the order of bucket and key.
+ * The primary key begins with the version, because versions begin with the time: a batch of claims
+ * then goes to the last page of the table. Measured (facts on SQLite, 100 rows a commit): 366,000
+ * rows/s in that order, 55,000 in the order of bucket and key.
  */
 #include <assert.h>
 
@@ -80,8 +80,8 @@ struct claim_op {
 	size_t n;
 };
 
-/* The condition failed: what is there says why. Without a record the result is the same, and the
- * record is zero. */
+/* The condition failed, and the existing record shows why. When there is no record, the result is
+ * the same and the record is zero. */
 static enum rc answer_conflict(
 	struct claim_op *w, struct db_conn *conn, struct lg_claim *c, struct err *err)
 {
@@ -138,7 +138,8 @@ static enum rc swap_one(
 			      "plan = ? RETURNING attempts");
 	uint32_t attempts;
 	bool row;
-	/* a damaged record must not be made whole by writing over half of it */
+	/* half of a damaged record must not be overwritten, because that would give it a correct
+	 * checksum */
 	enum rc rc = answer_conflict(w, conn, c, err);
 
 	if (rc != RC_OK || c->result == RC_CORRUPT)

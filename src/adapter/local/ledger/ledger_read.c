@@ -120,7 +120,7 @@ static sqlite3_stmt *scan_stmt(struct db_conn *conn, unsigned states)
 			     " WHERE live = 1 AND seq > ? AND state & ? ORDER BY seq LIMIT ?");
 }
 
-/* A plan that is damaged is left out: the others must be looked after all the same. */
+/* A damaged plan is left out, so that the other plans are still looked after. */
 static enum rc scan_rows(struct ledger *lg, sqlite3_stmt *st, struct arena *a, size_t max,
 	struct lg_plan **ret_plans, size_t *ret_n, struct err *err)
 {

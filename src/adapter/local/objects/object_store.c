@@ -12,7 +12,7 @@ static struct bucket_store *buckets_of(struct object_store *os)
 	return &store_of(os)->local->bucket_store;
 }
 
-/* One write of the bucket store's, waited for. */
+/* Submits one write to the bucket store and waits for it. */
 struct waiting {
 	struct completion end;
 	struct bs_result result;
@@ -197,8 +197,9 @@ static enum rc give_object(struct bs_reader *r, size_t i, const struct os_sink *
 }
 
 /*
- * One after the other, each in a snapshot of its own: a long read transaction would hold up the
- * checkpoint, and the sink's work on an object (compressing it) takes longer than finding it.
+ * Objects are read one after the other, each in a snapshot of its own. A long read transaction
+ * would hold up the checkpoint, and the sink's work on an object (compressing it) takes longer than
+ * finding it.
  */
 static enum rc store_get_many(struct object_store *os, const struct object_id *objects, size_t n,
 	const struct os_sink *sink, struct err *err)

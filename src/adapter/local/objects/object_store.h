@@ -2,16 +2,15 @@
  * object_store over the data folder: the aggregator's view of the bucket store, and stages.
  * Contract: port/object_store.h.
  *
- * Everything but stages is the bucket store's own, waited for: one version table, one listing,
- * one way in.
- * Memory: get_many reads files in blocks of STORE_BLOCK_BYTES; an inline body (at most
- * BS_INLINE_MAX) is whole in memory.
+ * Everything except stages is a call of the bucket store that is waited for: there is one version
+ * table, one listing, and one way to write. Memory: get_many reads files in blocks of
+ * STORE_BLOCK_BYTES; an inline body (at most BS_INLINE_MAX) is in memory whole.
  *
- * STAGES (object_store_stage.c). A stage is a blob without an owner until stage_finish, so that
- * what a crash leaves is rubbish for the sweep; stage_finish fsyncs it and commits its blob row
- * with a stage row, from when on only publish (the blob becomes a version's) or discard ends it,
- * whatever crashes. Published stage rows stay: they are the proof that repeats need [OS-6],
- * about 150 bytes a bundle.
+ * STAGES (object_store_stage.c). Until stage_finish a stage is a blob without an owner, so that the
+ * sweep removes what a crash leaves. stage_finish fsyncs the blob and commits its blob row with a
+ * stage row. From then on only publish (the blob becomes a version's) or discard ends the stage,
+ * whatever crashes. The rows of published stages are kept, about 150 bytes a bundle: they are the
+ * proof that a repeated publish needs [OS-6].
  */
 #ifndef BALER_ADAPTER_LOCAL_OBJECTS_OBJECT_STORE_H
 #define BALER_ADAPTER_LOCAL_OBJECTS_OBJECT_STORE_H

@@ -1,8 +1,8 @@
 /*
  * Stages: stage_begin … stage_finish, publish, discard. object_store.h has the states.
  *
- * A record is text: which stage row, and a random number that only its maker knew; nothing else
- * is needed, the row has the rest.
+ * A record is text with the number of the stage row and a random number that only its maker knew.
+ * The row has everything else.
  */
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -32,7 +32,8 @@ struct local_stage {
 	uint64_t size;
 	struct buf sums;
 	char etag[BS_ETAG_MAX];   /* when finished; of a copy from its start */
-	atomic_bool is_discarded; /* by a discard of its key: it must not be finished any more */
+	/* a discard of its key has marked it: it must not be finished any more */
+	atomic_bool is_discarded;
 };
 
 /* A handle for file, which it owns from here on. */
@@ -161,9 +162,9 @@ static enum rc insert_stage(struct finish_op *w, struct db_conn *conn, struct er
 }
 
 /*
- * A discard marks the stages in hand before its own transaction: either this one runs first, and
- * the discard finds the row, or it sees the mark. So nothing of a plan that was aborted and
- * discarded is left behind by an owner that did not know.
+ * A discard marks the unfinished stages before its own transaction. Either this transaction runs
+ * first, and the discard finds the row; or this one sees the mark. So nothing is left behind by an
+ * owner that does not know that its plan was aborted and discarded.
  */
 static enum rc finish_apply(struct commit_op *op, struct db_conn *conn, struct err *err)
 {
@@ -333,8 +334,8 @@ static enum rc publish_apply(struct commit_op *op, struct db_conn *conn, struct 
 	return rc;
 }
 
-/* The file of a stage that is to be published. *ret_there: there is such a stage, and it is not
- * published. */
+/* Finds the file of a stage that is to be published. *ret_there: there is such a stage, and it is
+ * not published. */
 static enum rc find_file(struct publish_op *w, struct db_conn *conn, struct blob_id *ret_id,
 	uint64_t *ret_size, struct slice *ret_sums, bool *ret_there, struct err *err)
 {

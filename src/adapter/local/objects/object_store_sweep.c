@@ -1,4 +1,4 @@
-/* Stages that nobody can publish any more. object_store_stage.c has what a stage is. */
+/* Removes stages that nobody can publish any more. object_store_stage.c says what a stage is. */
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/engine/schema.sql.h"
 #include "adapter/local/objects/object_store.h"
@@ -15,9 +15,9 @@
 	"BLOB))) ORDER BY s.id LIMIT ?"
 
 /*
- * What an invocation put into the archive before it was cut off: the copy, and perhaps the
- * manifest. The bundle itself is published last, so as long as its stage is there nobody has seen
- * it. Nothing else writes under the key of a bundle.
+ * Files that an invocation put into the archive before it was cut off: the copy, and perhaps the
+ * manifest. The bundle itself is published last, so nobody has seen it while its stage still
+ * exists. Nothing else writes under the key of a bundle.
  */
 #define UNSEEN                                                                                     \
 	"SELECT b.id, v.key, v.seq FROM stage s"                                                   \

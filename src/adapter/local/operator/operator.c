@@ -108,7 +108,8 @@ static enum rc members_of(
 	return rc;
 }
 
-/* What was published within the minute, whether or not the consumer has it by now. */
+/* Bundles that were published within the last minute, also if the consumer has taken them by
+ * now. */
 static enum rc read_bundled(
 	struct db_conn *conn, const struct local_operator *o, struct op_status *s, struct err *err)
 {
@@ -193,7 +194,8 @@ static enum rc read_tables(const struct local_operator *o, struct arena *a, stru
 		rc = read_waiting(conn, o, s, ret_to_keep, err);
 	if (rc == RC_OK)
 		rc = read_bundled(conn, o, s, err);
-	/* Of a damaged database the status says what it can: above all that it is damaged. */
+	/* When the database is damaged, the status shows what can be read, and above all that it is
+	 * damaged. */
 	damage_note_err(o->local->damage, rc, err,
 		&(struct damage_found){.kind = DAMAGE_DATABASE});
 	if (rc == RC_OK || rc == RC_CORRUPT)

@@ -51,13 +51,13 @@ struct operator_record {
 enum rc operator_record_read(struct db_conn *conn, struct arena *a, const struct object_id *object,
 	struct operator_record *ret_record, struct err *err);
 
-/* The plan of a claim, as far as membership is decided by it. */
+/* The plan of a claim, with the fields that decide membership. */
 struct plan_facts {
 	bool is_found;
 	unsigned state;           /* enum plan_state */
 	struct slice bucket, key; /* where the bundle goes; in a */
 	uint64_t size;
-	bool is_member; /* of this slot: docs/protocol.md section 2, 3 */
+	bool is_member; /* Whether this slot is a member: docs/protocol.md section 2, 3. */
 };
 enum rc operator_plan_facts(struct db_conn *conn, struct arena *a, struct slice plan, uint64_t slot,
 	struct plan_facts *ret_facts, struct err *err);

@@ -1,17 +1,17 @@
 /*
- * Dead letters: read, put back, dropped.
+ * Dead letters: they are read, put back, or dropped.
  *
- * A redriven message is a new row: the queue reads rows behind its cursor, and one put back
- * under its old id would lie before it.
+ * A redriven message is a new row. The queue reads rows behind its cursor, and a message under its
+ * old id would lie before the cursor.
  *
- * Opening a rejected object again. Its record becomes claimed by the plan that it was rejected
- * in, in the slot it had there. That slot is excluded from the plan's bundle (or the plan is
- * aborted), so the protocol's rule for a stale claim (section 2, 3c … 3e) lets the next plan
- * take it over: no new rule, and no record is ever deleted. Were the slot not excluded after
- * all, the object would be a member: then the redrive is refused [OP-5]. The record says two
- * attempts: it is no first claim, whose event's age would be held against it (the operator
- * vouches), and not yet suspect. For the same reason the record of one that was claimed but
- * never shipped nor rejected (its message was received too often) gets a second attempt too.
+ * A redrive makes a rejected object claimable again. Its record becomes claimed by the plan in
+ * which it was rejected, in the slot that it had there. That slot is excluded from the plan's
+ * bundle (or the plan is aborted), so the protocol's rule for a stale claim (section 2, 3c … 3e)
+ * lets the next plan take the claim over. This needs no new rule, and no record is ever deleted. If
+ * the slot were not excluded, the object would be a member; then the redrive is refused [OP-5]. The
+ * record gets two attempts: so it counts neither as a first claim, whose event could be too old
+ * (the operator vouches for it), nor as a suspect. For the same reason an object that was claimed
+ * but never shipped or rejected (its message was received too often) gets a second attempt too.
  */
 #include <stdio.h>
 
@@ -171,7 +171,7 @@ static enum rc audit(struct change_op *w, struct db_conn *conn, const char *acti
 	return db_run(st, err);
 }
 
-/* What became of a dead letter that is no more [OP-4]. */
+/* What happened to a dead letter that does not exist any more [OP-4]. */
 static enum rc answer_gone(struct db_conn *conn, struct op_change *c, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn, "SELECT action, detail FROM audit WHERE subject = ?"
@@ -234,7 +234,7 @@ static enum rc set_claimed(struct db_conn *conn, const struct object_id *o,
 	return db_run(st, err);
 }
 
-/* Not of a member: its record is final. */
+/* A member's record is final, so it is not changed. */
 static enum rc vouch(struct db_conn *conn, struct arena *a, const struct object_id *o,
 	const struct operator_record *record, struct err *err)
 {
@@ -289,7 +289,7 @@ static enum rc put_back(struct change_op *w, struct db_conn *conn, struct arena 
 			"its message is damaged: put its object again, then drop it");
 		return RC_OK;
 	}
-	/* one that is no event at all goes back too: perhaps a later version can read it */
+	/* a text that is no event goes back too, because a later version may be able to read it */
 	rc = s3_event_parse(a, dead->message, &event, err);
 	if (rc != RC_OK && rc != RC_REFUSED)
 		return rc;

@@ -107,7 +107,8 @@ enum rc operator_unknown(struct op_port *op, const struct object_id *objects, si
 		.conn = db_reader(o->local->db), .objects = objects, .unknown = ret_unknown};
 	enum rc rc;
 
-	/* one moment: a message that is claimed meanwhile is seen as the one or the other */
+	/* one snapshot: a message that is claimed meanwhile is seen either as a message or as a
+	 * claim */
 	db_read_begin(l.conn);
 	rc = ask_ledger(&l, n, err);
 	if (rc == RC_OK)

@@ -1,12 +1,11 @@
 /*
- * Where an object is. Everything is found by key and version but two things. The queue knows no
- * keys: a put and its event are one transaction, and their numbers come one after the other, so
- * an object's first message is the first row at or behind the version's number; one that was
- * redriven or came from outside is looked for among the newest SEARCH_MAX. And the ledger's
- * records lie in order of versions: a key in another store's landing bucket is found by
- * claim_key, but of a key that is gone from our own landing bucket, and whose version was not
- * told, all records are looked through (0.1 s a million), as an index would cost every claim a
- * page.
+ * Finds where an object is, by key and version, with two exceptions. First, the queue knows no
+ * keys. A put and its event are one transaction with consecutive numbers, so an object's first
+ * message is the first row at or behind the version's number; a message that was redriven or came
+ * from outside is searched among the newest SEARCH_MAX. Second, the ledger's records are in the
+ * order of versions. A key of another store's landing bucket is found by claim_key. For a key that
+ * is gone from our own landing bucket, asked for without a version, all records are searched (0.1 s
+ * a million), because an index would cost every claim a page.
  */
 #include "adapter/local/buckets/version.h"
 #include "adapter/local/operator/operator.h"
@@ -20,7 +19,7 @@ struct search {
 	struct db_conn *conn;
 	struct arena *a;
 	struct op_where *w;
-	uint64_t seq; /* of the version, 0: it is not here */
+	uint64_t seq; /* number of the version; 0: it is not stored here */
 };
 
 /* false: the place is decided. */
@@ -41,7 +40,7 @@ static bool is_watched(struct search *s)
 	return false;
 }
 
-/* The newest that is no delete marker. */
+/* The newest version that is no delete marker. */
 static enum rc find_newest(struct search *s, uint64_t bucket, bool *ret_found, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(s->conn,
@@ -125,7 +124,7 @@ static struct slice ledger_version(const struct search *s)
 }
 
 /* Whether the message in body names the object; then s->w gets the version. A message that is no
- * event names nothing. */
+ * event names no object. */
 static enum rc names(const struct search *s, struct slice body, struct arena *scratch,
 	bool *ret_names, struct err *err)
 {
@@ -166,7 +165,7 @@ static enum rc walk(struct search *s, sqlite3_stmt *st, uint64_t *ret_id, struct
 	while (*ret_id == 0 && (rc = db_step(st, &row, err)) == RC_OK && row) {
 		struct slice body = db_column_slice(st, 1);
 
-		/* the versionId stands there as it is: most bodies need no reading */
+		/* the body contains the versionId unencoded, so most bodies need no parsing */
 		if (version.n && !slice_eq_str(version, "null") &&
 			!memmem(body.p, body.n, version.p, version.n))
 			continue;

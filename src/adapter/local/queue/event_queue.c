@@ -1,26 +1,26 @@
 /*
- * Deliveries: receive, and what happens when a visibility timeout ends.
+ * Deliveries: receive, and the end of a visibility timeout.
  *
- * DESIGN. A message is a row; that it is away on a delivery is known in memory only (flight.h).
- * Receiving then writes nothing: it reads the rows behind a cursor, and acknowledging is the one
- * write of a message's life after its insert. The row could have carried a visible_at column
- * with an index, as queues on SQL usually do; each delivery would then rewrite the row (with its
- * body) and move an index entry, three times the log for the same message, and a deadline on
- * disk must be wall time, which jumps. Deadlines here are boot time. After a crash everything
- * unacknowledged is visible at once, which [EQ-10] allows and a quick restart wants; the delay
- * of a hide does not outlive the process either.
+ * DESIGN. A message is a row. That it is delivered and not yet settled is known in memory only
+ * (flight.h). So receiving writes nothing: it reads the rows behind a cursor, and acknowledging is
+ * the only write in a message's life after its insert. Queues on SQL usually have an indexed column
+ * visible_at. Each delivery would then rewrite the row (with its body) and move an index entry,
+ * which is three times the log for the same message; and a deadline on disk must be wall time,
+ * which jumps. Deadlines here are boot time. After a crash every message that was not acknowledged
+ * is visible at once, which [EQ-10] allows and which makes a restart quick; the delay of a hide
+ * ends with the process too.
  *
- * receive_count in the row counts deliveries that have *ended*: by hide (written before hide
- * returns) or by timeout. A timeout ends when its count is durable: queue_settle_locked writes
- * the counts of all whose time has come and only then makes them due, so no delivery is repeated
- * with a count that a crash could take back [EQ-11]. The keeper thread does it when nobody
- * receives. Deliveries cut off by a crash do not count: a machine that is killed five times
- * would else fill the dead letters with healthy messages. (An object that kills its worker is
- * caught by the attempts of its claim, docs/protocol.md section 4.)
+ * receive_count in the row counts deliveries that have ended: by hide (written before hide returns)
+ * or by timeout. A timeout ends when its count is durable: queue_settle_locked writes the counts of
+ * all deliveries whose time is over, and only then makes them due. So no delivery is repeated with
+ * a count that a crash could take back [EQ-11]. The keeper thread does this when nobody receives.
+ * Deliveries that a crash cut off do not count, because a machine that is killed five times would
+ * otherwise make dead letters of healthy messages. (An object that kills its worker is found by the
+ * attempts of its claim, docs/protocol.md section 4.)
  *
- * CURSOR. Ids are given by the committer in commit order, so a row never appears behind the
- * cursor. INVARIANT: a row at or below the cursor has a flight; what is hidden or has timed out
- * is found there (heap of due ones, by id), never by reading rows again.
+ * CURSOR. The committer gives ids in commit order, so a row never appears behind the cursor.
+ * INVARIANT: every row at or below the cursor has a flight. Messages that are hidden or whose
+ * timeout is over are found there (the heap of due ones, by id), and never by reading rows again.
  */
 #include "adapter/local/engine/clock_back.h"
 #include "adapter/local/queue/event_queue.h"
@@ -34,7 +34,8 @@
 
 #define SETTLE_MAX 1000      /* deliveries ended in one transaction */
 #define SETTLE_AGAIN_MS 1000 /* after a transaction that failed */
-/* Nobody sleeps longer: boot time counts a suspend, a condition variable's clock does not. */
+/* No thread sleeps longer, because boot time counts a suspend and a condition variable's clock does
+ * not. */
 #define LOOK_MS 1000
 
 static struct local_queue *of(struct event_queue *base)
@@ -199,8 +200,7 @@ static enum rc read_counts(struct local_queue *q, struct counts *ret_counts, str
 	return rc;
 }
 
-/* Nobody takes or removes rows meanwhile, so every delivery that is away has its row among those
- * counted. */
+/* Nobody takes or removes rows meanwhile, so the row of every flight is among those counted. */
 static enum rc queue_stat(struct event_queue *base, struct eq_stat *ret_stat, struct err *err)
 {
 	struct local_queue *q = of(base);

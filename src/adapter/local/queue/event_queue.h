@@ -2,10 +2,9 @@
  * event_queue over the data folder (table message). Contract: port/event_queue.h; design:
  * event_queue.c.
  *
- * One process holds the folder, so one struct event_queue is all there is of it. At most
- * FLIGHTS_MAX messages are in flight; beyond that receive gives only those that have become
- * visible again. One receive gives at most QUEUE_RECEIVE_BYTES of bodies (and at least one
- * message).
+ * One process holds the folder, so there is only one struct event_queue for it. At most FLIGHTS_MAX
+ * messages are in flight; beyond that receive gives only messages that have become visible again.
+ * One receive gives at most QUEUE_RECEIVE_BYTES of bodies (and at least one message).
  */
 #ifndef BALER_ADAPTER_LOCAL_QUEUE_EVENT_QUEUE_H
 #define BALER_ADAPTER_LOCAL_QUEUE_EVENT_QUEUE_H

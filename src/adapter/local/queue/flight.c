@@ -128,7 +128,7 @@ struct flight *flight_add(struct flight_table *t, uint64_t id)
 	return &t->flights[i];
 }
 
-/* Backward shift: what follows in the same run moves up, so no tombstones pile up. */
+/* Backward shift: the entries that follow in the same run move up, so that no tombstones remain. */
 static void free_slot(struct flight_table *t, uint32_t hole)
 {
 	for (uint32_t s = (hole + 1) & SLOT_MASK; t->slots[s]; s = (s + 1) & SLOT_MASK) {

@@ -1,10 +1,10 @@
 /*
- * flight: which messages of the queue are not simply waiting: delivered and away, or due for
- * another delivery. In memory only; event_queue.c says why that is enough. Not thread-safe: the
- * queue's lock guards it.
+ * flight: the messages of the queue that do not simply wait: they are delivered and not yet
+ * settled, or due for another delivery. In memory only; event_queue.c says why that is enough. Not
+ * thread-safe: the queue's lock guards it.
  *
- * INVARIANT: a flight is in at most one of two heaps: away (by visible_boot_ms) or due (by id).
- * One that is in neither belongs to whoever took it out, who puts it back or removes it.
+ * INVARIANT: a flight is in at most one of two heaps: away (by visible_boot_ms) or due (by id). A
+ * flight in neither belongs to the caller that took it out, who puts it back or removes it.
  */
 #ifndef BALER_ADAPTER_LOCAL_QUEUE_FLIGHT_H
 #define BALER_ADAPTER_LOCAL_QUEUE_FLIGHT_H
@@ -21,11 +21,11 @@ enum flight_place { FLIGHT_NOWHERE, FLIGHT_AWAY, FLIGHT_DUE };
 
 struct flight {
 	uint64_t id;              /* the message's row */
-	uint64_t serial;          /* of the newest delivery; never used twice */
+	uint64_t serial;          /* number of the newest delivery; never used twice */
 	uint64_t visible_boot_ms; /* when it may be delivered again */
 	uint32_t count_before;    /* counted deliveries before the newest */
-	uint32_t stored_count;    /* receive_count as it is in the row */
-	bool is_damaged;          /* its row is not what was sent: it ends as a dead letter */
+	uint32_t stored_count;    /* receive_count of the row */
+	bool is_damaged;          /* its row is damaged: it ends as a dead letter */
 	bool counted;             /* the newest delivery counts too */
 	/* the table's own */
 	unsigned char place;
@@ -55,7 +55,7 @@ void flight_table_release(struct flight_table *t);
 
 /* NULL when there is none. Pointers stay good until the flight is removed. */
 struct flight *flight_find(struct flight_table *t, uint64_t id);
-/* Zeroed but for the id, placed nowhere. The id must be new and the table not full. */
+/* A new flight, zero except for the id, in no heap. The id must be new and the table not full. */
 struct flight *flight_add(struct flight_table *t, uint64_t id);
 void flight_remove(struct flight_table *t, struct flight *f);
 /* Set visible_boot_ms first. */

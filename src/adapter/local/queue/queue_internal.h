@@ -9,7 +9,7 @@
 #include "adapter/local/queue/flight.h"
 #include "adapter/local/queue/queue_receipt.h"
 
-/* What becomes of a message that is not what was sent. */
+/* The code and reason of a dead letter whose row is damaged. */
 #define QUEUE_DAMAGED                                                                              \
 	"its bytes are not those that were sent: 'baler verify --ledger' names its object, if it " \
 	"is lost; put that again"
@@ -59,11 +59,11 @@ struct queue_change {
 /* RC_REFUSED: more than EQ_BATCH_MAX. */
 enum rc queue_check_batch(size_t n, struct err *err);
 
-/* One transaction (queue_rows.c). Blocks; not under lock. */
+/* One transaction (queue_rows.c). Blocks; must not be called with the lock held. */
 enum rc queue_write(struct local_queue *q, struct queue_change *changes, size_t n, struct err *err);
 
-/* The turn to write: while one has it, only he takes flights away from the heaps, but for
- * receivers taking due ones. */
+/* The turn to write. Only the thread that has the turn takes flights out of the heaps; receivers
+ * may take due ones all the same. */
 void queue_turn_begin_locked(struct local_queue *q);
 void queue_turn_end_locked(struct local_queue *q);
 

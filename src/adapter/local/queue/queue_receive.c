@@ -1,5 +1,5 @@
-/* One receive: what is due first, then fresh rows behind the cursor. event_queue.c has the
- * design. */
+/* One receive: first the messages that are due, then fresh rows behind the cursor. event_queue.c
+ * has the design. */
 #include <stdlib.h>
 
 #include "adapter/local/engine/row_sum.h"
@@ -11,7 +11,7 @@ struct outgoing {
 	uint32_t count_before;
 	bool is_due;  /* has a flight already, taken out of its heap */
 	bool is_read; /* the row was there */
-	bool is_damaged; /* it is not what was sent: not delivered, but buried */
+	bool is_damaged; /* its row is damaged: it is not delivered, but made a dead letter */
 	struct slice body;
 };
 
@@ -21,7 +21,7 @@ struct receive_call {
 	uint64_t visibility_ms, until_boot_ms;
 	struct outgoing *out;
 	size_t n_due, n; /* due ones first */
-	size_t n_tried;  /* of the due: up to where rows were looked for */
+	size_t n_tried;  /* of the due ones: up to the id where rows were searched */
 	size_t n_delivered;
 	uint64_t cursor, arrivals, serial;
 	size_t room; /* for fresh rows */
@@ -119,8 +119,8 @@ static bool is_delivered(const struct local_queue *q, const struct outgoing *o)
 	return o->is_read && !o->is_damaged && o->count_before < q->local->max_receives;
 }
 
-/* Not under lock: a receipt's hash takes half a microsecond. The array has room for what is
- * delivered, not for call->max: many receives bring a single message. */
+/* The lock must not be held, because a receipt's hash takes half a microsecond. The array has room
+ * for the delivered messages, not for call->max, because many receives bring a single message. */
 static void write_messages(struct local_queue *q, struct receive_call *call)
 {
 	size_t n = 0;
@@ -205,8 +205,8 @@ static void depart_locked(struct local_queue *q, struct receive_call *call, enum
 		f->count_before = f->stored_count = o->count_before;
 		f->counted = is_delivered(q, o);
 		f->is_damaged = o->is_damaged;
-		/* One that is damaged, or was received often enough before a restart, is not
-		 * delivered: it has ended already, and is buried as such. */
+		/* A message that is damaged, or was received often enough before a restart, is not
+		 * delivered: its last delivery has ended, and it becomes a dead letter. */
 		f->visible_boot_ms = f->counted ? now + call->visibility_ms : 0;
 		flight_move(&q->flights, f, FLIGHT_AWAY);
 		q->cursor = o->id;
@@ -214,7 +214,8 @@ static void depart_locked(struct local_queue *q, struct receive_call *call, enum
 	queue_alarm_locked(q);
 }
 
-/* One look. There is one reader at a time, or two would read the same rows behind the cursor. */
+/* One look at the rows. Only one reader looks at a time, because two would read the same rows
+ * behind the cursor. */
 static enum rc receive_once_locked(
 	struct local_queue *q, struct receive_call *call, struct err *err)
 {

@@ -1,4 +1,4 @@
-/* Every statement that changes the queue's rows, and send, which is no more than that. */
+/* Every statement that changes the queue's rows; and send, which is only such a statement. */
 #include <stdlib.h>
 
 #include "adapter/local/engine/row_sum.h"

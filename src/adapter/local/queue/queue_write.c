@@ -1,9 +1,9 @@
 /*
  * The verbs that end or change deliveries: ack, hide, dead_letter. A batch is one transaction.
  *
- * Ack, hide, dead_letter and settling take turns: a flight that is in nobody's heap then belongs
- * to the one who has the turn, and no two decide about one message at a time. It costs nothing:
- * batches are large and a commit is about a millisecond.
+ * Ack, hide, dead_letter and settling take turns. So a flight that is in no heap belongs to the
+ * thread that has the turn, and no two threads decide about one message at the same time. This
+ * costs nothing, because batches are large and a commit takes about a millisecond.
  */
 #include <stdlib.h>
 
@@ -46,7 +46,7 @@ enum rc queue_check_batch(size_t n, struct err *err)
 	return RC_OK;
 }
 
-/* A change for a receipt of ours, else the result RC_CONFLICT. */
+/* Notes a change when the receipt is valid; else the result is RC_CONFLICT. */
 static bool change_for(struct local_queue *q, struct slice receipt, size_t index, enum rc *results,
 	struct queue_change *ret_change)
 {
@@ -60,10 +60,10 @@ static bool change_for(struct local_queue *q, struct slice receipt, size_t index
 }
 
 /*
- * Takes the flights of deletions and burials out of reach and drops what a later delivery has
- * replaced. A message without a flight is gone, or its delivery was before a restart and none
- * came after: either way the row decides. false: there is such a message, so that its row may be
- * behind the cursor, where nobody should read meanwhile.
+ * Takes the flights of deletions and dead letters out of reach, and drops the entries that a later
+ * delivery has replaced. A message without a flight is gone, or its delivery was before a restart
+ * and no other followed; in both cases the row decides. false: there is such a message. Its row may
+ * be behind the cursor, so nobody may read rows meanwhile.
  */
 static bool claim_flights_locked(struct local_queue *q, struct queue_change *changes, size_t n)
 {
@@ -113,7 +113,8 @@ static enum rc remove_messages(struct local_queue *q, struct queue_change *chang
 	if (!all) {
 		queue_reading_begin_locked(q);
 		claim_flights_locked(
-			q, changes, n); /* one may have been delivered while this waited */
+			/* a message may have been delivered while this thread waited for the turn */
+			q, changes, n);
 	}
 	pthread_mutex_unlock(&q->lock);
 	rc = queue_write(q, changes, n, err);
@@ -185,8 +186,8 @@ enum rc queue_dead_letter(struct event_queue *base, const struct eq_dead *dead, 
 	return rc;
 }
 
-/* Only a delivery of this process can be hidden: one from before a restart has ended. Returns
- * how many are left. */
+/* Only a delivery of this process can be hidden, because one from before a restart has ended.
+ * Returns how many are left. */
 static size_t hide_begin_locked(
 	struct local_queue *q, const struct eq_hide *hides, struct queue_change *changes, size_t n)
 {
@@ -272,7 +273,7 @@ enum rc queue_hide(struct event_queue *base, const struct eq_hide *hides, size_t
 	pthread_mutex_lock(&q->lock);
 	hide_end_locked(q, changes, n_changes, rc);
 	queue_turn_end_locked(q);
-	queue_settle_locked(q); /* those without a delay are visible when hide returns */
+	queue_settle_locked(q); /* messages without a delay are visible when hide returns */
 	pthread_mutex_unlock(&q->lock);
 	for (size_t i = 0; i < n_changes; i++)
 		results[changes[i].index] = rc;

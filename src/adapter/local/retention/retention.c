@@ -4,7 +4,7 @@
 
 #define PAUSE_MIN_MS 5
 #define PAUSE_MAX_MS 1000
-#define COMPLETED_MS (7 * 86400000ull) /* what completed remembers [BS-6] */
+#define COMPLETED_MS (7 * 86400000ull) /* how long completed uploads are remembered [BS-6] */
 #define VACUUM_PAGES "200"
 #define FREE_PAGES_MIN 256 /* a MiB is not worth it */
 
@@ -148,8 +148,8 @@ static enum rc read_pages(struct pass *p, uint64_t *ret_free, uint64_t *ret_all,
 	return rc;
 }
 
-/* Begins above a quarter of free pages and goes on to a tenth, so that it does not begin again
- * with the next row removed. */
+/* Begins when more than a quarter of the pages are free, and stops at a tenth, so that it does not
+ * begin again with the next row that is removed. */
 static enum rc pass_pages(struct pass *p, struct err *err)
 {
 	uint64_t free_pages, all;

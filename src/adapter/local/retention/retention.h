@@ -1,23 +1,22 @@
 /*
- * retention: what is old enough is removed, and the disk space given back, without anyone noticing.
+ * retention: removes what is old enough, and gives the disk space back, without a noticeable pause
+ * for anyone.
  *
- * Everything is removed in transactions of at most RETENTION_ROWS rows or RETENTION_MS, and
- * after each a pause as long as it took, its fsync included: at least half of the committer's
- * time is the requests', and none waits for more than one of them.
- * tests/bench/bench_retention.py shows what a PUT feels of it. Ages are wall time of the
- * injected clock; when that jumps ahead, the thread removes nothing for a while
- * (retention_clock.h).
+ * Everything is removed in transactions of at most RETENTION_ROWS rows or RETENTION_MS. After each
+ * comes a pause as long as the transaction took, with its fsync. So at least half of the
+ * committer's time belongs to requests, and no request waits for more than one such transaction.
+ * tests/bench/bench_retention.py shows how PUTs are affected. Ages are wall time of the injected
+ * clock; when that jumps ahead, the thread removes nothing for a while (retention_clock.h).
  *
- * INVARIANTS: an object in landing below the event prefix is removed only when the ledger says
- * that it was published or rejected: what is not bundled yet never expires, and what was
- * rejected stays as long as dead letters do. An object's record is removed only when its plan is
- * older than the ledger's retention and the source version is gone; a plan, only when no record
- * names it. The archive and buckets of the user's own are never touched, but for uploads that
- * nobody completed. A delete marker goes with the last version under it, and by age when there
- * never was one.
+ * INVARIANTS: an object in landing below the event prefix is removed only when the ledger says that
+ * it was published or rejected. An object that is not bundled yet never expires, and a rejected one
+ * stays as long as dead letters do. An object's record is removed only when its plan is older than
+ * the ledger's retention and the source version is gone; a plan, only when no record names it. The
+ * archive and the user's own buckets are never touched, except for uploads that nobody completed. A
+ * delete marker goes with the last version under it, and by its age when there never was one.
  *
- * Source of the numbers: facts about the original's buckets (docs/operations.md, "How long
- * things are kept").
+ * Source of the numbers: facts about the original's buckets (docs/operations.md, "How long things
+ * are kept").
  */
 #ifndef BALER_ADAPTER_LOCAL_RETENTION_RETENTION_H
 #define BALER_ADAPTER_LOCAL_RETENTION_RETENTION_H
@@ -50,12 +49,13 @@ struct retention_report {
 enum rc local_retention_run(struct local *local, const struct retention_config *cfg,
 	struct retention_report *ret_report, struct err *err);
 
-/* A thread that makes passes: the first a minute after the start, then a tenth of the shortest
- * duration apart, a second at least, an hour at most; over the ledger once a day at most; a
- * minute after one that failed. Logs what it did. Stop it before local_close. */
+/* Starts a thread that makes passes: the first one a minute after the start; then at intervals of a
+ * tenth of the shortest duration, at least a second and at most an hour; over the ledger at most
+ * once a day; and a minute after a pass that failed. It logs what it removed. Stop it before
+ * local_close. */
 struct local_retention *local_retention_start(
 	struct local *local, const struct retention_config *cfg);
-/* Ends after the transaction in hand. NULL is fine. */
+/* Ends the thread after the transaction that is under way. NULL is allowed. */
 void local_retention_stop(struct local_retention *r);
 
 #endif

@@ -1,19 +1,18 @@
 /*
  * retention_clock: whether the wall clock can be believed when it says that something is old.
  *
- * Ages are wall time, and a wall clock can be wrong: a battery that died, a typing mistake, a
- * time server gone mad. One that stands a year ahead would make everything old at once. So what
- * the wall clock says is compared with the time that has really passed (boot time, and over
- * restarts the time that was kept in the folder). When more than RETENTION_JUMP_MS are
- * unaccounted for, nothing is removed until the clock has run on for RETENTION_HOLD_MS: time for
- * somebody to see the warning. After that it is believed, for a clock that was put right and a
- * machine that was off for weeks look just the same. A clock that falls back ends the hold: by
- * it, things are younger.
+ * Ages are wall time, and a wall clock can be wrong: its battery died, somebody mistyped, a time
+ * server failed. A clock that is a year ahead would make everything old at once. Therefore the wall
+ * clock is compared with the time that has really passed (boot time; over restarts, the time that
+ * was kept in the folder). When more than RETENTION_JUMP_MS are unexplained, nothing is removed
+ * until the clock has run on for RETENTION_HOLD_MS, so that somebody can see the warning. After
+ * that the clock is believed, because a clock that was put right and a machine that was off for
+ * weeks look the same. A clock that falls back ends the hold, because it makes things younger.
  *
- * A machine that is off for longer than a day at a time comes to its end all the same: further
- * jumps do not prolong a hold.
+ * A machine that is always off for longer than a day ends its hold too, because further jumps do
+ * not prolong it.
  *
- * One thread's. Nothing here blocks but the load and the save.
+ * One thread. Only the load and the save block.
  */
 #ifndef BALER_ADAPTER_LOCAL_RETENTION_RETENTION_CLOCK_H
 #define BALER_ADAPTER_LOCAL_RETENTION_RETENTION_CLOCK_H
@@ -29,7 +28,7 @@ struct retention_clock {
 	uint64_t saved_wall_ms, saved_hold_ms;
 };
 
-/* What was kept when the folder was open last. */
+/* The times that were kept when the folder was last open. */
 enum rc retention_clock_load(struct retention_clock *c, struct local *local, struct err *err);
 /* Keeps it, at most every ten minutes unless something has changed. */
 enum rc retention_clock_save(struct retention_clock *c, struct local *local, struct err *err);

@@ -33,7 +33,7 @@ struct batch {
 
 /* Runs it, adds its counts to the report, pauses. */
 enum rc batch_run(struct pass *p, struct batch *b, struct err *err);
-/* Whether this transaction has had its share. */
+/* Whether this transaction has done its share. */
 bool batch_is_spent(const struct batch *b);
 
 static inline bool pass_is_stopped(const struct pass *p)
@@ -47,7 +47,7 @@ static inline uint64_t pass_cutoff_ms(const struct pass *p, uint64_t keep_ms)
 	return keep_ms && p->now_wall_ms > keep_ms ? p->now_wall_ms - keep_ms : 0;
 }
 
-/* What was written with seq at that time, as the row says, was written before the cutoff. */
+/* Whether a row with this seq and this stored time was written before the cutoff. */
 static inline bool pass_is_old(
 	const struct pass *p, uint64_t seq, uint64_t written_wall_ms, uint64_t cutoff_ms)
 {
@@ -63,8 +63,8 @@ void pass_bind_age(const struct pass *p, sqlite3_stmt *st, uint64_t cutoff_ms);
 /* The whole of it, once. */
 enum rc pass_run(struct pass *p, bool with_ledger, struct err *err);
 
-/* retention_versions.c: the versions and delete markers of one bucket. keeps_pending: what is
- * below the event prefix and not settled in the ledger stays. */
+/* retention_versions.c: the versions and delete markers of one bucket. keeps_pending: objects below
+ * the event prefix that are not settled in the ledger stay. */
 enum rc pass_bucket(
 	struct pass *p, const char *name, uint64_t keep_ms, bool keeps_pending, struct err *err);
 

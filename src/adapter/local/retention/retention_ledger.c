@@ -48,7 +48,8 @@ static enum rc load_plans(struct ledger_pass *l, struct err *err)
 		struct slice id = db_column_slice(st, 1);
 
 		if (!pass_is_old(l->pass, db_column_u64(st, 0), db_column_u64(st, 3), l->cutoff_ms))
-			break; /* as they were opened: the rest is younger */
+			/* plans come in the order of opening, so all later ones are younger */
+			break;
 		l->after = db_column_u64(st, 0);
 		if (db_column_u64(st, 2) || id.n != PLAN_ID_BYTES)
 			continue;
@@ -264,8 +265,8 @@ static enum rc old_stages_end(
 		cutoff_ms, p->now_wall_ms, ret_seq, err);
 }
 
-/* What a published stage remembers is asked for by a plan that may be published again: a live
- * one. */
+/* The row of a published stage is needed by a plan that may be published again, which is a live
+ * plan. */
 static enum rc stages_apply(struct batch *b, struct db_conn *conn, struct err *err)
 {
 	sqlite3_stmt *st = db_stmt(conn,

@@ -21,7 +21,7 @@ struct local_retention {
 	struct retention_clock clock;
 	uint64_t pause_ms; /* between passes */
 	uint64_t next_boot_ms,
-		ledger_boot_ms; /* when the next is due, and the ledger's part of it */
+		ledger_boot_ms; /* when the next pass is due, and the next one over the ledger */
 };
 
 static uint64_t at_most(uint64_t a, uint64_t b)

@@ -1,5 +1,5 @@
-/* Uploads that nobody completes: found on a reading connection, removed in short transactions. A
- * large one loses its parts over several of them, its row goes last. */
+/* Uploads that nobody completes: they are found on a reading connection and removed in short
+ * transactions. A large upload loses its parts over several transactions; its own row goes last. */
 #include "adapter/local/buckets/part.h"
 #include "adapter/local/retention/retention_internal.h"
 
@@ -40,8 +40,8 @@ static enum rc remove_parts(struct batch *b, struct db_conn *conn, uint64_t uplo
 	return db_run(st, err);
 }
 
-/* *ret_gone: nothing of it is left, whether by this or because it was completed or aborted
- * meanwhile. */
+/* *ret_gone: nothing of the upload is left, because this transaction removed it or because it was
+ * completed or aborted meanwhile. */
 static enum rc remove_upload(struct upload_batch *u, struct db_conn *conn,
 	const struct old_upload *o, bool *ret_gone, struct err *err)
 {

@@ -18,7 +18,7 @@ struct bucket_pass {
 	struct slice name;
 	uint64_t id, cutoff_ms;
 	uint64_t cursor;    /* seq of the last version looked at */
-	bool keeps_pending; /* landing: what is not bundled stays */
+	bool keeps_pending; /* landing: objects that are not bundled yet stay */
 };
 
 struct version_batch {
@@ -93,8 +93,8 @@ static enum rc find_lowest_marker(struct version_batch *v, struct db_conn *conn,
 	return rc;
 }
 
-/* Markers that have nothing under them any more. There can be any number; those this transaction
- * has no time for go by their age. */
+/* Delete markers that have no version under them any more. There can be any number of them; those
+ * for which this transaction has no time go by their age. */
 static enum rc remove_lone_markers(
 	struct version_batch *v, struct db_conn *conn, struct slice key, struct err *err)
 {
@@ -112,7 +112,7 @@ static enum rc remove_lone_markers(
 	return rc;
 }
 
-/* What is older than a marker is never current. */
+/* A version that is older than a delete marker is never current. */
 static enum rc has_older(struct db_conn *conn, uint64_t bucket, const struct candidate *c,
 	bool *ret_older, struct err *err)
 {
@@ -193,7 +193,8 @@ static enum rc read_candidates(struct bucket_pass *bp, struct arena *a, struct c
 	while ((rc = db_step(st, &found, err)) == RC_OK && found) {
 		version_read(st, &row);
 		if (!pass_is_old(bp->pass, row.seq, row.modified, bp->cutoff_ms))
-			break; /* in the order of writing: the rest is younger */
+			/* rows come in the order of writing, so all later ones are younger */
+			break;
 		row.key = db_column_copy(st, VERSION_KEY_COLUMN, a);
 		rc = is_settled(bp, conn, a, &row, &settled, err);
 		if (rc != RC_OK)
