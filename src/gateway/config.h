@@ -17,15 +17,15 @@
 #include "port/invoker.h"
 #include "port/operator.h"
 
-/* Of one PUT, one part or one copy: Amazon S3 User Guide, "Uploading objects". */
+/* Bytes of one PUT, one part or one copy: Amazon S3 User Guide, "Uploading objects". */
 #define GATEWAY_OBJECT_MAX_BYTES (5ull << 30)
-/* Of the names and values of x-amz-meta-* together. */
+/* Bytes of the names and values of all x-amz-meta-* together. */
 #define GATEWAY_METADATA_MAX_BYTES 2048
 /* Connections taken beyond connections_max for the moment that ending others takes. */
 #define GATEWAY_CONNECTIONS_SLACK 64
-/* What one connection takes at most: 64 KiB of the HTTP library, its struct, a small request; with
- * TLS a session and its buffers besides. Measured with 1,000 connections that have been served and
- * then have sent half a request: 70 KiB; 8 KiB are for a small answer. */
+/* The most that one connection takes: 64 KiB of the HTTP library, its struct, a small request; with
+ * TLS also a session and its buffers. Measured with 1,000 connections that had been served and then
+ * sent half a request: 70 KiB; 8 KiB are for a small answer. */
 #define GATEWAY_CONNECTION_BYTES (78u << 10)
 #define GATEWAY_TLS_BYTES (14u << 10)
 
@@ -41,17 +41,19 @@ struct gateway_keys {
 	void *arg;
 };
 
-/* Fills in all but what the gateway counts itself. Called on the admin pool; may block. */
+/* Fills in everything except what the gateway counts itself. Called on the admin pool; may
+ * block. */
 struct gateway_metrics {
 	enum rc (*fill)(void *arg, struct metrics *m, struct err *err);
 	void *arg;
 };
 
-/* The process's memory, as far as it is used or shown here. Borrowed; each may be NULL or 0. */
+/* The shares of the process's memory that the gateway uses or shows. Borrowed; each may be NULL or
+ * 0. */
 struct gateway_memory {
 	struct budget *connections; /* gateway_connection_bytes each; connections_max limits it */
 	struct budget *requests;    /* documents and answers: http/charge.h */
-	struct budget *messages;    /* what is read out of an invocation's payload */
+	struct budget *messages;    /* for the values of an invocation's payload */
 	uint64_t ceiling_bytes;
 	const struct budget *shares;
 	size_t n_shares;
@@ -70,14 +72,16 @@ struct gateway_config {
 	struct op_port *op;        /* the admin API; NULL: there is none */
 	struct alarms *alarms;           /* shown with the status; NULL: none are */
 	struct invoker *invoker;         /* Lambda's API (invoke.h); NULL: there is none */
-	struct event_queue *queue;       /* takes events from POST /-/events; NULL: nobody does */
+	/* takes events from POST /-/events; NULL: events are refused */
+	struct event_queue *queue;
 	const char *events_token;        /* a bearer token that may send events; NULL: none may */
 	struct gateway_memory memory;    /* shown with the status and the metrics */
 	struct gateway_metrics metrics;  /* for GET /-/metrics; fill NULL: there is none */
 	const char *metrics_token;       /* a bearer token that may read them; NULL: none may */
 	struct gateway_keys keys;
 	struct key_store *key_store; /* managed by the admin API; NULL: keys cannot be */
-	/* What the roles' buckets are called; NULL: there is none of that kind. */
+	/* The names of the buckets that the roles are about; NULL: there is no bucket of that
+	 * kind. */
 	const char *landing_bucket, *distribution_bucket, *archive_bucket;
 	struct clock *clock;             /* NULL: the machine's */
 	const char *listen_host;         /* NULL: "127.0.0.1" */
@@ -87,12 +91,14 @@ struct gateway_config {
 	/* PEM, both or neither, copied: with them only HTTPS is spoken, by TLS 1.2 or 1.3 with
 	 * forward secrecy and AEAD ciphers. Checked by the caller (base/pem.h). */
 	const char *tls_cert, *tls_key;
-	bool allow_plain_http; /* else without TLS only loopback addresses are listened on */
+	/* without it and without TLS only loopback addresses are listened on */
+	bool allow_plain_http;
 	unsigned threads;                /* default min(CPUs, 4) */
 	/* default 1,000; above it the one idle longest has to go */
 	unsigned connections_max;
 	unsigned connections_per_ip_max; /* default: no limit of its own */
-	/* default 60; who sends no whole head, or next to nothing of a body, is let go */
+	/* default 60; a client that sends no whole head, or almost nothing of a body, is
+	 * disconnected after it */
 	unsigned idle_timeout_s;
 	size_t connection_memory_bytes;  /* default 64 KiB; bounds the headers */
 };

@@ -7,7 +7,7 @@
 #include "gateway/lambda/invoke.h"
 #include "gateway/s3/s3.h"
 
-/* Asked in this order; S3 takes what nobody else claims. */
+/* Asked in this order. S3 takes every request that no other dialect claims. */
 static const struct dialect *const dialects[] = {&admin_dialect, &lambda_dialect, &s3_dialect};
 
 static const struct dialect *choose_dialect(const struct request *r)
@@ -41,7 +41,7 @@ static bool is_health_check(const struct request *r)
 	       !request_header(r, "authorization").p;
 }
 
-/* What is left of the server is for whoever looks after it. */
+/* The remaining places are for health checks and the operator. */
 static enum rc refuse_regular(struct request *r, struct err *err)
 {
 	r->reply.close = true;

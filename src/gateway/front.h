@@ -1,6 +1,6 @@
 /*
- * front: the one door. Every request comes here when its headers are whole. Front answers health
- * checks itself, refuses what cannot be framed, and hands everything else to its dialect.
+ * front: every request comes here when its headers are whole. Front answers health checks itself,
+ * refuses requests with unusable framing, and gives every other request to its dialect.
  *
  * A new API is a new dialect in the table of front.c.
  */

@@ -12,9 +12,9 @@
 enum rc auth_parse(struct request *r, struct err *err);
 enum rc auth_verify(struct request *r, const char *service, struct err *err);
 
-/* Whether the claim's key is one: all that can be said before a body that has no declared hash,
- * for which strangers shall not hold what is scarce. RC_REFUSED InvalidAccessKeyId, as
- * auth_verify. */
+/* Whether the access key of the claim exists. Nothing more can be checked before a body whose hash
+ * was not declared, and strangers must not hold scarce resources for such a body. RC_REFUSED
+ * InvalidAccessKeyId, as auth_verify. */
 enum rc auth_check_key(const struct request *r, struct err *err);
 
 /* Both for "s3". RC_OK: r->auth is true, r->is_authenticated and r->role set. Else RC_REFUSED or

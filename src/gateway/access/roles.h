@@ -1,16 +1,17 @@
 /*
- * roles: what each role may do. One table, action × role → kinds of buckets; what is not in it
- * is denied, also to admin.
+ * roles: what each role may do. One table, action × role → kinds of buckets. An entry that is not
+ * in the table is denied, also to admin.
  *
- * supplier   puts into landing, in one piece or in parts (and may look at and abort its
- * uploads); reads, lists, deletes nothing consumer   lists, gets and deletes in distribution,
- * versions too processor  lists and gets in landing; lists, gets and puts in distribution and
- * archive; invokes admin      everything
+ * supplier   puts into landing, in one piece or in parts (and may look at and abort its uploads);
+ *            reads, lists and deletes nothing
+ * consumer   lists, gets and deletes in distribution, versions too
+ * processor  lists and gets in landing; lists, gets and puts in distribution and archive; invokes
+ * admin      everything
  *
- * Each of them may ask where a bucket of its own is (HeadBucket, GetBucketLocation) and sees it,
- * and no other, in ListBuckets. A denial is decided from the names alone, before the store is
- * asked: it is the same whether a bucket or key is there or not. A copy needs GET on its source
- * as well. Pure, but for roles_check, which reads the request.
+ * Each role may ask where its own buckets are (HeadBucket, GetBucketLocation), and sees only them
+ * in ListBuckets. A denial is decided by the names alone, before the store is asked, so it does not
+ * tell whether a bucket or key exists. A copy needs GET on its source too. Pure, except for
+ * roles_check, which reads the request.
  */
 #ifndef BALER_GATEWAY_ACCESS_ROLES_H
 #define BALER_GATEWAY_ACCESS_ROLES_H
@@ -29,10 +30,10 @@ enum action {
 	ACTION_LIST,          /* objects and versions */
 	ACTION_LIST_UPLOADS,  /* of a whole bucket */
 	ACTION_GET,
-	ACTION_PUT,         /* also in parts, also the target of a copy */
+	ACTION_PUT,         /* also in parts; also the target of a copy */
 	ACTION_TEND_UPLOAD, /* ListParts, AbortMultipartUpload: by who knows the upload's id */
 	ACTION_DELETE,
-	ACTION_INVOKE, /* from here on without a bucket */
+	ACTION_INVOKE, /* the actions from here on have no bucket */
 	ACTION_SEND_EVENTS,
 	ACTION_OPERATE,     /* the operator's API */
 	ACTION_MANAGE_KEYS, /* access keys */

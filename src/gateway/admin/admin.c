@@ -54,7 +54,7 @@ static bool is_path(const struct admin_route *a, struct slice path)
 	       !memchr(path.p + n, '/', path.n - n);
 }
 
-/* The exact path first: "redrive" is no id. *ret_route NULL: there is none. */
+/* The exact path comes first, because "redrive" is no id. *ret_route NULL: there is no route. */
 static bool find(const struct request *r, const struct admin_route **ret_route)
 {
 	struct slice path = admin_path(r);
@@ -100,9 +100,9 @@ static bool takes_token(const struct admin_route *route)
 	return route && (route->right == ADMIN_SEND_EVENTS || route->right == ADMIN_READ_METRICS);
 }
 
-/* A token opens one door only; wherever else it is shown it is no credential at all. Whoever
- * shows nothing to the door of events is told how one may knock: SNS sends what its URL holds
- * only when it is asked. */
+/* A token is valid for one path only; on any other path it is no credential. A request to the path
+ * of events without any credential is told how to authenticate, because SNS sends the credentials
+ * of its URL only when it is asked for them. */
 static enum rc authenticate(
 	struct request *r, const struct admin_route *route, bool *ret_by_token, struct err *err)
 {

@@ -1,6 +1,6 @@
 /*
- * admin_body: the JSON bodies of the admin API, read. Pure functions but for the arena.
- * RC_REFUSED InvalidArgument: the body has another form; RC_AGAIN: no memory for it.
+ * admin_body: reads the JSON bodies of the admin API. Pure functions, except for the arena.
+ * RC_REFUSED InvalidArgument: the body has another form; RC_AGAIN: there is no memory for it.
  */
 #ifndef BALER_GATEWAY_ADMIN_ADMIN_BODY_H
 #define BALER_GATEWAY_ADMIN_ADMIN_BODY_H

@@ -11,7 +11,7 @@
 
 #define PAGE_DEFAULT 100
 
-/* What the message is about, when it can be read: people look for keys. */
+/* The objects that the message names, if it can be read, because people look for keys. */
 static void add_objects(struct buf *out, struct slice message)
 {
 	struct arena a = ARENA_INIT;
@@ -45,7 +45,7 @@ static void add_dead(struct buf *out, const struct op_dead *d, bool with_message
 	add_objects(out, d->message);
 	if (with_message) {
 		json_text(out, "message", d->message);
-		if (!utf8_valid(d->message)) { /* then the text above is not all of it */
+		if (!utf8_valid(d->message)) { /* then the text above is not the whole message */
 			json_name(out, "message_base64");
 			buf_add_char(out, '"');
 			base64_encode(out, d->message);

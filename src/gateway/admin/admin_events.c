@@ -20,7 +20,7 @@ struct notification {
 	size_t n_bodies;
 };
 
-/* One message of each record: for a notification longer than a message may be. */
+/* Makes one message of each record, for a notification that is longer than a message may be. */
 static enum rc split(struct request *r, const struct s3_event *event, struct slice *bodies, struct err *err)
 {
 	enum rc rc = RC_OK;

@@ -9,9 +9,9 @@
 #define ADMIN_ROOT "/-/"
 #define ADMIN_EVENTS_MAX_BYTES (1u << 20)
 
-/* Whether the path is POST /events, which senders were told as the short form of POST /-/events. In
- * S3 that would be a form upload into a bucket of this name, which is refused here; all other
- * requests to such a bucket are its own. */
+/* Whether the request is POST /events, the short form of POST /-/events. In S3 it would be a form
+ * upload into a bucket called "events", which is refused here; all other requests to such a bucket
+ * are requests of S3. */
 bool admin_is_short_events(const struct request *r);
 /* The path behind ADMIN_ROOT. */
 struct slice admin_path(const struct request *r);

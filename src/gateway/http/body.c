@@ -8,13 +8,14 @@
 #include "wire/header.h"
 #include "wire/s3xml.h"
 
-/* Memory for what is read of a document, for each '<' in it. Measured: DeleteObjects takes 1,600
- * bytes for each of its objects, which has four; a part has six. */
+/* Memory for the values of a document, for each '<' in it. Measured: DeleteObjects takes 1,600
+ * bytes for each of its objects, which has four '<'; a part has six. */
 #define TAG_BYTES 400
 #define PART_TAG_BYTES 128
 
 #define SMALL_BYTES (256u << 10) /* malloc's threshold of mapping: serve/memory.c */
-#define CHUNKED_OVERHEAD_MAX_BYTES (1ull << 30) /* of signatures in 5 GiB of 64 KiB chunks, ample */
+/* bytes of signatures in 5 GiB of 64 KiB chunks, rounded up */
+#define CHUNKED_OVERHEAD_MAX_BYTES (1ull << 30)
 
 static struct slice sent_header(const struct request *r, const char *name)
 {

@@ -1,8 +1,8 @@
 /*
- * body: the payload of one request on its way in: decoded, counted, hashed in one pass, kept in
- * memory (documents) or given to the store (objects). Nothing may be committed before
- * body_finish has said RC_OK: it is the one place that knows length, hash, Content-MD5,
- * checksums and chunk signatures to be right.
+ * body: the payload of one request as it arrives: decoded, counted and hashed in one pass, and kept
+ * in memory (documents) or given to the store (objects). Nothing may be committed before
+ * body_finish has answered RC_OK: only body_finish knows that length, hash, Content-MD5, checksums
+ * and chunk signatures are right.
  */
 #ifndef BALER_GATEWAY_HTTP_BODY_H
 #define BALER_GATEWAY_HTTP_BODY_H

@@ -1,12 +1,13 @@
 /*
- * charge: what one request holds of the share of memory that all requests have
- * (gateway_memory.requests).
+ * charge: the part of the requests' share of memory (gateway_memory.requests) that one request
+ * holds.
  *
  * Every connection's own cost (GATEWAY_CONNECTION_BYTES) covers a request of up to
- * CHARGE_FREE_BYTES. What is beyond is charged at three places: while a document comes in, before a
- * document is read (reading takes a multiple of its bytes), and when the answer is ready. Where the
- * share cannot grant it the request is refused with 503 SlowDown and Retry-After, large ones before
- * small ones (budget_grow). An answer to what was done already is never refused.
+ * CHARGE_FREE_BYTES. More than that is charged at three places: while a document arrives, before a
+ * document is parsed (parsing takes a multiple of its bytes), and when the answer is ready. When
+ * the share cannot grant it, the request is refused with 503 SlowDown and Retry-After, large
+ * requests before small ones (budget_grow). The answer to a request that has changed something is
+ * never refused.
  */
 #ifndef BALER_GATEWAY_HTTP_CHARGE_H
 #define BALER_GATEWAY_HTTP_CHARGE_H
@@ -15,7 +16,8 @@
 
 #define CHARGE_FREE_BYTES (12u << 10)
 #define CHARGE_BLOCK_MAX_BYTES (256u << 10)
-/* The store checks blocks of this size; of one that is read in pieces it has to keep the rest. */
+/* The store checks blocks of this size. When a block is read in pieces, the store keeps the rest of
+ * it. */
 #define CHARGE_BLOCK_MIN_BYTES (64u << 10)
 #define CHARGE_RETRY_AFTER "2" /* seconds: most requests that hold much are over by then */
 
@@ -24,9 +26,9 @@
 enum rc charge_raise(struct request *r, uint64_t n, struct err *err);
 /* Sets the charge to what the answer holds, which may be less than before, and chooses
  * r->reply.block: at most CHARGE_BLOCK_MAX_BYTES, less when memory is short. RC_AGAIN SlowDown: the
- * answer is to be dropped. */
+ * caller must drop the answer. */
 enum rc charge_answer(struct request *r, struct err *err);
-/* For an answer that was refused: what is held now is charged, whether there is room or not. */
+/* For the answer to a refusal: charges what it holds, also when there is no room. */
 void charge_refusal(struct request *r);
 void charge_release(struct request *r);
 

@@ -69,7 +69,7 @@ static void *run(void *arg)
 
 	for (;;) {
 		fds[0] = (struct pollfd){l->wake, POLLIN, 0};
-		/* with none in hand it sleeps until one comes */
+		/* without sockets it sleeps until one comes */
 		if (poll(fds, n, n > 1 ? TICK_MS : -1) < 0 && errno != EINTR)
 			die("poll on the sockets that are to be closed");
 		if (fds[0].revents && read(l->wake, &seen, sizeof(seen)) != sizeof(seen))
@@ -131,7 +131,7 @@ void closer_take(struct closer *l, int fd, uint64_t max_bytes)
 		one->until_boot_ms = clock_boot_ms(clock_system()) + CLOSER_MS;
 		has_taken = one->fd >= 0;
 		if (!has_taken)
-			break; /* no descriptor is to be had: it is closed at once */
+			break; /* there is no free descriptor: the socket is closed at once */
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (has_taken)

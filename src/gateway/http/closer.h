@@ -1,12 +1,14 @@
 /*
- * closer: reads what still comes on a socket that has been answered and will be closed.
+ * closer: reads the rest of what a client sends on a socket that has been answered and will be
+ * closed.
  *
- * To close a socket while the client is still sending resets the connection, and the client may
- * lose the answer that it was just given (RFC 9112, section 9.6). So the sockets of refused
- * uploads are read on, and what comes is dropped, until the client has closed, or for CLOSER_MS
- * or max_bytes. There are at most CLOSER_MAX; beyond that sockets are closed at once.
+ * Closing a socket while the client is still sending resets the connection, and the client may lose
+ * the answer that it was just given (RFC 9112, section 9.6). Therefore the sockets of refused
+ * uploads are read on, and the bytes are dropped, until the client has closed, or for CLOSER_MS or
+ * max_bytes. There are at most CLOSER_MAX such sockets; beyond that sockets are closed at once.
  *
- * One thread of its own does all of it. closer_take is called by any thread and does not block.
+ * A thread of the closer does all of it. closer_take may be called by any thread and does not
+ * block.
  */
 #ifndef BALER_GATEWAY_HTTP_CLOSER_H
 #define BALER_GATEWAY_HTTP_CLOSER_H
@@ -24,11 +26,11 @@
 
 struct closer;
 
-/* RC_FATAL: no descriptor or thread is to be had. */
+/* RC_FATAL: there is no descriptor or no thread. */
 enum rc closer_start(struct closer **ret_closer, struct err *err);
-/* Nothing more will be sent on fd, which stays the caller's: a copy of it is read on. */
+/* Nothing more will be sent on fd, which stays the caller's: the closer reads a copy of it. */
 void closer_take(struct closer *l, int fd, uint64_t max_bytes);
-/* Closes all of them and ends the thread. NULL is fine. */
+/* Closes all sockets and ends the thread. NULL is allowed. */
 void closer_stop(struct closer *l);
 
 #endif

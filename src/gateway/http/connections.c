@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 
-/* Whoever still sends when the time of draining is over is answered at the next byte (server.c),
- * which the sweep must not come before. */
+/* A client that still sends when the time of draining is over is answered at its next byte
+ * (server.c). The sweep must not end the connection before that. */
 #define DRAIN_GRACE_MS 1000
 
 enum state { IDLE, SENDING, DRAINING, WORKING, ANSWERING, ENDED };
@@ -32,11 +32,12 @@ struct connection {
 	_Atomic bool is_known;
 	_Atomic int state;
 	_Atomic uint64_t since_boot_ms; /* when the state began */
-	_Atomic uint64_t heard_boot_ms; /* that, or the last byte of a body or of an answer */
-	_Atomic uint64_t bytes;         /* of the body, or of the answer */
+	/* that time, or when the last byte of a body or of an answer moved */
+	_Atomic uint64_t heard_boot_ms;
+	_Atomic uint64_t bytes;         /* bytes of the body, or of the answer */
 	uint64_t seen_since_boot_ms;    /* the sweep's, with the next: which answer it looks at */
 	uint64_t seen_bytes, first_bytes;
-	bool reader_lags; /* some of it waits for the peer to take it */
+	bool reader_lags; /* some of the answer waits for the peer to take it */
 };
 
 struct connections {
@@ -122,8 +123,8 @@ static bool enter(struct connection *c, enum state state)
 	return true;
 }
 
-/* Its thread of the library sees the end of input, and closes it. false: it is not in the state
- * any more that it was judged by. */
+/* Shuts the socket down: the library's thread sees the end of input and closes the connection.
+ * false: the connection has left the state in which it was judged. */
 static bool end_locked(struct connection *c, int judged)
 {
 	if (!atomic_compare_exchange_strong(&c->state, &judged, ENDED))
@@ -204,8 +205,8 @@ static void tally_locked(struct connections *cs, struct tally *t)
 
 #define EVERY_ADDRESS UINT_MAX
 
-/* Ends the oldest stranger of one address, or of those that have most. false: there is none any
- * more. */
+/* Ends the oldest stranger of one address, or of the address that has most. false: there is none
+ * any more. */
 static bool end_stranger_locked(struct connections *cs, const struct tally *t, unsigned address)
 {
 	struct connection *oldest = NULL;
@@ -257,7 +258,7 @@ static bool make_room_locked(struct connections *cs, unsigned address)
 		else
 			break;
 		if (has_ended)
-			break; /* else it changed its state meanwhile: look again */
+			break; /* else its state has changed meanwhile: look again */
 	}
 	cs->counts.ended_for_room += has_ended;
 	return !is_full || has_ended;
@@ -270,8 +271,8 @@ bool connections_take(struct connections *cs, int fd, const struct sockaddr *add
 	struct connection *c;
 
 	pthread_mutex_lock(&cs->lock);
-	/* one the library could not begin to serve was closed without a word: its number comes
-	 * again */
+	/* a connection that the library could not begin to serve was closed without a call: its
+	 * number is used again */
 	c = find_locked(cs, fd);
 	if (!c) {
 		is_regular = make_room_locked(cs, bucket);

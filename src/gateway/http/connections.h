@@ -65,7 +65,8 @@ void connections_free(struct connections *cs);
 /* The most that are ever given to the library at a time. */
 unsigned connections_limit(const struct connections *cs);
 
-/* fd, of this address, is to be served; may end another. false: no room, fd stays the caller's. */
+/* Takes fd, of this address, into service; may end another connection. false: there is no room, and
+ * fd stays the caller's. */
 bool connections_take(struct connections *cs, int fd, const struct sockaddr *address);
 /* Counts a new one that was given no place. */
 void connections_refuse(struct connections *cs);
@@ -86,8 +87,8 @@ struct connection_counts {
 };
 struct connection_counts connections_count(struct connections *cs);
 
-/* Those that return bool return false when the connection was ended meanwhile. Nobody will see
- * an answer, so nothing must be done that would need one. */
+/* Those that return bool return false when the connection was ended meanwhile. Nobody will see an
+ * answer then, so the caller must do nothing that needs one. */
 bool connection_sends(struct connection *c);                /* a head is whole */
 void connection_sent(struct connection *c, uint64_t bytes); /* of the body, so far */
 void connection_drains(struct connection *c);               /* the request is refused */
@@ -96,8 +97,8 @@ void connection_answers(struct connection *c);              /* the answer can go
 void connection_rests(struct connection *c);                /* the answer is out */
 /* A request on it was verified. */
 void connection_is_known(struct connection *c);
-/* It is answered before its request is read whole, so its client may still be sending when it is
- * closed. Up to linger_bytes of that are to be read and dropped (closer.h). */
+/* The request is answered before it is read whole, so its client may still be sending when the
+ * connection is closed. Up to linger_bytes of that are to be read and dropped (closer.h). */
 void connection_cuts(struct connection *c, uint64_t linger_bytes);
 /* The linger_bytes of a connection that was cut and was not ended; else 0. */
 uint64_t connection_lingers(const struct connection *c);

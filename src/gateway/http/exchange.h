@@ -1,8 +1,9 @@
 /*
  * exchange: one request and its answer as data: what was sent, how far it is, and what will be sent
- * back. Only data, so that body, reply and request can each work on it without knowing one another.
+ * back. It has no functions, so that body, reply and request can each work on it without knowing
+ * one another.
  *
- * One thread at a time has an exchange in hand. Its memory is r->arena's.
+ * One thread at a time works on an exchange. Its memory is r->arena's.
  */
 #ifndef BALER_GATEWAY_HTTP_EXCHANGE_H
 #define BALER_GATEWAY_HTTP_EXCHANGE_H
@@ -28,11 +29,11 @@ struct dialect;
 /* --- the body that a request brings --- */
 
 enum body_kind {
-	BODY_NONE,     /* none expected; a small one is read, checked and dropped */
+	BODY_NONE,     /* no body is expected; a small one is read, checked and dropped */
 	BODY_DOCUMENT, /* XML, kept whole */
 	BODY_PARTS,    /* the same, of CompleteMultipartUpload: checksums are the object's */
 	BODY_PAYLOAD,  /* of an invocation: JSON, kept whole */
-	BODY_OBJECT,   /* to the store; the only kind that may be aws-chunked */
+	BODY_OBJECT,   /* goes to the store; the only kind that may be aws-chunked */
 };
 
 struct body {
@@ -46,7 +47,7 @@ struct body {
 	struct digest *digest;
 	struct checksum declared; /* x-amz-checksum-*; alg 0: none */
 	enum digest_alg trailer;  /* announced; 0: none */
-	enum digest_alg extra;    /* to be computed though nobody declared it; 0: none */
+	enum digest_alg extra;    /* a checksum to compute although nobody declared it; 0: none */
 	struct checksum computed; /* after body_finish: of declared, trailer or extra */
 	bool has_md5;
 	unsigned char md5_declared[16];
@@ -90,10 +91,10 @@ enum method { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_POST, ME
 enum request_phase {
 	PHASE_BODY,  /* wants its body, then request_end */
 	PHASE_WAIT,  /* suspended until the store has answered; then request_resumed */
-	PHASE_REPLY, /* the reply is ready; what is left of the body is of no interest */
+	PHASE_REPLY, /* the reply is ready; the rest of the body is dropped */
 };
 
-/* What a dialect found a request to ask for. */
+/* The operation that a dialect has found for a request. */
 struct operation {
 	enum body_kind body;
 	/* Called before the body, and before 100 Continue; may be NULL. begin must not reply: it
@@ -112,18 +113,18 @@ struct request {
 	struct connection *peer; /* its socket: connections.h */
 	bool has_begun;          /* service.begin was called */
 	uint64_t taken;          /* bytes of the body as they came */
-	/* it is refused, and what is left of its body is read and dropped */
+	/* the request is refused, and the rest of its body is read and dropped */
 	bool drains;
 	uint64_t drained_from;   /* taken when that began */
 	const char *body_floor;  /* no byte of the body was read to a place before this one */
-	uint64_t chunk_left;     /* of the chunk in hand: framing.h */
+	uint64_t chunk_left;     /* of the current chunk: framing.h */
 	struct header *trailer;  /* the fields behind the last chunk */
 	size_t n_trailer;
 
 	enum request_phase phase;
 	struct arena arena;
-	struct arena page; /* what a listing's store gave, until it is written out */
-	uint64_t charged; /* bytes of the share of all requests: charge.h */
+	struct arena page; /* the page that a listing's store gave, until it is written out */
+	uint64_t charged; /* bytes taken from the share of all requests: charge.h */
 	char id[REQUEST_ID_BYTES + 1];
 	uint64_t now_wall_ms; /* when it began */
 
@@ -135,11 +136,13 @@ struct request {
 	size_t n_headers;
 	bool is_http_1_0;
 	bool is_malformed; /* the head is not as RFC 9112 has it: framing.h */
-	bool is_spare;     /* only health checks and the admin API are served: connections.h */
+	/* the connection is a spare: only health checks and the admin API are served
+	 * (connections.h) */
+	bool is_spare;
 
 	struct sigv4_auth auth; /* trusted once is_authenticated */
 	struct sigv4_seed seed; /* of signed chunks */
-	bool names_key; /* its access key exists; nothing more is known before its body is read */
+	bool names_key; /* its access key exists; nothing else is checked before its body is read */
 	bool is_authenticated;
 	bool by_token; /* one of the two tokens was right: admin/admin_token.h */
 	enum key_role role; /* ROLE_NONE until then */

@@ -29,7 +29,7 @@ static bool is_field(const struct header *h)
 	return is_token(h->name) && !has_control(h->value, false);
 }
 
-/* CR LF were replaced by two NULs. NULL: something else is there. */
+/* CR LF were replaced by two NULs. NULL: other bytes are there. */
 static const char *skip_line_end(const char *at, const char *end)
 {
 	return end - at >= 2 && at[0] == '\0' && at[1] == '\0' ? at + 2 : NULL;
@@ -92,7 +92,7 @@ enum rc framing_check(struct request *r, struct err *err)
 	size_t n_codings = header_find(r->headers, r->n_headers, "transfer-encoding", &coding);
 	struct body *b = &r->body;
 
-	r->reply.close = true; /* where a bad body ends nobody knows */
+	r->reply.close = true; /* nobody knows where a bad body ends */
 	if (r->is_malformed || has_control(r->target, true))
 		return err_code(err, RC_REFUSED, "InvalidRequest",
 			"the head of the request is not as RFC 9112 has it: each line must end with CR LF, "

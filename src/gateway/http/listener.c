@@ -13,8 +13,9 @@
 
 #include "base/clock.h"
 
-/* While one loop of the thread takes a thousand at once, those that come must not be dropped: a
- * dropped SYN comes again after a second. The kernel cuts it to net.core.somaxconn. */
+/* One loop of the thread may take a thousand connections at once, and those that arrive meanwhile
+ * must not be dropped, because a dropped SYN is repeated only after a second. The kernel cuts this
+ * number to net.core.somaxconn. */
 #define LISTEN_BACKLOG 4096
 #define NO_ROOM_PAUSE_MS 50
 #define TICK_MS 1000

@@ -1,6 +1,6 @@
 /*
- * listener: the listening socket and the thread that accepts on it. Accepting here rather than in
- * the HTTP library spreads connections evenly: there, whichever thread wakes first takes a whole
+ * listener: the listening socket and the thread that accepts on it. Accepting here and not in the
+ * HTTP library spreads connections evenly: in the library the thread that wakes first takes a whole
  * burst of them (measured: 124 of 128).
  */
 #ifndef BALER_GATEWAY_HTTP_LISTENER_H
@@ -19,8 +19,8 @@ struct listener;
 enum rc listener_open(const char *host, uint16_t port, bool loopback_only,
 	struct listener **ret_listener, struct err *err);
 uint16_t listener_port(const struct listener *l);
-/* From now on each connection is given to take, which owns fd, and every second tick is called,
- * both on the listener's thread. */
+/* From now on each connection is given to take, which then owns fd, and tick is called every
+ * second, both on the listener's thread. */
 void listener_start(struct listener *l,
 	void (*take)(void *arg, int fd, const struct sockaddr *address, socklen_t n),
 	void (*tick)(void *arg), void *arg);

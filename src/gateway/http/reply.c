@@ -147,7 +147,7 @@ void reply_log_failure(const struct request *r, const struct err *err)
 		LF_U64(status, r->reply.status), LF_STR(cause, err->text));
 }
 
-/* What was to be the answer is none any more; headers added so far (delete markers, versions)
+/* Drops the body of the answer that was planned; headers added so far (delete markers, versions)
  * stay. */
 static void forget_body(struct request *r)
 {

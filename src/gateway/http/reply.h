@@ -8,7 +8,7 @@
 
 void reply_init(struct reply *reply);
 void reply_release(struct reply *reply);
-/* Frees what was to be the answer's body, and the document that came with the request. */
+/* Frees the body of the answer, and the document that came with the request. */
 void reply_drop(struct request *r);
 
 /* Adds a header; name is static, value is copied (reply_header_str: static too). */
@@ -34,7 +34,7 @@ enum rc reply_json(struct request *r, unsigned status);
 void reply_forget(struct request *r);
 /* Ends the request with the error document of its dialect for rc and err. */
 void reply_error(struct request *r, enum rc rc, const struct err *err);
-/* Writes a failure of ours to the log, once the reply's status is set. */
+/* Logs a failure of the server, once the reply's status is set. */
 void reply_log_failure(const struct request *r, const struct err *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "gateway/http/charge.h"
 #include "gateway/http/dialect.h"
 
-/* Thousands of requests may be under way, most of them small. */
+/* Small, because thousands of requests may be under way. */
 #define ARENA_CHUNK_BYTES 2048
 
 struct request *request_new(struct service *service, const char *target)

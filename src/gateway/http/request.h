@@ -23,7 +23,7 @@ void request_resumed(struct request *r);
 void request_charge_answer(struct request *r);
 void request_free(struct request *r);
 
-/* What text is in ASCII; METHOD_OTHER for methods that no dialect knows. */
+/* The method that the ASCII text names; METHOD_OTHER for methods that no dialect knows. */
 enum method request_method_of(struct slice text);
 
 /* --- for operations; every one returns RC_OK after replying or waiting, else its failure --- */

@@ -16,8 +16,8 @@
 
 /* The library zeroes all of a connection's memory after each request, and reads a body by half of
  * it. Measured, µs of server thread per 4 KiB PUT and ms of CPU per 300 MB PUT: 32 KiB 57 and
- * 1,140; 64 KiB 59 and 1,060; 128 KiB 74 and 920; 256 KiB more and 830. Small objects are what
- * baler is about. It also bounds the headers. */
+ * 1,140; 64 KiB 59 and 1,060; 128 KiB 74 and 920; 256 KiB more and 830. baler is mainly for small
+ * objects. The size also bounds the headers. */
 #define CONNECTION_MEMORY_BYTES (64u << 10)
 #define CONNECTIONS_MAX 1000
 #define IDLE_TIMEOUT_S 60
@@ -29,7 +29,7 @@
 /* A crowd is logged once in this time. */
 #define CROWD_LOG_MS 60000
 #define STOP_POLL_MS 2
-/* How long a new connection waits for those that are ended for it to be gone. */
+/* How long a new connection waits until the connections that were ended for it are gone. */
 #define ROOM_POLL_MS 5
 #define ROOM_POLLS_MAX 20
 
@@ -39,12 +39,14 @@ struct server {
 	struct tls *tls; /* NULL: plain HTTP */
 	struct connections *connections;
 	struct closer *closer;
-	struct connection_counts told; /* the sweep's: what the log has been told */
+	/* only the sweep uses it: the counts that the log has shown */
+	struct connection_counts told;
 	uint64_t told_boot_ms;
-	uint64_t stuck_boot_ms[SERVICE_POOLS]; /* the sweep's: when the log was told of a pool */
+	/* only the sweep uses it: when the log named a pool */
+	uint64_t stuck_boot_ms[SERVICE_POOLS];
 	_Atomic uint64_t in_hand;
 	_Atomic uint64_t waiting; /* for the store, or about to */
-	atomic_bool closing;      /* nothing may go to the store any more */
+	atomic_bool closing;      /* nothing may be given to the store any more */
 };
 
 static struct server *server_of(const struct request *r)
@@ -117,7 +119,7 @@ static uint64_t linger_bytes(const struct request *r)
 	return r->is_authenticated || r->names_key ? CLOSER_KNOWN_BYTES : CLOSER_STRANGER_BYTES;
 }
 
-/* A request on it was verified, so it is no stranger's connection any more. */
+/* A request on it was verified, so the connection is no stranger's any more. */
 static void note_known(const struct request *r)
 {
 	if (r->is_authenticated || r->by_token)
@@ -173,7 +175,7 @@ static struct MHD_Response *make_response(struct request *r)
 }
 
 /* The library refuses an empty value and a tab, which a client's metadata may have. Readers trim
- * blanks, and a tab means no more than a blank (RFC 9110 section 5.5). */
+ * blanks, and a tab means the same as a blank (RFC 9110 section 5.5). */
 static const char *sendable(struct request *r, const char *value)
 {
 	char *text;
@@ -242,7 +244,7 @@ static enum MHD_Result answer_and_close(struct request *r)
 	if (server_of(r)->tls && session)
 		tls_send(session->tls_session, buf_slice(&text));
 	else if (fd && send(fd->connect_fd, text.p, text.n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		r->reply.close = true; /* the client has gone: nobody is left to be told */
+		r->reply.close = true; /* the client has gone, so nobody can be answered */
 	buf_release(&text);
 	connection_cuts(r->peer, linger_bytes(r));
 	return MHD_NO;
@@ -260,9 +262,8 @@ static bool has_body(const struct request *r)
 	return r->body.is_chunked || r->body.wire_length > 0;
 }
 
-/* A refusal goes out before the body only where nobody sends the body then, where reading it
- * would cost too much, or where nobody knows how long it is; the library closes such a
- * connection. */
+/* A refusal is sent before the body only if the client will not send the body then, if reading it
+ * would cost too much, or if its length is unknown; the library closes such a connection. */
 static bool reply_before_body(const struct request *r)
 {
 	if (r->phase != PHASE_REPLY)
@@ -271,7 +272,7 @@ static bool reply_before_body(const struct request *r)
 							 r->body.wire_length > DRAIN_MAX_BYTES));
 }
 
-/* The request is refused; what is left of its body is dropped. false: that has lasted long
+/* The request is refused, and the rest of its body is dropped. false: dropping has lasted long
  * enough. */
 static bool drain(struct request *r)
 {
@@ -285,8 +286,8 @@ static bool drain(struct request *r)
 }
 
 /* The library may miss the end of input when it comes together with data, and would keep the
- * connection until it is idle for too long. Once the client can send no more, what it sent is
- * either the whole body, which is seen at once, or it never will be. */
+ * connection until it has been idle for too long. When the client can send no more, either the
+ * whole body has arrived, which is seen at once, or it never will. */
 static void notice_end_of_input(const struct request *r)
 {
 	const union MHD_ConnectionInfo *info =
@@ -297,8 +298,8 @@ static void notice_end_of_input(const struct request *r)
 		MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
 }
 
-/* What follows a chunk that cannot be read may be anything: whatever the answer was to be, it is
- * this. */
+/* After a chunk that cannot be read the next bytes may be anything. So this is the answer, whatever
+ * the answer was to be. */
 static void refuse_chunk(struct request *r)
 {
 	struct err err = {0};
@@ -441,9 +442,9 @@ static void drop_message(void *arg, const char *format, va_list ap)
 }
 
 #define TLS_OPTIONS_MAX 3
-/* TLS 1.2 and 1.3 (RFC 8996 forbids older ones), only with ephemeral keys and only with AEAD
- * ciphers: what RFC 9325, sections 4.1 and 4.2, recommends. Whoever learns the server's key
- * later can so not read what was recorded before, and there is no CBC padding to be guessed at. */
+/* TLS 1.2 and 1.3 (RFC 8996 forbids older versions), only with ephemeral keys and only with AEAD
+ * ciphers, as RFC 9325, sections 4.1 and 4.2, recommends. So somebody who gets the server's key
+ * later cannot read recorded connections, and there is no CBC padding to guess. */
 #define TLS_PRIORITIES                                                                             \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"                                               \
 	":-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA"                                                         \
@@ -523,7 +524,8 @@ enum rc server_start(const struct gateway_config *config, struct service *servic
 		MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		config->connection_memory_bytes ? config->connection_memory_bytes
 						: (size_t)CONNECTION_MEMORY_BYTES,
-		/* each thread has its share, and must never see the end of it: connections.h */
+		/* each thread has a share of the connections and must never reach its end:
+		 * connections.h */
 		MHD_OPTION_CONNECTION_LIMIT, threads * connections_limit(s->connections),
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, config->connections_per_ip_max,
 		MHD_OPTION_CONNECTION_TIMEOUT, or_default(config->idle_timeout_s, IDLE_TIMEOUT_S),
@@ -559,7 +561,7 @@ void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n)
 		connections_drop(s->connections, connections_find(s->connections, fd));
 }
 
-/* The first of a crowd is told at once, the rest once in CROWD_LOG_MS. */
+/* The first crowd is logged at once, later ones once in CROWD_LOG_MS. */
 static void tell_crowd(struct server *s)
 {
 	struct connection_counts counts = connections_count(s->connections);

@@ -1,6 +1,6 @@
 /*
- * server: the one door to libmicrohttpd. Turns what comes over a socket into struct request and
- * struct reply into what goes out.
+ * server: the only file that includes libmicrohttpd. It turns the bytes of a socket into struct
+ * request, and struct reply into bytes.
  */
 #ifndef BALER_GATEWAY_HTTP_SERVER_H
 #define BALER_GATEWAY_HTTP_SERVER_H
@@ -15,16 +15,16 @@ struct server;
 /* Sets service's suspend and resume. RC_REFUSED: the certificate; RC_FATAL. */
 enum rc server_start(const struct gateway_config *config, struct service *service,
 	struct server **ret_server, struct err *err);
-/* Serves a connection, arg being the server; owns fd. When there are too many, the one that has
- * been idle longest makes room; where none is idle, fd is closed. */
+/* Serves a connection; arg is the server; owns fd. When there are too many connections, the one
+ * that has been idle longest makes room; when none is idle, fd is closed. */
 void server_take(void *arg, int fd, const struct sockaddr *address, socklen_t n);
-/* Ends connections that have been silent, or nearly so, for too long; to be called every second
- * or so. arg: the server. */
+/* Ends connections that have been silent, or nearly so, for too long; call it about every second.
+ * arg: the server. */
 void server_sweep(void *arg);
 /* Who is connected, and how many had to go. */
 struct connection_counts server_connections(const struct server *server);
-/* Connections that come from now on are shown this pair. RC_REFUSED: it cannot be used, or there
- * is no TLS; nothing changes. */
+/* New connections use this certificate. RC_REFUSED: it cannot be used, or there is no TLS; nothing
+ * changes. */
 enum rc server_renew_tls(struct server *server, const char *cert, const char *key, struct err *err);
 /* Sets service->stopping: no new requests on open connections. */
 void server_quiesce(struct server *server);

@@ -2,12 +2,13 @@
 
 #include "base/prng.h"
 
-/* of copies: three may stand still before all do, and they are too few to starve the server */
+/* threads for copies: three of them may be stuck and copies still go on, and they are too few to
+ * starve the server */
 #define WORKERS 4
 #define OPERATORS 2
 #define WATCHERS 2
-/* of listings: one long listing holds up no other, and both leave the server's threads their
- * share */
+/* threads for listings: one long listing holds up no other, and the server's threads keep their
+ * share of the processor */
 #define READERS 2
 
 static const char *const default_domains[] = {"localhost", NULL};

@@ -1,6 +1,6 @@
 /*
- * service: what all requests of one gateway share. Set up before the first request, then read
- * only, but for what carries its own lock.
+ * service: what all requests of one gateway share. It is set up before the first request and only
+ * read afterwards, except for parts that have their own lock.
  */
 #ifndef BALER_GATEWAY_HTTP_SERVICE_H
 #define BALER_GATEWAY_HTTP_SERVICE_H
@@ -22,7 +22,7 @@
 #define REQUEST_ID_BYTES 16
 /* Requests that wait for a thread of one pool; beyond these the answer is 503 SlowDown. */
 #define POOL_WAITING_MAX 128
-/* A piece of work that takes longer is told to the log, by the name of its pool. */
+/* Work that takes longer is logged with the name of its pool. */
 #define POOL_STUCK_MS 60000
 #define INVOCATIONS_MAX 4 /* of the function, at a time */
 
@@ -59,7 +59,7 @@ struct service {
 	struct work_pool *workers; /* large copies */
 	/* listings, and completing an upload, which reads up to 10,000 parts */
 	struct work_pool *reads;
-	/* what an operator asks and large events, which wait for commits */
+	/* the operator's requests and large events, which wait for commits */
 	struct work_pool *admin;
 	/* status and metrics alone, so that nothing else keeps them waiting */
 	struct work_pool *status;

@@ -1,10 +1,10 @@
 /*
- * tls: the certificate that connections are shown, which may be renewed while they come and go;
- * the one door to GnuTLS.
+ * tls: the certificate of the server, which may be renewed while connections come and go. The only
+ * file that includes GnuTLS.
  *
- * A handshake takes the pair that is the current one when it begins. Pairs before that stay in
- * memory until tls_free, as a handshake that is slow may still sign with one: some KiB for each
- * renewal. tls_renew is called by one thread; the rest by any.
+ * A handshake uses the pair that is current when it begins. Earlier pairs stay in memory until
+ * tls_free, because a slow handshake may still sign with one: some KiB for each renewal. tls_renew
+ * is called by one thread; the rest by any.
  */
 #ifndef BALER_GATEWAY_HTTP_TLS_H
 #define BALER_GATEWAY_HTTP_TLS_H

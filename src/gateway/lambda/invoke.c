@@ -19,7 +19,7 @@ static enum rc end_describe(struct request *r, struct err *err);
 static const struct route {
 	const char *name;
 	enum method method;
-	const char *rest; /* of the path, behind the function's name */
+	const char *rest; /* of the path, after the function's name */
 	struct operation operation;
 } routes[] = {
 	{"Invoke", METHOD_POST, "/invocations", {BODY_PAYLOAD, NULL, end_invoke}},
@@ -67,7 +67,7 @@ static void release(struct request *r)
 	r->payload_bytes = 0;
 }
 
-/* NAME and what follows it: "/invocations". */
+/* NAME and the part after it, "/invocations". */
 static bool split_path(const struct request *r, struct slice *ret_name, const char *rest)
 {
 	struct slice path = slice_of(r->path.p + strlen(ROOT), r->path.n - strlen(ROOT));
@@ -153,7 +153,7 @@ struct run {
 	struct invoker *invoker;
 	struct invoke_answer answer;
 	bool want_tail;
-	/* of an Event only, which outlives its request */
+	/* of an Event only, because an Event outlives its request */
 	struct work work;
 	struct service *service;
 	char *payload;
@@ -223,7 +223,7 @@ static void event_run(struct work *w)
 	free(run);
 }
 
-/* Answered at once; the slot goes to the run. */
+/* The request is answered at once, and the slot is given to the run. */
 static enum rc run_later(struct request *r, struct err *err)
 {
 	struct run *run;
@@ -244,8 +244,8 @@ static enum rc run_later(struct request *r, struct err *err)
 	return reply_empty(r, 202);
 }
 
-/* For as long as the invocation lasts: the payload's values, and twice its bytes for what is copied
- * out of it. */
+/* For as long as the invocation lasts: memory for the payload's values, and twice its bytes for the
+ * copies that are made of it. */
 static enum rc take_memory(struct request *r, struct err *err)
 {
 	struct slice text = buf_slice(&r->body.document);
@@ -351,7 +351,7 @@ static void reply(struct request *r, enum rc rc, const struct err *err)
 	json_close_object(out);
 	reply_header_str(r, "x-amzn-ErrorType", e.code);
 	reply_json(r, e.status);
-	/* refusals for want of memory or threads are counted elsewhere, and are many */
+	/* refusals for want of memory or threads are counted elsewhere, and there are many */
 	if (e.status >= 500 && !err_is(err, "ServiceUnavailable") && !err_is(err, "SlowDown"))
 		reply_log_failure(r, err);
 }

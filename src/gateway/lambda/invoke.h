@@ -1,18 +1,18 @@
 /*
  * invoke: Lambda's API for one function, on the same endpoint:
  *
- *   POST /2015-03-31/functions/NAME/invocations      X-Amz-Invocation-Type: RequestResponse
- *   (200), Event (202), DryRun (204)
+ *   POST /2015-03-31/functions/NAME/invocations
+ *        X-Amz-Invocation-Type: RequestResponse (200), Event (202), DryRun (204)
  *   GET  /2015-03-31/functions/NAME/configuration
  *
- * Keys with ACTION_INVOKE may (roles.h). Meant is a request whose credential is for the service
- * "lambda"; a bucket called "2015-03-31" stays a bucket. Clients of Lambda need not say the
- * body's hash in a header: then the body is read first (INVOKE_PAYLOAD_MAX_BYTES, at most
- * INVOCATIONS_MAX at a time) and the signature is checked over it before anything of it is
- * looked at. What the function itself fails at is 200 with X-Amz-Function-Error; refusals of the
- * API are x-amzn-ErrorType and {"Type":…,"message":…}.
+ * The key needs ACTION_INVOKE (roles.h). A request belongs to this API when its credential is for
+ * the service "lambda"; a bucket called "2015-03-31" stays a bucket. Clients of Lambda need not
+ * give the body's hash in a header. Then the body is read first (INVOKE_PAYLOAD_MAX_BYTES, at most
+ * INVOCATIONS_MAX at a time), and the signature over it is checked before the body is parsed. A
+ * failure of the function itself is answered 200 with X-Amz-Function-Error; a refusal of the API
+ * has x-amzn-ErrorType and {"Type":…,"message":…}.
  *
- * Runs are on threads of their own, INVOCATIONS_MAX at most; beyond that 429
+ * Each run has a thread of its own, INVOCATIONS_MAX at most; beyond that the answer is 429
  * TooManyRequestsException.
  */
 #ifndef BALER_GATEWAY_LAMBDA_INVOKE_H

@@ -1,7 +1,7 @@
 /*
- * CompleteMultipartUpload. Which parts there are is decided in the store's transaction; here the
- * object's ETag and checksum are made from the parts', without reading a byte again. A repeated
- * request finds no upload any more: the store knows what it came to.
+ * CompleteMultipartUpload. The store's transaction decides which parts exist. The object's ETag and
+ * checksum are computed here from those of the parts, without reading a byte again. A repeated
+ * request finds no upload any more; the store remembers its result.
  */
 #include "gateway/s3/conditions.h"
 #include "gateway/s3/metadata.h"
@@ -16,7 +16,7 @@ struct complete {
 	struct s3xml_complete request;
 	struct upload_checksum kind; /* alg 0: no checksum is kept */
 	struct checksum checksum;    /* of the object; alg 0: none */
-	uint64_t size;               /* bytes of the parts named, those that are there */
+	uint64_t size;               /* bytes of the named parts that exist */
 	struct bs_part *parts;       /* as the store wants them */
 	struct bs_condition condition;
 	char etag[ETAG_TEXT_MAX];
@@ -117,7 +117,7 @@ static void make_checksum(const struct walk *w)
 		checksum_combine(w->checksums, w->sizes, w->n_found, &op->checksum);
 }
 
-/* What the request says of the whole object must be so. */
+/* Checks what the request declares about the whole object. */
 static enum rc check_whole(struct request *r, struct complete *op, struct err *err)
 {
 	struct slice size_text = request_header(r, "x-amz-mp-object-size");
@@ -162,7 +162,7 @@ static enum rc look_at_parts(struct request *r, struct complete *op, struct err 
 	if ((rc = walk_parts(&w, err)))
 		return rc;
 	if (w.n_found < op->request.n_parts)
-		return RC_OK; /* to be refused, with the store's word */
+		return RC_OK; /* refused with the store's error */
 	make_checksum(&w);
 	return check_whole(r, op, err);
 }

@@ -58,13 +58,13 @@ enum rc conditions_of_write(
 	if (!c->if_match.p)
 		return RC_OK;
 	ret_condition->if_match = etag_unquote(c->if_match);
-	if (ret_condition->if_match.n == 0) /* no condition, to whoever asks the store */
+	if (ret_condition->if_match.n == 0) /* when the store is asked this means: no condition */
 		return err_code(err, RC_REFUSED, "InvalidArgument", "If-Match names no ETag");
 	return RC_OK;
 }
 
-/* Digits off the front of *s; false when there is none. More than 64 bits are the largest
- * number: beyond any object all the same. */
+/* Takes digits off the front of *s; false when there are none. A number of more than 64 bits
+ * becomes the largest number, which is beyond any object. */
 static bool take_number(struct slice *s, uint64_t *ret_value)
 {
 	size_t n = 0;

@@ -29,7 +29,8 @@ enum rc conditions_of_write(
 
 enum range_verdict { RANGE_WHOLE, RANGE_PART, RANGE_UNSATISFIABLE };
 
-/* The header Range over size bytes. What is malformed, or more than one range, is the whole. */
+/* Reads the header Range for a body of size bytes. A malformed range, or more than one range, means
+ * the whole body. */
 enum range_verdict range_parse(
 	struct slice text, uint64_t size, uint64_t *ret_offset, uint64_t *ret_length);
 

@@ -1,7 +1,7 @@
 /*
- * CopyObject and UploadPartCopy. The bytes go from a reader to a put in one pass, hashed on the
- * way. A small copy is made at once; a large one on a worker thread, so that it holds up nobody
- * else's requests.
+ * CopyObject and UploadPartCopy. The bytes go from a reader to a put in one pass and are hashed on
+ * the way. A small copy is made at once, a large one on a worker thread, so that it holds up no
+ * other request.
  */
 #include <stdlib.h>
 
@@ -71,7 +71,7 @@ static enum rc check_source(struct request *r, const struct bs_object *o, struct
 		"a condition on the copy source is not met");
 }
 
-/* Reads op's span of the source into op->put. Leaves op->put to be committed; on failure it is
+/* Reads op's span of the source into op->put. The caller commits op->put; on failure op->put is
  * gone. */
 static enum rc copy_bytes(struct request *r, struct copy *op, struct err *err)
 {

@@ -5,7 +5,7 @@
 
 struct delete_many {
 	struct s3xml_delete request;
-	struct bs_deletion *deletions; /* those tried, in the request's order */
+	struct bs_deletion *deletions; /* the entries that were tried, in the request's order */
 	size_t n_deletions;
 	struct bs_deletion *refused; /* those not tried */
 	size_t n_refused;

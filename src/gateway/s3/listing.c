@@ -27,8 +27,8 @@ enum rc listing_read(struct request *r, const char *max_param, struct listing *r
 	return RC_OK;
 }
 
-/* Charged before a listing waits for its turn: where there is not even memory for a short page
- * none is read. Little enough to be granted beside any number of large requests. */
+/* Charged before a listing waits for its turn: when there is not even memory for a short page, no
+ * page is read. It is so little that it is granted beside any number of large requests. */
 #define LISTING_BYTES (20u << 10)
 
 static enum rc answer(struct request *r, struct err *err)

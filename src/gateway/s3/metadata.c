@@ -7,7 +7,7 @@
 
 #define META_PREFIX "x-amz-meta-"
 
-/* Kept and given back as they are. */
+/* Headers that are kept and given back unchanged. */
 static const char *const kept[] = {"content-type", "content-encoding", "cache-control",
 	"content-disposition", "content-language", "expires", NULL};
 
@@ -89,7 +89,7 @@ static enum rc add(struct buf *out, struct slice name, struct slice value, struc
 		"the header '" SLICE_FMT "' cannot be kept", SLICE_ARG(name));
 }
 
-/* "aws-chunked" says how the body came, not what it is. */
+/* "aws-chunked" describes how the body was sent and not the object. */
 static enum rc add_encoding(struct buf *out, struct slice value, struct err *err)
 {
 	struct buf rest;

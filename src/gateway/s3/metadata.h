@@ -1,7 +1,7 @@
 /*
- * metadata: the request headers that are kept with an object, and back. What is stored has the
- * form of model/object_headers.h. Only names of a closed list go in or out: no header of a
- * request can reach anything the gateway keeps for itself.
+ * metadata: the request headers that are kept with an object, and the headers of answers that are
+ * made of them. The stored form is that of model/object_headers.h. Only names of a closed list are
+ * read or written, so no header of a request can change anything that the gateway keeps for itself.
  */
 #ifndef BALER_GATEWAY_S3_METADATA_H
 #define BALER_GATEWAY_S3_METADATA_H

@@ -10,11 +10,11 @@ struct upload_checksum {
 	enum checksum_type type;
 };
 
-/* The parameter uploadId. RC_ABSENT NoSuchUpload when it cannot be one of ours. */
+/* The parameter uploadId. RC_ABSENT NoSuchUpload when it cannot be an id of this gateway. */
 enum rc multipart_read_id(struct request *r, struct slice *ret_id, struct err *err);
 /* The parameter partNumber, 1 to 10,000. RC_REFUSED InvalidArgument. */
 enum rc multipart_read_number(struct request *r, uint32_t *ret_number, struct err *err);
-/* What CreateMultipartUpload was given, from the upload's headers. */
+/* The headers that CreateMultipartUpload was given, from the upload. */
 struct upload_checksum multipart_checksum(struct slice upload_headers);
 /* The checksum to compute over a part of this upload. RC_REFUSED InvalidRequest: the part
  * declares another. */

@@ -12,8 +12,8 @@ static enum rc write_condition(
 	return conditions_of_write(&c, ret_condition, err);
 }
 
-/* Nobody shall send a gigabyte to a bucket that is not there. For a small object the commit's
- * own look is enough: this one would cost a tenth of the whole request. */
+/* So that nobody sends a gigabyte to a bucket that does not exist. For a small object the commit's
+ * own check is enough; this one would cost a tenth of the whole request. */
 static enum rc check_bucket_of_long_body(struct request *r, struct err *err)
 {
 	return r->body.length > BS_INLINE_MAX ? bucket_check(r, NULL, err) : RC_OK;
@@ -52,7 +52,7 @@ static enum rc object_stored(struct request *r, struct err *err)
 	return reply_empty(r, 200);
 }
 
-/* Adds the checksum, now that it is known to be right. */
+/* Adds the checksum, which is known to be right now. */
 static struct slice with_checksum(struct request *r, struct slice headers)
 {
 	struct slice all = headers;

@@ -1,6 +1,4 @@
-/*
- * ops: the operations, as the route table calls them. Each file of them says what it is about.
- */
+/* ops: the operations that the route table calls. Each of their files says what it does. */
 #ifndef BALER_GATEWAY_S3_OPS_H
 #define BALER_GATEWAY_S3_OPS_H
 
@@ -20,7 +18,7 @@ enum rc bucket_check(struct request *r, struct bs_bucket *ret_bucket, struct err
 /* <Owner> or <Initiator>: who everything here belongs to. */
 void write_owner(struct buf *out, const char *element);
 
-/* probes.c: subresources nobody can set here, as clients ask for them before they start */
+/* probes.c: subresources that cannot be set here, and that clients ask for before they start */
 enum rc op_get_acl(struct request *r, struct err *err);
 enum rc op_put_acl(struct request *r, struct err *err);
 enum rc op_get_absent(struct request *r, struct err *err);

@@ -1,6 +1,6 @@
 /*
- * What clients ask for before they start, and what nobody can set here. The answers are those of
- * a bucket on which none of it was ever configured.
+ * Settings that clients ask for before they start, and that cannot be set here. The answers are
+ * those of a bucket on which none of them was ever configured.
  */
 #include "gateway/s3/ops.h"
 #include "wire/s3xml.h"
@@ -43,8 +43,8 @@ enum rc op_get_acl(struct request *r, struct err *err)
 	return reply_document(r);
 }
 
-/* x-amz-acl: private is what is so anyway (other values were refused before); a document would
- * grant something. */
+/* x-amz-acl: private is the state anyway (other values were refused before); a document would grant
+ * something. */
 enum rc op_put_acl(struct request *r, struct err *err)
 {
 	enum rc rc = check_subject(r, err);

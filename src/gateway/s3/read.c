@@ -9,7 +9,7 @@ struct span {
 	bool is_part;
 };
 
-/* What a refusal tells of a delete marker. */
+/* The headers that a refusal has because of a delete marker. */
 static void describe_marker(
 	struct request *r, const struct bs_object *marker, const struct err *err)
 {
@@ -109,7 +109,7 @@ static enum rc span_of_range(
 	return err_code(err, RC_REFUSED, "InvalidRange", "the range lies outside the object");
 }
 
-/* response-content-type and its like replace what was stored. */
+/* response-content-type and similar parameters replace the stored headers. */
 static enum rc add_headers(
 	struct request *r, const struct bs_object *o, bool with_checksum, struct err *err)
 {

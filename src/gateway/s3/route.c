@@ -57,8 +57,8 @@ static const struct route routes[] = {
 };
 /* clang-format on */
 
-/* Query parameters that choose an operation, ours and those S3 has beside. The order decides
- * when several are given. */
+/* Query parameters that choose an operation, those of this gateway and all others of S3. When a
+ * request has several, the order decides. */
 static const char *const subresources[] = {"uploadId", "uploads", "delete", "versions",
 	"versioning", "location", "acl", "policy", "policyStatus", "cors", "tagging", "lifecycle",
 	"encryption", "object-lock", "requestPayment", "website", "logging", "notification",

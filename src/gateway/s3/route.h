@@ -1,6 +1,6 @@
 /*
- * route: which operation a request asks for: method × (service, bucket, object) × subresource.
- * One table; what is not in it is refused.
+ * route: the operation that a request asks for: method × (service, bucket, object) × subresource.
+ * There is one table; a request that is not in it is refused.
  */
 #ifndef BALER_GATEWAY_S3_ROUTE_H
 #define BALER_GATEWAY_S3_ROUTE_H
@@ -24,9 +24,9 @@ struct route {
  * ignored), MethodNotAllowed, AccessDenied for another expected owner. */
 enum rc route_find(struct request *r, const struct route **ret_route, struct err *err);
 
-/* Whether who asks may do what route is about. A copy needs GET on its source, before anything
- * is looked for in either bucket (RC_REFUSED also for a source that cannot be parsed). A write
- * or delete with If-Match tells whether an object is there, so it needs GET as well. */
+/* Whether the caller may do what the route does. A copy needs GET on its source, before anything is
+ * looked up in either bucket (RC_REFUSED also for a source that cannot be parsed). A write or
+ * delete with If-Match tells whether an object exists, so it needs GET as well. */
 enum rc route_check_role(const struct request *r, const struct route *route, struct err *err);
 
 /* The table, for tests; ends with a NULL name. */

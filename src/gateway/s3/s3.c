@@ -23,7 +23,7 @@ static enum rc read_name(struct request *r, struct err *err)
 	return rc;
 }
 
-/* The order lets nobody learn a thing without a key. */
+/* In this order nobody without a key learns anything. */
 static enum rc begin(struct request *r, struct err *err)
 {
 	const struct route *route;
@@ -36,7 +36,7 @@ static enum rc begin(struct request *r, struct err *err)
 	return route_check_role(r, route, err);
 }
 
-/* What SDKs and people look for in the documents of these codes. */
+/* Elements that SDKs and people look for in the documents of these codes. */
 static void add_usual_extras(struct request *r, const char *code)
 {
 	if (strcmp(code, "NoSuchBucket") == 0 || strcmp(code, "BucketNotEmpty") == 0 ||
@@ -74,8 +74,8 @@ static void reply(struct request *r, enum rc rc, const struct err *err)
 		reply_header_str(r, "Content-Type", "application/xml");
 	}
 	reply_empty(r, e->status);
-	/* refusals for want of memory are counted in its share: thousands of lines would say no
-	 * more */
+	/* refusals for want of memory are counted in their share, and thousands of lines would not
+	 * say more */
 	if (is_ours && !err_is(err, "ServiceUnavailable") && !err_is(err, "SlowDown"))
 		reply_log_failure(r, err);
 }
