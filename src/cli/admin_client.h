@@ -1,6 +1,6 @@
 /*
- * admin_client: how the operator's commands ask a running baler: with the AWS_* credentials and
- * endpoint, an answer as JSON. What goes wrong is told on stderr, once.
+ * admin_client: asks a running baler for the operator's commands, with the AWS_* credentials and
+ * endpoint. An answer is JSON. A failure is reported on stderr, once.
  */
 #ifndef BALER_CLI_ADMIN_CLIENT_H
 #define BALER_CLI_ADMIN_CLIENT_H
@@ -40,8 +40,7 @@ int admin_client_open(
 	struct admin_client *c, const char *command, const struct admin_options *options);
 void admin_client_close(struct admin_client *c);
 
-/* A member that an answer must have to be used, with its type. A list of them ends with name
- * NULL. */
+/* A member that an answer must have, with its type. A list of them ends with name NULL. */
 struct admin_member {
 	const char *name;
 	json_type type;

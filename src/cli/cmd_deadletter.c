@@ -34,7 +34,7 @@ static bool is_id(const char *s)
 
 static const struct admin_member page_members[] = {{"dead_letters", JSON_ARRAY}, {NULL}};
 
-/* One page; "last" is the newest id of all. */
+/* One page; "last" is the newest id of all dead letters. */
 static int ask_page(struct admin_client *c, const char *after, json_t **ret_page)
 {
 	char query[64];
@@ -74,7 +74,7 @@ struct walk {
 	int (*visit)(struct walk *w, const json_t *page, const char *end);
 	bool json;
 	size_t n, n_done, n_failed;
-	/* Of a redrive of all: how far it is, on stderr. */
+	/* Progress of a redrive of all, on stderr. */
 	struct meter meter;
 	uint64_t n_expected, begin_ms;
 };
@@ -163,7 +163,7 @@ static int list(struct admin_client *c, bool json)
 	return status < 0 ? EXIT_OK : status;
 }
 
-/* What is no UTF-8 is not whole in the text. */
+/* Bytes that are no UTF-8 are not shown exactly in the text. */
 static void print_raw(const json_t *d)
 {
 	struct slice text = text_of(d, "message"), coded = text_of(d, "message_base64");
@@ -258,7 +258,8 @@ static void show_progress(struct walk *w)
 	meter_show(&w->meter, &now);
 }
 
-/* One that was redriven and died again meanwhile is behind end: it is not redriven twice. */
+/* A message that was redriven and died again meanwhile has an id behind end, so it is not redriven
+ * twice. */
 static int visit_redrive(struct walk *w, const json_t *page, const char *end)
 {
 	const json_t *dead = json_object_get(page, "dead_letters");
@@ -348,7 +349,7 @@ static int misuse(const char *text)
 	return EXIT_USAGE;
 }
 
-/* Sixteen hex digits: whatever else a user typed never becomes part of a path. */
+/* Sixteen hex digits: no other text that a user typed becomes part of a path. */
 static int check(const struct deadletter_options *o, const char *verb, char **ids, size_t n)
 {
 	bool redrives = strcmp(verb, "redrive") == 0, lists = strcmp(verb, "list") == 0;

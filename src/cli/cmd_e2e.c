@@ -66,7 +66,7 @@ const struct setting e2e_settings[] = {
 	{NULL},
 };
 
-/* What is open during the runs of all scenarios. */
+/* Everything that is open during the runs of all scenarios. */
 struct session {
 	const struct e2e_options *options;
 	double scale;
@@ -80,7 +80,7 @@ struct session {
 	bool has_lost_report; /* a scenario's own, that could not be written */
 };
 
-/* What is open during the runs of one. */
+/* Everything that is open during the runs of one scenario. */
 struct stage {
 	struct session *session;
 	struct scenario scenario;
@@ -107,7 +107,7 @@ static enum rc open_function(struct stage *stage, struct err *err)
 	return lambda_open(&settings, &stage->function, err);
 }
 
-/* A report that cannot be written should be told before the run, not after. */
+/* A report file that cannot be written is reported before the run, not after it. */
 static enum rc check_report(const char *path, struct err *err)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
@@ -231,7 +231,7 @@ static void write_own_report(struct session *s, const struct stage *stage, size_
 	s->has_lost_report = true;
 }
 
-/* All runs of one scenario; the first that cannot take place is the last. */
+/* All runs of one scenario; when one run cannot take place, no further run is tried. */
 static void run_scenario(struct session *s, const char *path)
 {
 	struct stage stage = {.session = s, .name = name_of(&s->arena, path)};

@@ -10,7 +10,8 @@
 
 struct key_options {
 	struct admin_options admin; /* first */
-	unsigned role;              /* of choices: enum key_role, less 1; ROLE_NOT_GIVEN */
+	/* index into choices: enum key_role, less 1; or ROLE_NOT_GIVEN */
+	unsigned role;
 	char *note;
 };
 
@@ -41,9 +42,9 @@ static bool has_grammar(const char *s, size_t max, const char *characters)
 	return n > 0 && n <= max && strspn(s, characters) == n;
 }
 
-/* What a user typed becomes part of a path only when it has this form. What a server sent as a
- * key is printed only when it has: the lines of 'key add' are made to be pasted into a shell,
- * which would run anything else. */
+/* The form of a key. Only a text of this form that a user typed becomes part of a path. Only a text
+ * of this form that a server sent is printed as a key, because the lines of 'key add' are made to
+ * be pasted into a shell, which would run anything else. */
 static bool is_access_key(const char *s)
 {
 	return has_grammar(s, KEY_ACCESS_MAX, ALPHANUMERIC "_-");

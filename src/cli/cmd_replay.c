@@ -1,4 +1,4 @@
-/* baler replay: bundles of the archive into the distribution bucket once more. */
+/* baler replay: copies bundles from the archive into the distribution bucket again. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -17,7 +17,7 @@
 #include "serve/compose.h"
 #include "serve/memory.h"
 
-#define STOP_DEADLINE_MS 6000 /* requests in hand; the promise is 10 s for everything */
+#define STOP_DEADLINE_MS 6000 /* time for requests in hand; everything together may take 10 s */
 #define END_ANYWAY_MS 9000
 /* Open files that an idle server and a handful of connections need: 24 and a few. */
 #define FILES_MIN 64
@@ -77,7 +77,8 @@ static sigset_t block_signals(void)
 	return set;
 }
 
-/* The certificate may have been renewed. What is wrong with the new one is no reason to stop. */
+/* The certificate may have been renewed. If the new one cannot be used, the server goes on with the
+ * old one. */
 static void renew_tls(struct composition *c, const struct serve_options *o)
 {
 	struct tls_files tls = {0};
@@ -104,8 +105,7 @@ static const char *wait_for_end(const sigset_t *set, bool hangup_is_end, struct 
 	while (sigwait(set, &number) != 0 || (number == SIGHUP && !hangup_is_end))
 		if (number == SIGHUP)
 			renew_tls(c, o);
-	/* a second signal ends the process at once, for whoever is in a hurry: everything
-	 * acknowledged is on disk */
+	/* a second signal ends the process at once; everything that was acknowledged is on disk */
 	sigdelset(&ends, SIGHUP);
 	pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
 	return number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
@@ -141,7 +141,7 @@ static enum rc check_files(struct err *err)
 		(unsigned long long)files.rlim_cur, FILES_MIN);
 }
 
-/* For whoever sits there; lines that a shell ignores. */
+/* For a person at the terminal: lines that a shell ignores. */
 static void say_what_next(const struct serve_options *o, const struct root_key *key)
 {
 	say("\n");

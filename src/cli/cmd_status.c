@@ -226,7 +226,7 @@ static void put_text(const char *text, size_t max)
 	fflush(stdout);
 }
 
-/* Shows the lines that print writes, each cut to so many columns. */
+/* Shows the lines that print writes, each cut to the width of the terminal. */
 static void show_text(
 	void (*print)(FILE *out, const json_t *what), const json_t *what, size_t columns)
 {
@@ -251,8 +251,8 @@ static int show_check(const json_t *alarms, bool json)
 	return check_status(alarms);
 }
 
-/* With --watch on a terminal each look takes the place of the one before, a line each: what is
- * too long is cut. */
+/* With --watch on a terminal each view replaces the one before, line by line; long lines are
+ * cut. */
 static void show_all(const json_t *answer, const struct status_options *o)
 {
 	size_t columns = o->watch ? terminal_columns() : 0;
@@ -319,8 +319,8 @@ int cmd_status(int argc, char **argv)
 	}
 	if (status < 0) {
 		status = show(&client, &options);
-		/* once it was there, it may go and come again: a restart ends no watch; that
-		 * nobody reads it does */
+		/* once the server has answered, the watch goes on over its restarts; it ends when
+		 * nobody reads the output */
 		while (options.watch && status == EXIT_OK && !ferror(stdout)) {
 			clock_sleep_ms(clock_system(), options.interval_ms);
 			show(&client, &options);

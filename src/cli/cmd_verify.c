@@ -1,4 +1,4 @@
-/* baler verify and baler list: what is in a bundle, and whether it is sound. */
+/* baler verify and baler list: show what is in a bundle, and check it. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -99,7 +99,8 @@ static void on_progress(
 	struct meter_reading reading = {0};
 
 	if (!s->has_phase || s->phase != phase) {
-		meter_end(&s->meter); /* it has a thread, which looks at what follows */
+		/* the meter has a thread, which reads the fields that are set next */
+		meter_end(&s->meter);
 		s->has_phase = true;
 		s->phase = phase;
 		s->start_boot_ms = boot_ms;

@@ -72,7 +72,7 @@ static void print_where(const json_t *w)
 		say("dead letter %s\n", admin_str(w, "dead_letter"));
 }
 
-/* Of many: a line each, its fields apart by tabs. */
+/* With several objects each has one line, with its fields separated by tabs. */
 static void print_line(const struct question *q, const json_t *w)
 {
 	say("%s\t%s\t", q->url, admin_str(w, "place"));

@@ -31,7 +31,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 	const char *synopsis;             /* behind "baler " */
 	const char *summary;              /* one line */
-	const char *text; /* what it does, what it prints; paragraphs: "…\n\n…" */
+	const char *text; /* what the command does and prints; paragraphs: "…\n\n…" */
 	const struct setting *settings;
 	/* variables that are checked and do nothing; NULL: none */
 	const struct setting *inert;

@@ -1,5 +1,5 @@
-/* What bash completes: commands, options, the choices of an option; everything else as file
- * names. */
+/* Completion for bash: commands, options, and the choices of an option; everything else is
+ * completed as file names. */
 #include "cli/manual.h"
 
 static void put_names(const struct command *commands, FILE *out)

@@ -109,8 +109,8 @@ static void write_line(struct e2e_progress *p, const struct run_progress *run, c
 	describe(run, now, room, text, sizeof(text));
 	snprintf(line, sizeof(line), "%s: %s%s%s%s", p->name, doing, text[0] ? ": " : "", text,
 		bundles);
-	/* Cut to the terminal: a line that wraps could not be written over. \033[K: erase the
-	 * rest of the old one. */
+	/* The line is cut to the terminal, because a line that wraps could not be written over.
+	 * \033[K: erase the rest of the old one. */
 	if (p->columns)
 		say_to(p->out, "\r%.*s\033[K", (int)p->columns - 1, line);
 	else

@@ -202,8 +202,8 @@ static bool is_one_of(const char *word, const char *a, const char *b, const char
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
-/* Also, for whoever builds a package: --man [COMMAND] the manual page, --completion what bash
- * completes. */
+/* Also, for people who build packages: --man [COMMAND] prints the manual page, --completion the
+ * completion for bash. */
 static int help(int argc, char **argv)
 {
 	const struct command *c;
@@ -247,8 +247,8 @@ int command_begin(struct command_line *line, void *values, struct arena *a, int 
 	return -1;
 }
 
-/* Results that did not get out are no results. A reader that has seen enough ("| head") is no
- * failure of ours. */
+/* If stdout cannot be written, the command has failed. A reader that has read enough ("| head") is
+ * no failure. */
 static int close_results(const char *command, int status)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO};

@@ -1,7 +1,7 @@
 /*
- * manual: what a user reads about the commands: help, manual pages (roff, macros of man(7)) and
- * bash's completion. All of it comes from the table of commands and their tables of settings;
- * nothing is said twice.
+ * manual: the texts about the commands that a user reads: help, manual pages (roff, macros of
+ * man(7)) and the completion for bash. All of them come from the table of commands and their tables
+ * of settings.
  */
 #ifndef BALER_CLI_MANUAL_H
 #define BALER_CLI_MANUAL_H

@@ -3,7 +3,7 @@
 
 #include "cli/manual.h"
 
-/* One character of UTF-8 text, so that roff shows it as it is. Returns its bytes. */
+/* Writes one character of UTF-8 text so that roff shows it unchanged. Returns its bytes. */
 static size_t put_char(const char *p, FILE *out)
 {
 	static const struct {
@@ -51,7 +51,7 @@ static void put_paragraphs(const char *text, const char *between, FILE *out)
 	}
 }
 
-/* Words to be typed bold, placeholders in capitals italic, brackets as they are. */
+/* Words that are typed become bold, placeholders in capitals italic; brackets stay as they are. */
 static void put_synopsis(const char *text, FILE *out)
 {
 	while (*text) {

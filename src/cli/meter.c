@@ -14,7 +14,7 @@
 #define BAR_CHARS_MIN 8
 #define COLUMNS_USUAL 80
 #define PART_MAX 64
-#define WIPE "\r\033[K" /* to the line's begin, and erase it */
+#define WIPE "\r\033[K" /* moves to the beginning of the line, and erases the line */
 
 /* For the handler of a signal that ends the process: where a line is, + 1; and that no other
  * follows. */
@@ -100,7 +100,7 @@ void meter_text(const char *what, const struct meter_reading *now, char *out, si
 	snprintf(out, max, "%s%s%s%s", head, count, rate, left);
 }
 
-/* What is dropped first on a narrow terminal is the count, then the rate. */
+/* On a narrow terminal the count is dropped first, then the rate. */
 void meter_line(
 	const char *what, const struct meter_reading *now, unsigned columns, char *out, size_t max)
 {
@@ -242,5 +242,5 @@ void meter_wipe(void)
 
 	atomic_store(&is_wiped, true);
 	if (fd >= 0 && write(fd, WIPE, sizeof(WIPE) - 1) < 0)
-		return; /* then the terminal is gone as well */
+		return; /* then the terminal is gone too */
 }

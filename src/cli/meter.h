@@ -1,11 +1,11 @@
 /*
- * meter: how far a long job is, for whoever waits: on a terminal one line with a bar, the rate
- * and the time left, written over and no wider than the terminal. Nothing elsewhere, and nothing
- * before METER_AFTER_MS: short jobs need none.
+ * meter: shows how far a long job is: on a terminal one line with a bar, the rate and the time
+ * left, which is written over and never wider than the terminal. Nothing elsewhere, and nothing
+ * before METER_AFTER_MS, because short jobs need no meter.
  *
- * Between two readings a thread of its own goes on drawing the last one, so that a job that is
- * silent for long still counts its seconds. One job at a time in the process; any thread may
- * call, one after the other.
+ * Between two readings a thread of the meter goes on drawing the last one, so that a job that is
+ * silent for long still counts its seconds. One job at a time in the process; any thread may call,
+ * one after the other.
  */
 #ifndef BALER_CLI_METER_H
 #define BALER_CLI_METER_H
@@ -21,7 +21,7 @@
 #define METER_LIVE_MS 100
 
 struct meter_reading {
-	uint64_t n, n_done;         /* things; n 0: nobody knows yet how many there are */
+	uint64_t n, n_done;         /* how many things; 0: unknown so far */
 	uint64_t bytes, done_bytes; /* 0 bytes: progress is counted in things */
 	uint64_t elapsed_ms;
 };
@@ -51,13 +51,14 @@ void meter_show(struct meter *m, const struct meter_reading *now);
 void meter_clear(struct meter *m);
 /* A new job. */
 void meter_end(struct meter *m);
-/* Takes the line away for good. For signal handlers. */
+/* Removes the line; the meter draws no more. For signal handlers. */
 void meter_wipe(void);
 
-/* "45 %, 9 of 20 WHAT, 1.5 MiB/s, 0:12 left", for whoever composes a line of his own; elapsed_ms
- * must not be 0, max at least 256. */
+/* "45 %, 9 of 20 WHAT, 1.5 MiB/s, 0:12 left", for a caller who composes the line; elapsed_ms must
+ * not be 0, max is at least 256. */
 void meter_text(const char *what, const struct meter_reading *now, char *out, size_t max);
-/* The line for a terminal of so many columns, at most columns - 1 characters; max at least 256. */
+/* The line for a terminal of so many columns: at most columns - 1 characters; max is at least
+ * 256. */
 void meter_line(
 	const char *what, const struct meter_reading *now, unsigned columns, char *out, size_t max);
 

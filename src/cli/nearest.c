@@ -1,4 +1,4 @@
-/* What the user probably meant. */
+/* The name that the user probably meant. */
 #include <stdlib.h>
 
 #include "cli/settings.h"

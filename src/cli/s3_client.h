@@ -13,8 +13,8 @@
 enum rc s3_client_open(const char *endpoint_url, const char *bucket,
 	struct object_store **ret_store, struct err *err);
 
-/* The same with settings at hand, which are left as they are. region is asked for unless
- * is_fixed; ret_region is the one signed for. */
+/* The same with given settings, which are not changed. The region is asked for unless is_fixed;
+ * ret_region is the region that requests are signed for. */
 enum rc s3_client_open_with(const struct aws_settings *settings, const char *bucket, bool is_fixed,
 	struct object_store **ret_store, char ret_region[OS_REGION_MAX], struct err *err);
 
@@ -24,7 +24,7 @@ bool s3_address_is(const char *text);
 
 /* From now on SIGTERM and SIGINT set the flag; a second one ends the process. */
 const atomic_bool *stop_on_signals(void);
-/* From now on they end the process at once, but leave no meter's line behind. */
+/* From now on these signals end the process at once, but the meter's line is removed first. */
 void end_on_signals(void);
 
 #endif

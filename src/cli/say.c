@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 #define TEXT_MAX_BYTES (128u << 20) /* an answer of 16 MiB whose every byte is escaped */
-#define NUMBER_BYTES 512           /* of one number, with its width */
+#define NUMBER_BYTES 512           /* bytes of one number, with its width */
 
 /* One conversion of a format: "%-*.20s". */
 struct conversion {
@@ -51,7 +51,7 @@ static const char *read_size(const char *p, struct conversion *c)
 	return p;
 }
 
-/* p: behind the '%'. Returns what follows the conversion. */
+/* p: behind the '%'. Returns the place behind the conversion. */
 static const char *read_conversion(const char *p, va_list *ap, struct conversion *c)
 {
 	*c = (struct conversion){.precision = -1};

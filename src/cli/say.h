@@ -33,8 +33,8 @@ void say_lines(FILE *out, struct slice text);
  * \uXXXX. */
 void say_json(const json_t *document);
 
-/* Bytes as they are. To a terminal they go as say_lines writes them, and a line on stderr tells
- * so. */
+/* Writes the bytes unchanged. To a terminal they are written as say_lines does, and a line on
+ * stderr says so. */
 void say_raw(const char *command, struct slice bytes);
 
 #endif

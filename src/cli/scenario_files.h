@@ -6,9 +6,8 @@
 #include "base/err.h"
 
 /* Adds path, or when it is a folder every "*.json" in it, in order of names, to the heap array
- * *paths; texts are from a.
- * RC_ABSENT: there is no such path, or no scenario in the folder. RC_REFUSED: a folder, and none
- * is taken. */
+ * *paths; texts are from a. RC_ABSENT: there is no such path, or the folder has no scenario.
+ * RC_REFUSED: path is a folder, and folders are not allowed here. */
 enum rc scenario_files_add(struct arena *a, const char *path, bool takes_folders, char ***paths,
 	size_t *n_paths, struct err *err);
 

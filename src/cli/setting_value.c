@@ -1,4 +1,4 @@
-/* One value of a setting: from the user's text to the field, with its range. */
+/* One value of a setting: from the user's text to the field, with a check of its range. */
 #include <stdlib.h>
 #include <strings.h>
 

@@ -57,7 +57,7 @@ static const struct setting *find(const struct command_line *line, const char *a
 	return NULL;
 }
 
-/* One flag with its value, which may be the next argument. */
+/* One flag and its value, which may be the next argument. */
 static enum rc take_flag(struct command_line *line, char **argv, int argc, int *i,
 	const char **given, struct arena *a, struct err *err)
 {
@@ -108,7 +108,7 @@ static enum rc take_arguments(struct command_line *line, int argc, char **argv, 
 	return RC_OK;
 }
 
-/* From the environment, if neither flag nor file of a higher rank has set it. */
+/* Reads it from the environment, if neither a flag nor a file of a higher rank has set it. */
 static enum rc take_variable(
 	const struct setting *s, void *values, bool *ret_set, struct arena *a, struct err *err)
 {

@@ -15,7 +15,7 @@
 #include "base/err.h"
 
 enum setting_kind {
-	SETTING_TEXT,     /* char *; NULL when there is no default */
+	SETTING_TEXT,     /* char *; NULL when there is no default and none was given */
 	SETTING_CHOICE,   /* unsigned: which of choices */
 	SETTING_COUNT,    /* uint64_t */
 	SETTING_DURATION, /* uint64_t, milliseconds; written 500ms, 15s, 3m, 2h, 7d */
@@ -27,14 +27,14 @@ enum setting_kind {
 struct setting {
 	const char *name;     /* "batch-window" */
 	char letter;          /* 'c' for -c, or 0 */
-	const char *value;    /* what help calls the value: "DIR" */
+	const char *value;    /* the name of the value in the help: "DIR" */
 	enum setting_kind kind;
-	size_t offset;        /* of the field in the command's struct */
+	size_t offset;        /* offset of the field in the command's struct */
 	const char *fallback; /* the default, written as a user would; NULL: none */
 	uint64_t min, max;    /* COUNT, DURATION, BYTES, SHARE */
 	const char *choices;  /* "balanced|fast|best|none" */
 	const char *variable; /* another environment variable that is honoured, or NULL */
-	/* what 1 means in that variable (ms, bytes); 0: written as the flag is */
+	/* what 1 means in that variable (ms, bytes); 0: the variable is written as the flag is */
 	uint64_t variable_unit;
 	bool flag_only;       /* neither variable nor file */
 	bool is_secret;       /* no flag: every user of the machine reads command lines */
@@ -44,11 +44,12 @@ struct setting {
 struct command_line {
 	const char *command;           /* "serve" */
 	const struct setting *settings; /* ends with name == NULL */
-	/* what stood there beside the flags; filled by settings_load */
+	/* arguments beside the flags; filled by settings_load */
 	char **operands;
 	size_t n_operands;
 	bool help;                     /* --help was there; nothing else was looked at */
-	/* of each setting: by flag, variable or file, not by default; from settings_load's arena */
+	/* for each setting: whether a flag, a variable or a file gave it, and not the default; from
+	 * settings_load's arena */
 	const bool *is_set;
 };
 
@@ -66,8 +67,8 @@ void settings_print(const struct setting *settings, FILE *out);
  * says. */
 void print_wrapped(FILE *out, const char *text, const char *indent);
 
-/* What the documents of a setting say, from a: its own variable; the other one and its unit, or
- * ""; its range, or "". */
+/* Texts for the documents of a setting, from a: its own variable; the other variable and its unit,
+ * or ""; its range, or "". */
 const char *setting_variable(const struct setting *s, struct arena *a);
 const char *setting_other_variable(const struct setting *s, struct arena *a);
 const char *setting_range(const struct setting *s, struct arena *a);
@@ -75,7 +76,7 @@ const char *setting_range(const struct setting *s, struct arena *a);
 /* The words of table that is nearest to word, or NULL when none is near. names ends with NULL. */
 const char *nearest_word(const char *word, const char *const *names);
 
-/* One value as a user wrote it; where says which setting, for the error ("'--batch-window'"). */
+/* Reads one value as a user wrote it; where names the setting in the error ("'--batch-window'"). */
 enum rc setting_parse(const struct setting *s, const char *where, const char *text, uint64_t unit, void *values,
 	struct arena *a, struct err *err);
 /* The settings file: a flat YAML mapping of names to values. */

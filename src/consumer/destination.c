@@ -29,7 +29,7 @@ static enum rc lock(int state_fd, int *ret_fd, struct err *err)
 	return err_errno(err, errno, "lock it");
 }
 
-/* What a run that was killed has left. */
+/* Removes the work files of a run that was killed. */
 static enum rc empty_folder(int fd, struct err *err)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

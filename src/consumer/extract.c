@@ -9,7 +9,7 @@
 #include "verify/key_set.h"
 #include "verify/untar.h"
 
-#define FOLDERS_MAX 4096   /* then they are fsynced, and forgotten */
+#define FOLDERS_MAX 4096   /* at this number of folders they are fsynced, and the list is emptied */
 
 struct run {
 	const struct extraction *x;
@@ -71,7 +71,7 @@ static enum rc sync_folder(int root_fd, struct slice name, struct err *err)
 	int fd;
 
 	rc = path_open_folder(root_fd, name, &fd, err);
-	if (rc != RC_OK) /* whoever takes the files away may take the folder too */
+	if (rc != RC_OK) /* another program that takes the files away may take the folder too */
 		return rc == RC_ABSENT ? RC_OK : rc;
 	if (fsync(fd) != 0)
 		rc = err_errno(err, errno, "fsync folder '" SLICE_FMT "'", SLICE_ARG(name));
@@ -111,7 +111,7 @@ static enum rc begin_member(void *arg, struct slice name, uint64_t claimed_bytes
 	struct run *r = arg;
 	enum rc rc = stopped(r, err);
 
-	(void)claimed_bytes; /* a claim is no reason to take room */
+	(void)claimed_bytes; /* a size that is only declared reserves no room */
 	if (rc == RC_OK)
 		rc = path_check(name, err);
 	if (rc != RC_OK)

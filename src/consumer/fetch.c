@@ -74,7 +74,7 @@ enum rc fetch_check_hash(
 		hex, SLICE_ARG(declared));
 }
 
-/* *ret_breaks: the transfer broke off, once more may do. */
+/* *ret_breaks: the transfer broke off, and another try may succeed. */
 static enum rc download(
 	const struct fetch *f, uint64_t *ret_bytes, bool *ret_breaks, struct err *err)
 {

@@ -21,8 +21,8 @@ struct look {
 	struct inspected *found;
 	struct key_set names;
 	int fd;                        /* of the file */
-	uint64_t before_bytes;         /* read of it in the first pass */
-	struct bundle_progress object; /* of the object; of a file only all_bytes */
+	uint64_t before_bytes;         /* bytes of it that the first pass has read */
+	struct bundle_progress object; /* of the object; all_bytes only for a file */
 };
 
 static void tell_progress(struct look *l)

@@ -100,7 +100,7 @@ static enum rc load(struct journal *j, struct err *err)
 	return failed ? err_errno(err, EIO, "read '%s'", j->path) : RC_OK;
 }
 
-/* For adding lines; what is open stays so. */
+/* Opens the file for adding lines; an open file stays open. */
 static enum rc open_end(struct journal *j, struct err *err)
 {
 	if (j->fd < 0)
@@ -108,7 +108,7 @@ static enum rc open_end(struct journal *j, struct err *err)
 	return j->fd < 0 ? err_errno(err, errno, "open '%s'", j->path) : RC_OK;
 }
 
-/* Writes these, one line each, in the place of all. */
+/* Replaces the file by one with these bundles, one line each. */
 static enum rc rewrite(struct journal *j, struct entry **entries, size_t n, struct err *err)
 {
 	struct buf out;
@@ -119,7 +119,7 @@ static enum rc rewrite(struct journal *j, struct entry **entries, size_t n, stru
 		add_line(&out, entries[i]);
 	rc = file_replace(j->path, buf_slice(&out), 0600, err);
 	buf_release(&out);
-	/* Also when that failed, at its last step, another file may have the name by now. */
+	/* Also when it failed at its last step, because another file may have the name by then. */
 	if (j->fd >= 0)
 		close(j->fd);
 	j->fd = -1;
@@ -187,7 +187,8 @@ static void free_entry(struct journal *j, struct entry *e)
 	free(e);
 }
 
-/* What is not in the file must not be believed here, nor be written when that is made anew. */
+/* A bundle that is not in the file must not count as extracted, and must not be written when the
+ * file is made anew. */
 static void take_back(struct journal *j, struct entry *e, const struct entry *before)
 {
 	if (before->key) {
@@ -245,8 +246,8 @@ void journal_begin_listing(struct journal *j)
 	pthread_mutex_unlock(&j->lock);
 }
 
-/* Those that stay, in order: all that were seen, and of the others the youngest. Behind them
- * those that go. */
+/* Puts the bundles that are kept first, in order: all that were seen, and the youngest of the
+ * others. The bundles that are forgotten follow. */
 static size_t sort_out(const struct journal *j, size_t n_unseen, struct entry **sorted)
 {
 	size_t n_kept = 0, n_gone = 0, n_leave = n_unseen > j->keep ? n_unseen - j->keep : 0;

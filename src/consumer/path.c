@@ -56,7 +56,7 @@ static enum rc step_error(struct slice part, struct err *err)
 	return err_errno(err, why, "open folder '%s'", shown);
 }
 
-/* One component deeper; takes fd over. */
+/* Opens the next component; takes fd over. */
 static enum rc step(int fd, struct slice part, bool create, int *ret_fd, struct err *err)
 {
 	char name[PATH_NAME_MAX];

@@ -71,7 +71,7 @@ static enum rc look(const struct placing *p, struct present *ret, struct err *er
 	ret->is_there = true;
 	if (!S_ISREG(st.st_mode))
 		return RC_OK;
-	/* O_NONBLOCK: what has meanwhile become a fifo does not hold us. */
+	/* O_NONBLOCK: if the file was replaced by a FIFO meanwhile, opening it does not hang. */
 	ret->fd = openat(p->folder_fd, p->base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (ret->fd < 0 && errno == ENOENT) {
 		ret->is_there = false;

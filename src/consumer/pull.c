@@ -200,13 +200,13 @@ static void settle(struct round *r)
 		atomic_store(&p->is_full_told, false);
 }
 
-/* Bundles were put off, and it is no use to go on with them at once. */
+/* Bundles were put off, and trying them again at once would fail too. */
 static bool is_cut_short(struct pull *p)
 {
 	return pull_has_no_room(p) || atomic_load(&p->n_unanswered);
 }
 
-/* *ret_again: there may be more at once. */
+/* *ret_again: there may be more bundles at once. */
 static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 {
 	struct round r = {.pull = p, .now_boot_ms = clock_boot_ms(p->o->clock)};
@@ -228,7 +228,7 @@ static enum rc one_round(struct pull *p, bool *ret_again, struct err *err)
 	return rc;
 }
 
-/* Until the next look at the bucket; longer each time as long as there is no room for its
+/* Waits until the next look at the bucket; each time longer while there is no room for its
  * bundles. */
 static void pause_watching(struct pull *p)
 {
@@ -244,7 +244,7 @@ static void pause_watching(struct pull *p)
 		clock_sleep_ms(p->o->clock, SLICE_MS);
 }
 
-/* A bucket that cannot be listed is told once, and that it can be again. */
+/* Reports once that a bucket cannot be listed, and once that it can be listed again. */
 static void tell_listing(struct pull *p, enum rc rc, const struct err *why)
 {
 	if ((rc == RC_OK) != p->cannot_list)

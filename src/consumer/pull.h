@@ -30,7 +30,8 @@ struct pull_result {
 	const struct err *err;
 	uint64_t bytes;
 	struct extract_counts counts;
-	bool was_extracted; /* it was extracted before, by the journal, and is only deleted now */
+	/* the journal says that it was extracted before; now it is only deleted */
+	bool was_extracted;
 	bool is_deleted;
 };
 
@@ -51,7 +52,7 @@ struct pull_options {
 	uint64_t watch_ms; /* how often to list the bucket; 0: end when nothing is left */
 	const atomic_bool *stopping;
 	struct clock *clock;
-	/* These two are called from any thread, one call at a time. */
+	/* These two may be called from any thread, one call at a time. */
 	void (*tell)(void *arg, const struct pull_result *result);
 	/* Called many times a second; progress is NULL at the end of a round. */
 	void (*progress)(void *arg, const struct pull_progress *progress);

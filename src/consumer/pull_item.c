@@ -120,7 +120,7 @@ static bool is_store_away(struct pull *p)
 	return atomic_load(&p->n_unanswered) >= max;
 }
 
-/* What the round learns from this bundle for the others. */
+/* Notes what the result of this bundle means for the others of the round. */
 static void learn(struct pull_item *item, enum rc rc, const struct err *err)
 {
 	struct pull *p = item->pull;
@@ -152,8 +152,8 @@ void pull_item_run(struct work *w)
 	else
 		r.rc = take(item, &r, &err);
 	learn(item, r.rc, &err);
-	/* That the disk is full is said once; and what has not begun because everything ends is
-	 * no news. */
+	/* A full disk is reported once. Bundles that were not begun because the run ends are not
+	 * reported. */
 	is_known = item->lacks_room && atomic_exchange(&p->is_full_told, true);
 	finish(item, &r, !item->is_put_off && !is_known);
 }

@@ -46,7 +46,8 @@ static enum rc delete_older(
 		struct object_id id = {r->bucket, r->bundle->key, version->version};
 
 		if (!slice_eq(version->key, r->bundle->key))
-			break; /* a longer key; the key itself comes first */
+			/* a longer key that begins with the key; the key itself comes first */
+			break;
 		if (r->is_found) {
 			older[n++] = id;
 		} else if (is_taken(r, version)) {

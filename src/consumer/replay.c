@@ -67,7 +67,8 @@ static void tell(struct run *r, const struct os_object *bundle, size_t number, e
 	r->o->tell(r->o->arg, &result);
 }
 
-/* Those named, with the time they have; one that is not there is told at once. */
+/* The named bundles, with the times that they have; a bundle that does not exist is reported at
+ * once. */
 static void add_named(struct run *r)
 {
 	for (size_t i = 0; i < r->o->n_keys; i++) {

@@ -41,7 +41,8 @@ struct replay {
 };
 
 struct replay_totals {
-	size_t n, n_copied, n_failed; /* with dry_run, n_copied is what would be copied */
+	/* with dry_run, n_copied counts the bundles that would be copied */
+	size_t n, n_copied, n_failed;
 	uint64_t bytes;
 };
 

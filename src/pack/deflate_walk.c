@@ -19,7 +19,8 @@ struct code {
 	uint16_t symbols[MAX_LITLENS]; /* in the order of their codes */
 };
 
-/* What the next bits of a block do: how many of them go, extra bits included, and what then. */
+/* What the next bits of a block mean: how many bits are used, extra bits included, and the next
+ * step. */
 enum step {
 	STEP_LITERALS = 0 << 6, /* one or more; go on */
 	STEP_LENGTH = 1 << 6,   /* perhaps some literals, then a length: a distance follows */
@@ -50,7 +51,7 @@ static inline uint64_t peek(const struct walk *w, size_t at)
 	return le64toh(bits) >> (at & 7);
 }
 
-/* n ≤ 16. What is behind the end reads as 0 and leaves at > limit, which ends the walk. */
+/* n ≤ 16. Bits behind the end read as 0 and make at > limit, which ends the walk. */
 static unsigned take(struct walk *w, unsigned n)
 {
 	unsigned value = (unsigned)peek(w, w->at) & ((1u << n) - 1);
@@ -253,8 +254,8 @@ static bool dynamic_tables(struct walk *w)
 	return make_tables(w, lengths, n_litlens, n_dists);
 }
 
-/* What the tables have no answer for: a long code, or none. bits: what follows; ret_bits: how many
- * of them go. Returns the step, STEP_LOOK for damage. */
+/* Handles a code that the tables do not have: a long code, or an invalid one. bits: the next bits;
+ * *ret_bits: how many of them are used. Returns the step; STEP_LOOK means damage. */
 static unsigned slow_step(const struct walk *w, uint64_t bits, unsigned *ret_bits)
 {
 	unsigned step = w->steps[bits & (FAST_SIZE - 1)], used, more;
@@ -270,9 +271,9 @@ static unsigned slow_step(const struct walk *w, uint64_t bits, unsigned *ret_bit
 	return more > 0 ? step : STEP_LOOK;
 }
 
-/* To the end of a block. A turn takes at most 20 bits of literals and length and 28 of a
- * distance: one peek. Whether literals or a length come is as good as random, so there is no
- * branch on it: the distance is looked up in any case and masked. */
+/* Walks to the end of a block. One turn takes at most 20 bits of literals and length and 28 of a
+ * distance, which is one peek. Whether a literal or a length comes next cannot be predicted, so
+ * there is no branch on it: the distance is always looked up, and masked. */
 static bool skip_codes(struct walk *w)
 {
 	size_t at = w->at;

@@ -1,11 +1,12 @@
 /*
- * deflate_walk: where the last block of a deflate stream (RFC 1951) begins and ends. Pure: no
- * output, no allocation, no state; time is bounded by the length. Part of gzip, which joins
- * streams: the last block of each says "final", and only a walk over all symbols finds that bit.
+ * deflate_walk: finds where the last block of a deflate stream (RFC 1951) begins and ends. Pure: no
+ * output, no allocation, no state; the time is bounded by the length. It is part of gzip, which
+ * joins streams: the last block of each stream is marked as final, and only a walk over all symbols
+ * finds that bit.
  *
- * The stream may be anything; what zlib's inflate refuses is refused, but for distances that
- * reach in front of the first byte, which are not looked at. Bytes behind the end are allowed
- * and not read.
+ * The stream may be any bytes. What zlib's inflate refuses is refused, except for distances that
+ * reach in front of the first byte, which are not checked. Bytes behind the end are allowed and not
+ * read.
  */
 #ifndef BALER_PACK_DEFLATE_WALK_H
 #define BALER_PACK_DEFLATE_WALK_H

@@ -7,7 +7,8 @@
 #include "pack/gzip_encoder.h"
 
 #define COPY_BYTES ((size_t)1 << 15) /* is in the first cache when its CRC is taken */
-#define BLOCKS_PER_THREAD 2 /* one being compressed, one waiting for the thread or for the writer */
+/* one block is being compressed, one waits for the thread or for the writer */
+#define BLOCKS_PER_THREAD 2
 
 struct block {
 	struct work work; /* must be first */
@@ -40,7 +41,8 @@ struct gzip {
 	struct {
 		pthread_mutex_t mutex;
 		pthread_cond_t done;
-		struct gzip_encoder **spare; /* as many as threads have needed at once */
+		/* as many encoders as threads have needed at the same time */
+		struct gzip_encoder **spare;
 		unsigned n_spare;
 	} lock;
 
@@ -87,7 +89,7 @@ uint64_t gzip_thread_bytes(enum gzip_mode mode)
 	return block_bytes() + encoder_bytes(mode);
 }
 
-/* What the stream cannot do without. */
+/* Memory without which the stream cannot work. */
 static void charge(struct gzip *z, uint64_t n)
 {
 	budget_add(z->memory, n);
@@ -211,9 +213,9 @@ static struct block *filling(struct gzip *z)
 	return b;
 }
 
-/* Whether a further block may be filled while others are in flight. Where there is no memory for
- * one that has none yet, the ring ends in front of it: nothing lies behind, because blocks are
- * used in their order. */
+/* Whether another block may be filled while others are in flight. When there is no memory for a
+ * block that has none yet, the ring ends before it: blocks are used in their order, so no later
+ * block is in use. */
 static bool has_next(struct gzip *z)
 {
 	unsigned next = z->oldest + z->n_flying;

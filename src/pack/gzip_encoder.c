@@ -47,8 +47,8 @@ void gzip_encoder_free(struct gzip_encoder *e)
 
 size_t gzip_encoder_bound(size_t n)
 {
-	/* All fall back to stored blocks, and a piece ends in one. libdeflate asks for room for
-	 * blocks of its own minimum size. */
+	/* All encoders fall back to stored blocks, and a piece ends with one. libdeflate asks for
+	 * room for blocks of its own minimum size. */
 	size_t stored = n + STORED_HEADER_BYTES * (n / STORED_MAX_BYTES + 2) + 64;
 	size_t bound = libdeflate_deflate_compress_bound(NULL, n) + STORED_HEADER_BYTES;
 

@@ -1,13 +1,12 @@
 /*
- * gzip_encoder: one block of bytes to a piece of a deflate stream (RFC 1951), and the header and
- * trailer of gzip (RFC 1952) around the pieces. Part of gzip; nobody else includes it.
+ * gzip_encoder: makes a piece of a deflate stream (RFC 1951) of one block of bytes, and the header
+ * and trailer of gzip (RFC 1952) around the pieces. It is part of gzip; no other file includes it.
  *
- * A piece is whole bytes, has no final block and refers to nothing in front of it: pieces in any
- * number, then the trailer's empty final block, are a deflate
- * stream.
+ * A piece has whole bytes and no final block, and refers to nothing before it. Any number of
+ * pieces, and then the trailer's empty final block, are a deflate stream.
  *
- * An encoder is scratch memory, used by one thread at a time, and carries nothing from one
- * block to the next: which encoder took a block cannot be seen in its bytes.
+ * An encoder is scratch memory that one thread uses at a time. It keeps nothing from one block to
+ * the next, so its bytes do not depend on which encoder took a block.
  */
 #ifndef BALER_PACK_GZIP_ENCODER_H
 #define BALER_PACK_GZIP_ENCODER_H
@@ -30,7 +29,7 @@ size_t gzip_encoder_run(struct gzip_encoder *e, struct slice in, unsigned char *
 
 /* No time, no name, no system. */
 void gzip_header(unsigned char out[GZIP_HEADER_BYTES]);
-/* crc32 and number of all bytes that went in. ISIZE is the number modulo 2^32. */
+/* CRC-32 and number of all input bytes. ISIZE is the number modulo 2^32. */
 void gzip_trailer(uint32_t crc32, uint64_t in_bytes, unsigned char out[GZIP_TRAILER_BYTES]);
 
 #endif

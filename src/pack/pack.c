@@ -11,13 +11,15 @@ struct pack {
 	uint64_t written_bytes; /* compressed, given to write */
 	uint64_t tar_bytes;
 	struct buf frame;                /* the tar header or padding of the moment */
-	uint64_t size_bytes, left_bytes; /* of the open member: declared, still to come */
+	/* bytes of the open member that were declared and have not come yet */
+	uint64_t size_bytes, left_bytes;
 	bool in_member, finished;
 	enum rc failed;
 	struct err why;
 };
 
-/* Between gzip and the owner's write: what leaves the house is what was hashed and counted. */
+/* Stands between gzip and the owner's write: the bytes that are written are the bytes that were
+ * hashed and counted. */
 static enum rc count_and_write(void *arg, struct slice bytes, struct err *err)
 {
 	struct pack *p = arg;

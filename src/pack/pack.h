@@ -1,15 +1,14 @@
 /*
- * pack: a tar.gz written member by member: tar, gzip, and the size and SHA-256 of what came
- *out.
+ * pack: writes a tar.gz member by member: tar, gzip, and the size and SHA-256 of the output.
  *
- *	pack_new; (pack_member_begin; pack_data…; pack_member_end)…; pack_finish; pack_free
+ * pack_new; (pack_member_begin; pack_data…; pack_member_end)…; pack_finish; pack_free
  *
- * The same mode, names, sizes and data in the same order give the same bytes. Memory, threads
- *and blocking are gzip's (pack/gzip.h). Calls out of this order are our own mistake and
- *asserted.
+ * The same mode, names, sizes and data in the same order give the same bytes. Memory, threads and
+ * blocking are gzip's (pack/gzip.h). Calls in another order are a mistake of the program, and
+ * asserted.
  *
- * A pack that failed stays failed: after any code but RC_OK and a refused name, every call
- *returns that code again, and what was written so far is not a bundle.
+ * A pack that failed stays failed: after any code except RC_OK and a refused name, every call
+ * returns that code again, and the written bytes are not a bundle.
  */
 #ifndef BALER_PACK_PACK_H
 #define BALER_PACK_PACK_H
@@ -25,15 +24,15 @@ struct pack;
 struct pack *pack_new(enum gzip_mode mode, struct work_pool *pool, struct budget *memory,
 	gzip_write_fn write, void *arg);
 
-/* RC_REFUSED: the name or size is not one tar.h takes; nothing was written and the pack goes
- * on. Else what write returned. */
+/* RC_REFUSED: tar.h does not take the name or size; nothing was written and the pack can go on.
+ * Else the code that write returned. */
 enum rc pack_member_begin(struct pack *p, struct slice name, uint64_t size_bytes, struct err *err);
 /* RC_CORRUPT: more data than pack_member_begin declared. Else what write returned. */
 enum rc pack_data(struct pack *p, struct slice bytes, struct err *err);
 /* RC_CORRUPT: less data than declared. Else what write returned. */
 enum rc pack_member_end(struct pack *p, struct err *err);
 
-/* Ends the archive. On RC_OK all of it has gone through write. */
+/* Ends the archive. After RC_OK all of it has gone through write. */
 enum rc pack_finish(struct pack *p, uint64_t *ret_size_bytes,
 	unsigned char ret_sha256[SHA256_BYTES], struct err *err);
 

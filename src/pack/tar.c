@@ -82,8 +82,8 @@ static bool is_ascii(struct slice s)
 	return true;
 }
 
-/* Splits at the first slash that leaves at most 100 bytes behind it; the slash itself is
- * implied. false when what is in front would not fit the prefix, or the name needs a pax record
+/* Splits at the first slash that leaves at most 100 bytes behind it; the slash itself is not
+ * stored. false when the part in front does not fit the prefix, or when the name needs a pax record
  * anyway. */
 static bool split_name(struct slice full, struct slice *ret_prefix, struct slice *ret_name)
 {

@@ -1,18 +1,17 @@
 /*
- * tar: the headers of a tar archive whose bytes are the product. Pure: bytes into a buf, no
+ * tar: the headers of a tar archive whose bytes must be reproducible. Pure: bytes into a buf, no
  * state.
  *
- * An archive is, per member, tar_member_header, exactly size_bytes of data, tar_member_pad;
- * then tar_end once. POSIX.1-2001 pax interchange format (IEEE 1003.1, "pax", "ustar
- * Interchange Format"): a plain ustar header where the name is ASCII and fits its 100 + 155
- * bytes and the size fits 11 octal digits (8 GiB - 1), else a pax extended header ('x') with
- * path= and size= records in front of it. Nothing comes from the environment: mode 0644, uid
- * and gid 0, uname and gname root, mtime 0, regular files only. So the same names, sizes and
- * data give the same bytes, always.
+ * An archive has for each member tar_member_header, exactly size_bytes of data, and tar_member_pad;
+ * then tar_end once. POSIX.1-2001 pax interchange format (IEEE 1003.1, "pax", "ustar Interchange
+ * Format"): a plain ustar header when the name is ASCII and fits its 100 + 155 bytes and the size
+ * fits 11 octal digits (8 GiB - 1); else a pax extended header ('x') with path= and size= records
+ * before it. Nothing comes from the environment: mode 0644, uid and gid 0, uname and gname root,
+ * mtime 0, regular files only. So the same names, sizes and data always give the same bytes.
  *
- * The end is two zero blocks and nothing more: padding to 10,240 bytes is for tapes, every
- * reader of files and pipes accepts its absence, and without it an archive is exactly the sum
- * of its rounded members.
+ * The end is two zero blocks. Padding to 10,240 bytes is for tapes; all readers of files and pipes
+ * accept an archive without it, and without it an archive is exactly the sum of its rounded
+ * members.
  */
 #ifndef BALER_PACK_TAR_H
 #define BALER_PACK_TAR_H
@@ -21,7 +20,7 @@
 #include "base/err.h"
 
 #define TAR_BLOCK_BYTES 512
-#define TAR_NAME_MAX_BYTES 1024 /* a canonical key is no longer */
+#define TAR_NAME_MAX_BYTES 1024 /* bytes; a canonical key is never longer */
 #define TAR_HEADER_MAX_BYTES                                                                       \
 	(5 * TAR_BLOCK_BYTES) /* 'x' header, its records, the member's header */
 #define TAR_END_BYTES (2 * TAR_BLOCK_BYTES)

@@ -58,7 +58,8 @@ static enum rc bad_trailer(struct err *err, const char *why)
 
 /* --- signatures --- */
 
-/* Signs what follows the previous signature; on a match the chain goes on from here. */
+/* Checks the signature that follows the previous one; when it is right, the chain goes on from
+ * it. */
 static enum rc check_link(struct aws_chunked *c, const char *algorithm, const char *hashes,
 	const unsigned char expected[SHA256_BYTES], struct err *err)
 {
@@ -162,7 +163,7 @@ static enum rc take_chunk_line(struct aws_chunked *c, struct slice line, struct 
 	return check_chunk(c, err);
 }
 
-/* The signature is over "name:value\n", whatever the line ended with. */
+/* The signature is over "name:value\n", whatever line end was sent. */
 static void hash_trailer(struct aws_chunked *c, struct slice line)
 {
 	char text[AWS_CHUNKED_LINE_MAX_BYTES + 2];

@@ -1,10 +1,10 @@
 /*
- * checksum: the x-amz-checksum-* family and what multipart uploads make of it.
+ * checksum: the x-amz-checksum-* family, and the checksums of multipart uploads.
  *
- * Algorithms: CRC32, CRC32C, CRC64NVME, SHA1, SHA256 (enum digest_alg; MD5 is not one of them:
- * it is the ETag's). Values travel as base64, CRCs in network byte order. A multipart object
- * has a checksum of type FULL_OBJECT (over all bytes) or COMPOSITE (over the parts' values,
- * written "base64-N"). Pure, thread-safe.
+ * Algorithms: CRC32, CRC32C, CRC64NVME, SHA1, SHA256 (enum digest_alg; MD5 is not one of them: the
+ * ETag uses it). Values are sent as base64, CRCs in network byte order. A multipart object has a
+ * checksum of type FULL_OBJECT (over all bytes) or COMPOSITE (over the parts' values, written
+ * "base64-N"). Pure, thread-safe.
  */
 #ifndef BALER_WIRE_CHECKSUM_H
 #define BALER_WIRE_CHECKSUM_H
@@ -27,7 +27,7 @@ struct checksum {
 	unsigned char value[DIGEST_MAX_BYTES];
 };
 
-/* The five, in a fixed order; ends with 0. For loops over all of them. */
+/* All five, in a fixed order, and 0 at the end; for loops. */
 extern const enum digest_alg checksum_algs[6];
 
 /* "CRC32", as x-amz-checksum-algorithm and the XML have it; NULL for MD5. */
@@ -49,7 +49,7 @@ bool checksum_type_parse(struct slice text, enum checksum_type *ret_type);
 /* CRC64NVME only FULL_OBJECT, SHA1 and SHA256 only COMPOSITE, the other CRCs both. For
  * multipart objects: an object put whole is always FULL_OBJECT. */
 bool checksum_type_allowed(enum digest_alg alg, enum checksum_type type);
-/* What CreateMultipartUpload assumes when no type is given. */
+/* The type that CreateMultipartUpload assumes when none is given. */
 enum checksum_type checksum_type_default(enum digest_alg alg);
 
 /* A header's or element's value: base64 of the right size, with "-N" (1 to 10,000) a COMPOSITE.
@@ -63,8 +63,8 @@ bool checksum_eq(const struct checksum *a, const struct checksum *b);
 
 /* COMPOSITE of n ≥ 1 parts' values, all of one algorithm. */
 void checksum_composite(const struct checksum *parts, size_t n, struct checksum *ret_checksum);
-/* FULL_OBJECT CRC of n ≥ 1 parts one after the other, from theirs, without reading them again.
- * alg must be one of the three CRCs. */
+/* The FULL_OBJECT CRC of n ≥ 1 parts in a row, from their CRCs, without reading them again. alg
+ * must be one of the three CRCs. */
 void checksum_combine(const struct checksum *parts, const uint64_t *sizes_bytes, size_t n,
 	struct checksum *ret_checksum);
 

@@ -17,7 +17,7 @@ struct header {
 size_t header_find(
 	const struct header *headers, size_t n, const char *name, struct slice *ret_value);
 
-/* The same value as a result; p == NULL when there is no such header. */
+/* The same, with the value as the result; p == NULL when there is no such header. */
 struct slice header_value(const struct header *headers, size_t n, const char *name);
 
 /* s without blanks and tabs at both ends. */

@@ -1,6 +1,4 @@
-/*
- * s3_error: S3's error codes, one table: code, HTTP status, a default sentence (ours).
- */
+/* s3_error: S3's error codes in one table: code, HTTP status, and a default sentence of baler. */
 #ifndef BALER_WIRE_S3_ERROR_H
 #define BALER_WIRE_S3_ERROR_H
 
@@ -15,10 +13,10 @@ struct s3_error {
 /* NULL when the code is not in the table. */
 const struct s3_error *s3_error_find(const char *code);
 
-/* What to answer for a failure: the table's entry for err->code when it has one
- * (ENOSPC and EDQUOT: InsufficientStorage); else by rc:
- * ABSENT NoSuchKey, CONFLICT PreconditionFailed, AGAIN SlowDown, REFUSED InvalidRequest, all
- * others InternalError (their text must not go to the client). err may be NULL. Never NULL. */
+/* The answer to a failure: the table's entry for err->code when there is one (ENOSPC and EDQUOT:
+ * InsufficientStorage); else by rc: ABSENT NoSuchKey, CONFLICT PreconditionFailed, AGAIN SlowDown,
+ * REFUSED InvalidRequest, all others InternalError (their text must not go to the client). err may
+ * be NULL. Never NULL. */
 const struct s3_error *s3_error_of(enum rc rc, const struct err *err);
 
 /* The table, for tests and documentation; ends with a NULL code. */

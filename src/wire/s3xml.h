@@ -21,7 +21,7 @@
 #define S3XML_PATH_MAX_BYTES 512
 #define S3XML_TEXT_MAX_BYTES 8192      /* of one element */
 #define S3XML_MAX_ELEMENTS 200000      /* 10,000 parts of 7 elements, and room */
-#define S3XML_BODY_MAX_BYTES (2 << 20) /* of a request's body, for the caller to enforce */
+#define S3XML_BODY_MAX_BYTES (2 << 20) /* bytes of a request's body; the caller enforces it */
 
 /* --- events --- */
 
@@ -109,7 +109,7 @@ void s3xml_checksum(struct buf *out, const struct checksum *c);
 /* Character data without an element. */
 void s3xml_escape(struct buf *out, struct slice text);
 
-/* One extra element of an error document ("Key", "BucketName", …). */
+/* An additional element of an error document ("Key", "BucketName", …). */
 struct s3xml_extra {
 	const char *name;
 	struct slice text;

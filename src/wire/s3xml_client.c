@@ -1,4 +1,4 @@
-/* What a client reads: errors, listings, buckets and single texts. */
+/* Documents that a client reads: errors, listings, buckets and single texts. */
 #include "wire/s3xml_client.h"
 
 #include "wire/s3xml_internal.h"

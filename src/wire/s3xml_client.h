@@ -1,17 +1,17 @@
 /*
- * s3xml_client: the answers of an S3 server, as a client reads them. Rules and bounds of
- * s3xml.h; strings live in the caller's arena. An answer that is no such document, or another
- * one, is RC_CORRUPT MalformedXML (to be retried like a 500: S3 may break off inside a 200); a
- * root of <Error> is RC_CORRUPT with the error's own code in err->code, also inside a 200.
- * Listings asked for with encoding-type=url are decoded here when the server says so
- * (EncodingType).
+ * s3xml_client: the answers of an S3 server, as a client reads them. The rules and bounds of
+ * s3xml.h hold; strings live in the caller's arena. An answer that is not the expected document is
+ * RC_CORRUPT MalformedXML (to be retried like a 500, because S3 may break off inside a 200). A
+ * document whose root is <Error> is RC_CORRUPT with that error's code in err->code, also inside a
+ * 200. Listings that were asked for with encoding-type=url are decoded here when the server says
+ * that it has encoded them (EncodingType).
  */
 #ifndef BALER_WIRE_S3XML_CLIENT_H
 #define BALER_WIRE_S3XML_CLIENT_H
 
 #include "wire/s3xml.h"
 
-/* <Error>; fields missing are empty. RC_CORRUPT when it is no error document. */
+/* <Error>; missing fields are empty. RC_CORRUPT when it is no error document. */
 struct s3xml_error_info {
 	struct slice code, message, request_id, region, endpoint, key;
 };
@@ -98,7 +98,8 @@ struct s3xml_uploads {
 enum rc s3xml_read_uploads(
 	struct slice document, struct arena *arena, struct s3xml_uploads *ret, struct err *err);
 
-/* DeleteResult: what was not deleted; and what was, unless the request was quiet. */
+/* DeleteResult: the objects that were not deleted, and the deleted ones unless the request was
+ * quiet. */
 struct s3xml_deleted {
 	struct slice key, version_id;
 	struct slice code, message; /* code empty: deleted */

@@ -1,4 +1,4 @@
-/* What a client reads and writes: multipart uploads, copies, deletes of many. */
+/* Documents that a client reads and writes: multipart uploads, copies, deletes of many. */
 #include "wire/s3xml_client.h"
 
 #include "wire/s3xml_internal.h"

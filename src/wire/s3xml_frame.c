@@ -1,4 +1,4 @@
-/* What the client's readers share: the root, errors inside a 200, values. */
+/* Parts that the client's readers share: the root, errors inside a 200, values. */
 #include "wire/s3xml_internal.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@ enum rc s3xml_corrupt(struct err *err, const char *why)
 	return err_code(err, RC_CORRUPT, "MalformedXML", "%s", why);
 }
 
-/* What follows the root's name. */
+/* The rest of a path after the root's name. */
 const char *s3xml_below_root(const char *path)
 {
 	const char *slash = strchr(path, '/');

@@ -37,7 +37,7 @@ struct s3xml_frame {
 };
 
 enum rc s3xml_frame_read(struct slice document, struct s3xml_frame *f, struct err *err);
-/* What follows the root's name in a path. */
+/* The rest of a path after the root's name. */
 const char *s3xml_below_root(const char *path);
 
 /* RC_CORRUPT MalformedXML. */

@@ -10,8 +10,8 @@ static size_t utf8_length(unsigned char first)
 	return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-/* One character of s, which is not empty: what stands for it goes to *ret_text; its size is
- * returned. Text that XML 1.0 does not know (section 2.2) is replaced. */
+/* Takes one character of s, which is not empty: the text that represents it goes to *ret_text, and
+ * its size is returned. Characters that XML 1.0 does not allow (section 2.2) are replaced. */
 static size_t escape_char(struct slice s, struct slice *ret_text)
 {
 	static const struct {

@@ -31,7 +31,7 @@
 #define SIGV4_REGION_MAX_BYTES 63
 #define SIGV4_SERVICE_MAX_BYTES 31
 #define SIGV4_SIGNED_HEADERS_MAX_BYTES 2047 /* the list as text */
-#define SIGV4_MAX_HEADERS 128               /* of one request; more is refused */
+#define SIGV4_MAX_HEADERS 128               /* of one request; a request with more is refused */
 #define SIGV4_MAX_PARAMS 128                /* of one query */
 #define SIGV4_CANONICAL_MAX_BYTES (128 * 1024)
 #define SIGV4_SKEW_MS (15 * 60 * 1000)
@@ -46,8 +46,8 @@ struct sigv4_request {
 	size_t n_headers;
 };
 
-/* What x-amz-content-sha256 says about the body. A closed set: handle all, default is to
- * refuse. */
+/* The meaning of x-amz-content-sha256. This is a closed set: handle every member, and refuse by
+ * default. */
 enum sigv4_payload {
 	SIGV4_PAYLOAD_SHA256 = 1,              /* the body's hash, in payload_sha256 */
 	SIGV4_PAYLOAD_UNSIGNED,                /* UNSIGNED-PAYLOAD */
@@ -85,7 +85,8 @@ struct sigv4_keys {
 };
 void sigv4_keys_init(struct sigv4_keys *keys);
 void sigv4_keys_release(struct sigv4_keys *keys);
-/* keys may be NULL: derived anew. The texts are C strings within their bounds. */
+/* keys may be NULL: then they are derived each time. The texts are C strings within their
+ * bounds. */
 void sigv4_key(struct sigv4_keys *keys, struct slice secret, const char *date, const char *region,
 	const char *service, unsigned char out[SHA256_BYTES]);
 
@@ -94,8 +95,8 @@ enum sigv4_carrier {
 	SIGV4_QUERY,      /* a presigned URL */
 };
 
-/* The claim of a request. Self-contained: may be copied and outlive the request, but for token.
- */
+/* The claim of a request. It owns its texts, so it may be copied and outlive the request; only
+ * token does not. */
 struct sigv4_auth {
 	enum sigv4_carrier carrier;
 	char access_key[SIGV4_ACCESS_KEY_MAX_BYTES + 1];
@@ -121,7 +122,8 @@ struct sigv4_auth {
  * date), NotImplemented. */
 enum rc sigv4_parse(const struct sigv4_request *req, struct sigv4_auth *ret_auth, struct err *err);
 
-/* Of SIGV4_PAYLOAD_UNSTATED: what the body was. Before sigv4_verify, which then vouches for it. */
+/* For SIGV4_PAYLOAD_UNSTATED: sets the hash of the body. Call it before sigv4_verify, which then
+ * checks the signature over it. */
 void sigv4_payload_state(struct sigv4_auth *auth, struct slice body);
 
 /* What the server expects. */
@@ -188,7 +190,7 @@ enum rc sigv4_sign(const struct sigv4_request *req, const struct sigv4_signer *s
 void sigv4_headers_release(struct sigv4_headers *h);
 
 /* Appends the whole query of a presigned URL (req's own parameters, then X-Amz-*) to out. Only
- * req's headers are signed; host must be one of them. */
+ * req's headers are signed; one of them must be host. */
 enum rc sigv4_presign(const struct sigv4_request *req, const struct sigv4_signer *signer,
 	uint32_t expires_s, struct buf *out, struct err *err);
 

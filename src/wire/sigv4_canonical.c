@@ -142,7 +142,7 @@ static enum rc add_query(struct buf *out, struct slice query, bool is_presigned,
 
 /* --- the headers --- */
 
-/* Without blanks at the ends, runs of them as one space. */
+/* Trims the blanks at both ends, and makes one space of each run of blanks inside. */
 static void add_value(struct buf *out, struct slice value)
 {
 	unsigned char *to;

@@ -39,8 +39,8 @@ static bool take_last_field(struct slice *s, struct slice *ret_field)
 	return false;
 }
 
-/* ACCESSKEY/20130524/us-east-1/s3/aws4_request; read from the end, the key itself may hold
- * slashes. */
+/* ACCESSKEY/20130524/us-east-1/s3/aws4_request; it is read from the end, because the key itself may
+ * have slashes. */
 enum rc sigv4_claim_credential(struct sigv4_auth *auth, struct slice s, struct err *err)
 {
 	struct slice terminator, service, region, date;
@@ -98,7 +98,7 @@ enum rc sigv4_claim_signed_headers(struct sigv4_auth *auth, struct slice s, stru
 	return RC_OK;
 }
 
-/* S3 signs in lower case; anything else is no signature of S3's. */
+/* S3's signatures are in lower case; any other text is refused. */
 enum rc sigv4_claim_signature(struct sigv4_auth *auth, struct slice s, struct err *err)
 {
 	for (size_t i = 0; i < s.n; i++)

@@ -44,7 +44,7 @@ static bool find_locked(struct sigv4_keys *keys, struct slice secret, const char
 	const char *region, const char *service, unsigned char out[SHA256_BYTES])
 {
 	for (unsigned i = 0; i < SIGV4_KEYS_SLOTS; i++) {
-		/* newest first: the day's one key is found at once */
+		/* newest first, so that the key of the current day is found at once */
 		unsigned at = (keys->next + 2 * SIGV4_KEYS_SLOTS - 1 - i) % SIGV4_KEYS_SLOTS;
 
 		if (!is_slot_of(&keys->slots[at], secret, date, region, service))

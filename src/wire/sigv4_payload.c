@@ -1,4 +1,4 @@
-/* What x-amz-content-sha256 may say. */
+/* The values that x-amz-content-sha256 may have. */
 #include "wire/sigv4.h"
 
 static const struct {

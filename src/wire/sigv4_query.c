@@ -19,8 +19,8 @@ static void note_param(struct sigv4_query_auth *q, struct slice name, struct sli
 		q->is_v2 = true;
 }
 
-/* Names are taken decoded and without regard to case, so that no spelling slips past what
- * follows. */
+/* Names are decoded, and compared without regard to case, so that no spelling passes the checks
+ * below. */
 enum rc sigv4_query_find(struct slice query, struct sigv4_query_auth *ret, struct err *err)
 {
 	struct uri_param param;
@@ -121,7 +121,7 @@ enum rc sigv4_query_parse(const struct sigv4_request *req, const struct sigv4_qu
 				"a presigned URL needs X-Amz-Algorithm, -Credential, "
 				"-Date, -Expires, -SignedHeaders and -Signature");
 	buf_init(&b, req->query.n);
-	buf_reserve(&b, req->query.n); /* so that the slices below stay where they are */
+	buf_reserve(&b, req->query.n); /* so that the slices below stay valid */
 	for (size_t i = 0; i < SIGV4_Q_COUNT && rc == RC_OK; i++) {
 		size_t at = b.n;
 

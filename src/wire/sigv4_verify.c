@@ -53,7 +53,7 @@ static enum rc not_signed(struct err *err, struct slice name)
 		(int)(name.n > 100 ? 100 : name.n), (const char *)name.p);
 }
 
-/* What is not signed could have been added by anyone: an x-amz-copy-source turns a presigned
+/* Anyone could have added a header that is not signed: an x-amz-copy-source would turn a presigned
  * PUT into a copy. */
 static enum rc check_signed_headers(
 	const struct sigv4_request *req, const struct sigv4_auth *auth, struct err *err)

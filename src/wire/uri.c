@@ -94,7 +94,7 @@ enum rc uri_decode_form(struct buf *out, struct slice raw, struct err *err)
 	return decode(out, raw, true, err);
 }
 
-/* Cuts s at the first c: *ret_rest is what follows, with p == NULL when there is no c. */
+/* Cuts s at the first c. *ret_rest is the part after it, with p == NULL when there is no c. */
 static struct slice cut(struct slice s, int c, struct slice *ret_rest)
 {
 	const unsigned char *at = s.n ? memchr(s.p, c, s.n) : NULL;

@@ -31,7 +31,7 @@ enum rc uri_decode_form(struct buf *out, struct slice raw, struct err *err);
  * '?'. A target without a path gives "/". */
 void uri_split(struct slice target, struct slice *ret_path, struct slice *ret_query);
 
-/* One "name=value" of a query, raw. "acl" and "acl=" both have an empty value. */
+/* One "name=value" of a query, not decoded. "acl" and "acl=" both have an empty value. */
 struct uri_param {
 	struct slice name, value;
 };
@@ -40,17 +40,18 @@ struct uri_param {
  * passed over. */
 bool uri_query_next(struct slice *query, struct uri_param *ret_param);
 
-/* Whether a parameter of this (decoded) name is there; the first one's raw value goes to
- * *ret_raw_value (may be NULL). */
+/* Whether the query has a parameter of this (decoded) name. The first one's value goes to
+ * *ret_raw_value, not decoded (may be NULL). */
 bool uri_query_find(struct slice query, const char *name, struct slice *ret_raw_value);
 
 /* Appends the decoded value of the first parameter of this name. RC_ABSENT when there is none;
  * RC_REFUSED InvalidURI. */
 enum rc uri_query_get(struct slice query, const char *name, struct buf *out, struct err *err);
 
-/* What a request is about. The names are copies, terminated for printing; they hold no NUL. */
+/* The bucket and key of a request. The names are copies, terminated for printing; they have no
+ * NUL. */
 struct uri_target {
-	char bucket[URI_BUCKET_MAX_BYTES + 1]; /* "" : the service itself (ListBuckets) */
+	char bucket[URI_BUCKET_MAX_BYTES + 1]; /* "": the service itself (ListBuckets) */
 	char key[URI_KEY_MAX_BYTES + 1];       /* "" : the bucket; UTF-8 */
 	size_t key_bytes;
 	bool is_virtual_host; /* the bucket came from the Host header */
