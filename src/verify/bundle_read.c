@@ -124,7 +124,7 @@ enum rc bundle_read_watched(struct object_store *store, struct slice bucket, str
 	digest_final(d.digest, DIGEST_SHA256, d.facts.sha256);
 	digest_free(d.digest);
 	*ret_facts = d.facts;
-	/* What the download says comes first: half a bundle is no tar.gz either. */
+	/* The result of the download comes first, because half a bundle is no tar.gz either. */
 	if (err)
 		*err = d.rc != RC_OK ? d.err : untar_err;
 	rc = d.rc != RC_OK ? d.rc : rc;

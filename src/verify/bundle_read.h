@@ -1,6 +1,6 @@
 /*
- * bundle_read: one bundle, downloaded and looked into as it streams by; memory is bounded
- * whatever its size, nothing touches the disk. Uses one thread of its own while it runs.
+ * bundle_read: downloads one bundle and reads it as it streams by. Memory is bounded whatever the
+ * bundle's size, and nothing is written to disk. It uses one thread of its own while it runs.
  */
 #ifndef BALER_VERIFY_BUNDLE_READ_H
 #define BALER_VERIFY_BUNDLE_READ_H
@@ -19,14 +19,14 @@ struct bundle_facts {
 	bool has_content_encoding;
 };
 
-/* How far it is, while it goes on. */
+/* Progress while the download goes on. */
 struct bundle_progress {
 	_Atomic uint64_t done_bytes, all_bytes; /* all: 0 until it is known */
 };
 
-/* Calls sink for each member. RC_ABSENT: gone. RC_AGAIN: the download broke off; nothing is known.
- * RC_CORRUPT: the bytes are not a whole tar.gz of regular files. Facts are whole with RC_OK, and as
- * far as it came with RC_CORRUPT. */
+/* Calls sink for each member. RC_ABSENT: the bundle is gone. RC_AGAIN: the download broke off, so
+ * nothing is known. RC_CORRUPT: the bytes are not a whole tar.gz of regular files. The facts are
+ * complete with RC_OK, and as far as the reading came with RC_CORRUPT. */
 enum rc bundle_read(struct object_store *store, struct slice bucket, struct slice key,
 	const struct untar_sink *sink, struct bundle_facts *ret_facts, struct err *err);
 /* The same, and tells how far it is; progress begins at zero. */

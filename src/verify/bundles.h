@@ -1,6 +1,7 @@
 /*
- * bundles: what is in the distribution bucket: every key that contains "bundle-". Listings are read
- * page by page to their end, deletions sent in chunks of OS_LIST_MAX.
+ * bundles: lists and deletes the bundles of a distribution bucket: every key that contains
+ * "bundle-". Listings are read page by page to their end; deletions are sent in chunks of
+ * OS_LIST_MAX.
  */
 #ifndef BALER_VERIFY_BUNDLES_H
 #define BALER_VERIFY_BUNDLES_H
@@ -13,10 +14,11 @@
 enum rc bundles_each(struct object_store *store, struct slice bucket,
 	enum rc (*fn)(void *arg, const struct os_object *bundle, struct err *err), void *arg,
 	struct err *err);
-/* Deletes those last changed before that time. RC_REFUSED and so on when one cannot be deleted. */
+/* Deletes the bundles that were last changed before that time. RC_REFUSED and other codes when one
+ * cannot be deleted. */
 enum rc bundles_delete_older(struct object_store *store, struct slice bucket,
 	uint64_t before_wall_ms, uint64_t *ret_n, struct err *err);
-/* All keys there, added to known. */
+/* Adds all keys of the bucket to known. */
 enum rc bundles_note(
 	struct object_store *store, struct slice bucket, struct key_set *known, struct err *err);
 /* Objects (or versions) of any kind, in chunks; the first failure is returned after all were

@@ -1,7 +1,7 @@
 /*
- * generator: the bytes of a test's source file, made again whenever they are needed, so that
- * nothing is kept on disk. The same name, kind and size give the same bytes, whatever the read
- * sizes; another name gives others. Pure; one struct per reader.
+ * generator: the bytes of a test's source file, which are made again whenever they are needed, so
+ * that nothing is kept on disk. The same name, kind and size give the same bytes, whatever the read
+ * sizes; another name gives other bytes. Pure; one struct per reader.
  */
 #ifndef BALER_VERIFY_GENERATOR_H
 #define BALER_VERIFY_GENERATOR_H

@@ -1,9 +1,9 @@
 /*
- * gunzip: a gzip file read strictly, piece by piece: one member, whole, its CRC-32 and length
- * right (RFC 1952), nothing behind it. The RFC allows more members than one, but not every
- * reader goes on behind the first (Python's tarfile "r|gz" does not), so that two would see
- * different files in one bundle. The one door to zlib, which is not what wrote the bundle;
- * libarchive's own filter checks neither CRC nor what follows.
+ * gunzip: reads a gzip file strictly, piece by piece: one whole member, with the right CRC-32 and
+ * length (RFC 1952), and nothing behind it. The RFC allows several members, but not every reader
+ * goes on behind the first (Python's tarfile "r|gz" does not), so two readers would see different
+ * files in one bundle. The only file that includes zlib, which did not write the bundle;
+ * libarchive's own filter checks neither the CRC nor the bytes behind the member.
  */
 #ifndef BALER_VERIFY_GUNZIP_H
 #define BALER_VERIFY_GUNZIP_H

@@ -7,7 +7,7 @@
 
 #define HASHED_BYTES 16
 
-/* FNV-1a: the keys are our own system's, nobody picks them to collide. */
+/* FNV-1a: the keys come from our own system, so nobody chooses them to collide. */
 static size_t hash(struct slice key)
 {
 	uint64_t h = 0xcbf29ce484222325u;

@@ -13,8 +13,8 @@ struct key_set {
 bool key_set_has(const struct key_set *set, struct slice key);
 /* false: it was there already. */
 bool key_set_add(struct key_set *set, struct slice key);
-/* A hash of the key in its place: 16 bytes, however long it is. Not to be mixed with the others
- * in one set. */
+/* Adds a hash of the key in place of the key: 16 bytes, however long the key is. One set has either
+ * keys or hashes. */
 bool key_set_add_hashed(struct key_set *set, struct slice key);
 void key_set_release(struct key_set *set);
 

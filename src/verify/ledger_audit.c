@@ -1,4 +1,4 @@
-/* What the records say, without a look at any bytes: versions, plans, claims, stages. */
+/* Checks the records without reading any bytes: versions, plans, claims, stages. */
 #include "verify/ledger_audit.h"
 
 #include <stdarg.h>
@@ -139,7 +139,7 @@ static enum rc judge_done(struct auditor *a, const struct audit_plan *p,
 	bool was, by_stage;
 	enum rc rc = audit_call(a->source, was_published, p->bucket, p->key, &was, &by_stage, err);
 
-	/* of an old one all may be gone: the bundle, and what was remembered of it */
+	/* of an old plan everything may be gone: the bundle, and the memory of its publishing */
 	if (rc == RC_OK && !was && !auditor_may_be_gone(a, p->opened_wall_ms))
 		auditor_note(a, FINDING_ORPHAN, "I5", bundle, &p->id,
 			"done, and its bundle never was published");
@@ -173,7 +173,7 @@ struct claim_walk {
 	struct auditor *a;
 	struct arena arena;
 	struct audit_plan plan;
-	bool has_plan, is_known; /* one is being looked at; and it exists */
+	bool has_plan, is_known; /* a plan is being checked; and it exists */
 	bool has_slot;
 	uint64_t slot; /* the last member's */
 };
@@ -231,7 +231,7 @@ static enum rc judge_claim(void *arg, const struct audit_claim *c, struct err *e
 	return rc;
 }
 
-/* Of a direct invocation, which has no plan: it publishes at once, or has died. */
+/* A stage of a direct invocation, which has no plan: it publishes at once, or has died. */
 static void judge_direct_stage(
 	struct auditor *a, const struct audit_stage *st, const struct object_id *object)
 {
@@ -252,7 +252,7 @@ static enum rc judge_stage(void *arg, const struct audit_stage *st, struct err *
 	enum rc rc = RC_ABSENT;
 
 	a->sum.stages++;
-	if (st->is_published) /* what is remembered of it, which may outlive the plan */
+	if (st->is_published) /* memory of its publishing, which may outlive the plan */
 		return RC_OK;
 	if (parsed)
 		rc = audit_call(a->source, plan_find, &arena, &id, &plan, err);

@@ -1,37 +1,33 @@
 /*
- * ledger_audit: do store, ledger, queue and bundles agree with the invariants of
- * docs/protocol.md? Each breach is one finding.
+ * ledger_audit: checks whether store, ledger, queue and bundles agree with the invariants of
+ * docs/protocol.md. Each breach is one finding.
  *
- * lost       a version in landing that is nowhere: no member of a sealed or done plan, not
- * rejected, not claimed by an open plan, no
- *            message waiting, no dead letter (I2)
- * duplicate  an object that is twice in what is published: two records for one slot, a member
- * that another plan has too, an
- *            object that is rejected and yet a member (I1)
- * orphan     a published bundle whose plan is unknown or was never sealed (I3), a done plan
- * whose bundle never was published (I5), a
- *            record whose plan does not exist (I6), a stage of no plan (I8), a member that no
- *            record accounts for (I4), a manifest of no
- *            bundle, an archived bundle that never was published (I12)
+ * lost       a version in landing that is nowhere: it is no member of a sealed or done plan, not
+ *            rejected, not claimed by an open plan, and no message or dead letter names it (I2)
+ * duplicate  an object that is published twice: two records for one slot, a member that another
+ *            plan has too, an object that is rejected and yet a member (I1)
+ * orphan     a published bundle whose plan is unknown or was never sealed (I3), a done plan whose
+ *            bundle was never published (I5), a record whose plan does not exist (I6), a stage of
+ *            no plan (I8), a member without a record (I4), a manifest of no bundle, an archived
+ *            bundle that was never published (I12)
  * missing    a published bundle that is not in the archive, or an archived one without its
- * manifest (I12) damaged    a bundle, or a member of it, that has other bytes or other members
- * than were sealed (I4); a manifest that does not say what is
- *            in its bundle, where, and of which objects (I12)
- *            a stored body (an object of any bucket, a part, a stage) that has other bytes than
- *            were stored, or cannot be read, and pages
- *            of the database (I13)
- * illegal    a plan or record in a state that there is not (I7), a plan that is not finished and
- * that nobody will finish (I11)
+ *            manifest (I12)
+ * damaged    a bundle, or a member of it, with other bytes or other members than were sealed (I4);
+ *            a manifest that does not say what is in its bundle, where, and of which objects (I12);
+ *            a stored body (an object of any bucket, a part, a stage) or a record of one that is
+ *            not what was stored, or cannot be read, and pages of the database (I13)
+ * illegal    a plan or record in a state that does not exist (I7), a plan that is not finished
+ *            and that nobody will finish (I11)
  *
- * Of I9 and I10 only the outcome is seen: a member without its record, a rejected member, an
+ * Of I9 and I10 only the outcome can be seen: a member without its record, a rejected member, an
  * object that is lost or in two bundles.
  *
- * What cannot be told any more is not a finding: bundles and sources that were taken away by now
- * are counted only; the record of a member whose source is gone may have been removed by
- * retention (kept_ms), and so may a plan, and what was remembered of its publishing. A bundle of
- * a direct invocation has no plan by design: its metadata says so, and the store knows that it
- * published it; it is held against its manifest and its sources, and counted. What is under way
- * is no finding either: docs/protocol.md, steps 5 to 10.
+ * What cannot be known any more is no finding. Bundles and sources that were taken away by now are
+ * only counted. Retention (kept_ms) may have removed the record of a member whose source is gone,
+ * a plan, and the memory of its publishing. A bundle of a direct invocation has no plan: its
+ * metadata says that it comes from one, and the store knows that it published it. It is compared
+ * with its manifest and its sources, and counted. Work that is under way is no finding either:
+ * docs/protocol.md, steps 5 to 10.
  *
  * Memory: one plan's records and one manifest (an object id and about 300 bytes for each of at
  * most 100,000 slots). Not thread-safe; blocks.
@@ -72,10 +68,12 @@ struct ledger_audit_summary {
 	uint64_t plans, open, sealed, claims, stages;
 	uint64_t bundles, bundles_gone, bundle_bytes; /* read whole; gone before they could be */
 	uint64_t bundle_members, sources_compared;
-	/* stored bodies read besides bundles and manifests; of them without checksums */
+	/* stored bodies that were read, besides bundles and manifests; and how many of them have no
+	 * checksums */
 	uint64_t bodies, unchecked;
 	uint64_t direct, manifests;     /* archived bundles of direct invocations; manifests read */
-	uint64_t objects, bytes_done; /* of distribution and archive; of bundles alone: progress */
+	/* of distribution and archive; bytes of bundles alone, for the progress */
+	uint64_t objects, bytes_done;
 	uint64_t findings[FINDING_KINDS];
 	uint64_t n_findings;
 };
@@ -95,7 +93,8 @@ struct ledger_audit_options {
 /* "lost" … */
 const char *finding_kind_name(enum finding_kind kind);
 
-/* RC_OK: the audit took place; the summary says what it came to. Else it could not go on. */
+/* RC_OK: the audit took place, and the summary has its results. Any other code: it could not go
+ * on. */
 enum rc ledger_audit(const struct ledger_audit_options *options,
 	struct ledger_audit_summary *ret_summary, struct err *err);
 

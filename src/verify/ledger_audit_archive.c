@@ -1,10 +1,11 @@
-/* Where a bundle comes from, and I12: what the archive has of it, and what its manifest says. */
+/* Finds where a bundle comes from; and I12: whether the archive has it, and what its manifest
+ * says. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "verify/ledger_audit_internal.h"
 
-#define DEVIATIONS_NAMED 10 /* of one manifest; the others are counted */
+#define DEVIATIONS_NAMED 10 /* of one manifest; further ones are only counted */
 
 struct slice audit_bundle_of(struct slice key)
 {
@@ -31,8 +32,8 @@ static enum rc find_current(struct bundle_reading *r, struct slice bucket, struc
 	return rc == RC_ABSENT ? RC_OK : rc;
 }
 
-/* No plan: an invocation's, one whose plan is gone by now, or nobody's. A bundle that was
- * replayed is as old as the archive's. */
+/* The bundle has no plan: it comes from an invocation, or its plan is gone by now, or nobody made
+ * it. A replayed bundle is as old as the one in the archive. */
 static enum rc origin_without_plan(struct bundle_reading *r, struct err *err)
 {
 	const struct audit_version *v = r->version;
@@ -193,7 +194,7 @@ enum rc audit_archived(struct bundle_reading *r, struct err *err)
 		rc = judge_copy(r, has_manifest, err);
 	else
 		rc = find_current(r, archive, v->id.key, &has_copy, &copy, err);
-	/* of a plan that is done it is said in the plan's turn */
+	/* for a done plan this is reported with the plan */
 	if (rc == RC_OK && !has_copy && !(r->origin == ORIGIN_PLAN && r->plan.state == PLAN_DONE))
 		auditor_note(r->a, FINDING_MISSING, "I12", &v->id, &r->id,
 			"published, and not in the archive");

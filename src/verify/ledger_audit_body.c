@@ -1,5 +1,5 @@
-/* I13: what is stored is what was put. Every body, whoever's it is; bundles and manifests are
- * read later, against what was sealed. */
+/* I13: what is stored is what was put. Reads every body of every bucket; bundles and manifests are
+ * read later and compared with what was sealed. */
 #include "model/bundle_key.h"
 #include "verify/ledger_audit_internal.h"
 

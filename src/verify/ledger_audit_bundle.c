@@ -51,7 +51,7 @@ static enum rc compare_source(struct bundle_reading *r, const struct object_id *
 
 	if (rc == RC_ABSENT)
 		return RC_OK;
-	if (rc == RC_CORRUPT) /* told of as a stored body (I13) */
+	if (rc == RC_CORRUPT) /* reported as a stored body (I13) */
 		return RC_OK;
 	if (rc != RC_OK)
 		return rc;

@@ -22,7 +22,7 @@ struct auditor {
 };
 
 enum bundle_origin {
-	ORIGIN_NONE, /* nobody sealed it, which has been noted */
+	ORIGIN_NONE, /* nobody sealed it, and that is reported already */
 	ORIGIN_PLAN,
 	ORIGIN_DIRECT,  /* an invocation, which leaves no plan */
 	ORIGIN_AGED,    /* its plan may be gone by now */
@@ -75,7 +75,7 @@ bool plan_has_member(const struct audit_plan *p, uint64_t slot);
 struct slice audit_bundle_of(struct slice key);
 struct slice audit_manifest_of(struct arena *a, struct slice bundle_key);
 
-/* ledger_audit_body.c: every stored body that is no bundle and no manifest. */
+/* ledger_audit_body.c: every stored body that is neither a bundle nor a manifest. */
 enum rc audit_bodies(struct auditor *a, struct err *err);
 
 /* ledger_audit_bundle.c: every bundle that is still there. */
@@ -84,16 +84,16 @@ enum rc audit_bundles(struct auditor *a, struct err *err);
 /* ledger_audit_archive.c */
 /* Sets origin, and with ORIGIN_PLAN plan. */
 enum rc audit_origin(struct bundle_reading *r, struct err *err);
-/* Whether the archive has what it should of it; reads its manifest when it is to be judged by
- * it. */
+/* Whether the archive has everything that it should have of the bundle; reads the manifest when the
+ * bundle is judged by it. */
 enum rc audit_archived(struct bundle_reading *r, struct err *err);
-/* An archived manifest by itself: is there such a bundle? */
+/* Checks an archived manifest by itself: whether its bundle exists. */
 enum rc audit_manifest_object(struct auditor *a, const struct audit_version *v, struct err *err);
-/* One member, and the record of its slot (NULL: none is known). What the manifest has of it, or
- * NULL. */
+/* Checks one member with the record of its slot (NULL: none is known). Returns the manifest's entry
+ * of the member, or NULL. */
 const struct audit_member *audit_manifest_member(
 	struct bundle_reading *r, const struct untar_member *m, const struct object_id *record);
-/* All have been seen; the bundle has these bytes. */
+/* All members have been seen; the bundle has these bytes. */
 void audit_manifest_end(struct bundle_reading *r);
 void audit_manifest_bytes(struct bundle_reading *r, uint64_t size, const unsigned char *sha256);
 void audit_manifest_close(struct bundle_reading *r);

@@ -1,10 +1,10 @@
 /*
- * ledger_audit_manifest: an archived bundle's manifest, read strictly (core/manifest.h has its
- * form), and held against the bundle while that streams by: each member's name, size and
- * SHA-256, where its bytes lie in the tar, and which object it is of. By itself: libarchive says
- * what the members are, the offsets are tried on the plain tar.
+ * ledger_audit_manifest: an archived bundle's manifest, which is read strictly (core/manifest.h has
+ * its form) and compared with the bundle while that streams by: each member's name, size and
+ * SHA-256, where its bytes lie in the tar, and which object it comes from. The comparison is
+ * independent of pack: libarchive gives the members, and the offsets are checked on the plain tar.
  *
- * Memory: about 300 bytes a member. One thread's.
+ * Memory: about 300 bytes a member. One thread.
  */
 #ifndef BALER_VERIFY_LEDGER_AUDIT_MANIFEST_H
 #define BALER_VERIFY_LEDGER_AUDIT_MANIFEST_H
@@ -46,8 +46,8 @@ struct audit_manifest {
 	struct digest *digest;
 };
 
-/* From fd, which stays the caller's. RC_CORRUPT: it has another form, and where. Release m after
- * any code. */
+/* Reads from fd, which stays the caller's. RC_CORRUPT: it has another form; the text says where.
+ * Release m after any code. */
 enum rc audit_manifest_read(int fd, struct audit_manifest *m, struct err *err);
 /* The tar's next bytes. */
 void audit_manifest_plain(struct audit_manifest *m, struct slice bytes);

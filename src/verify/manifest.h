@@ -16,7 +16,7 @@ struct manifest_entry {
 };
 
 struct manifest {
-	struct slice prefix; /* of every key: this run's own */
+	struct slice prefix; /* of every key, for this run alone */
 	struct manifest_entry *entries;
 	size_t n;
 	struct arena arena;
@@ -27,7 +27,7 @@ struct manifest_plan {
 	size_t n;
 	uint64_t size;
 	const char *const *names; /* n, in byte order; NULL: "source_file_0001.bin" … */
-	bool has_marker;          /* one file more, MANIFEST_MARKER, the last entry */
+	bool has_marker;          /* one more file, MANIFEST_MARKER, as the last entry */
 };
 
 #define MANIFEST_MARKER "zz_marker.bin"

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-/* Begins anew; quietly does nothing where that is not allowed: then the peak is that of the
+/* Resets the peak. Where that is not allowed it does nothing; then the peak is that of the
  * process's whole life. */
 void memory_peak_reset(uint64_t pid);
 /* RC_ABSENT: no such process, or no such figure. */

@@ -6,10 +6,12 @@
 
 #include "base/err.h"
 
-/* What one bundle held, until it is known to be whole. */
+/* The members of one bundle, until it is known to be whole. */
 struct sighting {
-	size_t entry; /* of the manifest; SIZE_MAX: a file under our prefix that we never put in */
-	char *name;   /* of such a one, or of the bytes of an entry under another name; else NULL */
+	/* entry of the manifest; SIZE_MAX: a file under our prefix that this run never put */
+	size_t entry;
+	/* name of such a file, or of an entry's bytes under another name; else NULL */
+	char *name;
 	bool is_intact;
 };
 
@@ -129,7 +131,7 @@ static bool has_bytes_of(const struct untar_member *member, const struct manifes
 	return member->size == e->size && memcmp(member->sha256, e->sha256, SHA256_BYTES) == 0;
 }
 
-/* The entry that has these bytes, or SIZE_MAX. An empty file is nobody's. */
+/* The entry that has these bytes, or SIZE_MAX. An empty file belongs to no entry. */
 static size_t find_bytes(const struct oracle *o, const struct untar_member *member)
 {
 	size_t low = 0, high = o->manifest->n;
@@ -228,10 +230,10 @@ static int by_entry(const void *a, const void *b)
 
 	if (x->entry != y->entry)
 		return x->entry < y->entry ? -1 : 1;
-	return !x->name - !y->name; /* those under their own names together */
+	return !x->name - !y->name; /* members under their own names */
 }
 
-/* Twice in one bundle is once too often, whatever is expected of the bundles together. */
+/* A file that is twice in one bundle is an error, however many bundles are expected. */
 static void check_within(struct oracle *o)
 {
 	if (o->n_sightings < 2)

@@ -1,12 +1,12 @@
 /*
- * oracle: was every file bundled exactly as often as it should be, with exactly its bytes?
+ * oracle: whether every file was bundled exactly as often as it should be, with exactly its bytes.
  *
- * Told of each bundle and each of its members, it keeps count and writes down what is wrong.
- * Members outside the run's own prefix belong to somebody else, unless they have the bytes of
- * one of our files; they are counted, and named to whoever can look whether they were put in. A
- * bundle counts only once it has been read to its end: between oracle_begin and oracle_end its
- * members are held back, and dropped if the bundle has to be read again (oracle_end with whole
- * == false). One that is whole and has no members is wrong, whoever made it.
+ * The caller reports each bundle and each of its members; the oracle counts them and writes down
+ * what is wrong. Members outside the run's own prefix belong to somebody else, unless they have the
+ * bytes of one of our files. They are counted, and their names are given to the caller, who can
+ * look up whether they were put. A bundle counts only once it has been read to its end: between
+ * oracle_begin and oracle_end its members are held back, and dropped if the bundle has to be read
+ * again (oracle_end with whole == false). A whole bundle without members is wrong, whoever made it.
  * Not thread-safe.
  */
 #ifndef BALER_VERIFY_ORACLE_H
@@ -31,17 +31,17 @@ struct oracle_tally {
 	uint64_t n_found;
 	uint64_t n_bundles;                  /* with at least one of our files */
 	uint64_t n_foreign;                  /* members of other producers in them */
-	uint64_t bundle_bytes, member_bytes; /* of those bundles, packed and unpacked */
+	uint64_t bundle_bytes, member_bytes; /* bytes of those bundles, packed and unpacked */
 	uint64_t foreign_bytes;              /* of the unpacked ones */
 	/* The most that one bundle of two or more members held, each rounded up to 512 bytes. */
 	uint64_t largest_bytes;
 	uint64_t n_problems;
 };
 
-/* copies: how many bundles each file must be in: 1, or 2 once it has been put in twice. */
+/* copies: in how many bundles each file must be: 1, or 2 once it has been put twice. */
 struct oracle *oracle_new(const struct manifest *manifest, uint64_t copies);
 void oracle_free(struct oracle *o);
-/* From now on each file is expected in that many bundles; what was found stays found. */
+/* From now on each file is expected in that many bundles; what was found stays counted. */
 void oracle_expect(struct oracle *o, uint64_t copies);
 
 /* Entry i of the manifest; WANT_ALWAYS without. Before it is seen. */
@@ -54,21 +54,22 @@ void oracle_member(struct oracle *o, const struct untar_member *member);
 /* declared: the bundle's metadata content-sha256, actual: the hash of its bytes. */
 void oracle_end(struct oracle *o, bool whole, uint64_t bytes, struct slice declared,
 	const unsigned char actual[SHA256_BYTES]);
-/* Of the bundle just ended, if it was whole: whether it holds files of ours; and only those. */
+/* About the bundle that has just ended, if it was whole: whether it has files of ours, and no
+ * others. */
 bool oracle_last_has_ours(const struct oracle *o);
 bool oracle_last_is_ours(const struct oracle *o);
 /* The names of its foreign members, the first ORACLE_FOREIGN_MAX; valid until the next bundle
  * begins. */
 size_t oracle_last_n_foreign(const struct oracle *o);
 const char *oracle_last_foreign(const struct oracle *o, size_t i);
-/* A sentence of somebody else's about what is wrong. */
+/* Adds a sentence of the caller about what is wrong. */
 void oracle_problem(struct oracle *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Every file of WANT_ALWAYS has arrived as often as expected. Nothing is said about what is too
- * much. */
+/* Whether every file of WANT_ALWAYS has arrived as often as expected. Files that are too many are
+ * not judged here. */
 bool oracle_is_complete(const struct oracle *o);
-/* The verdict: notes every file of WANT_ALWAYS that is missing as a problem; true when there is
- * no problem. */
+/* The verdict: notes every missing file of WANT_ALWAYS as a problem; true when there is no
+ * problem. */
 bool oracle_judge(struct oracle *o);
 
 const struct oracle_tally *oracle_tally(const struct oracle *o);

@@ -16,7 +16,8 @@ struct report_case {
 struct report {
 	const char *name; /* of the suite */
 	uint64_t start_wall_ms;
-	double scale; /* 1: as the scenarios say; else told in every form */
+	/* 1: the sizes of the scenarios; any other scale is shown in every form of the report */
+	double scale;
 	const struct report_case *cases;
 	size_t n;
 };

@@ -14,13 +14,14 @@ struct run {
 	struct manifest manifest;
 	struct oracle *oracle;
 	struct upload upload[2]; /* of each round */
-	struct key_set known;    /* bundles that need not be read any more */
+	struct key_set known;    /* bundles that need no further reading */
 	struct object_id *own;   /* bundles that hold only our files; from arena */
 	size_t n_own, cap_own;
 	struct arena arena;
 	struct run_progress progress;
 	struct run_result result;
-	struct err look_err; /* of the last look, or of a bundle in it; "" when all was well */
+	/* error of the last look, or of a bundle in it; "" when there was none */
+	struct err look_err;
 	uint64_t start_boot_ms;
 	unsigned n_lookups; /* of foreign members */
 	/* Of the invocation. */
@@ -44,7 +45,7 @@ void run_look(struct run *run);
 /* Looks until is_done or that much time has passed; false: the time is over. */
 bool run_wait(struct run *run, bool (*is_done)(const struct run *run), uint64_t timeout_ms);
 
-/* What the oracle cannot know. is_over: nothing ended early. */
+/* Checks that the oracle cannot make. is_over: nothing ended early. */
 void run_check(struct run *run, bool is_over);
 
 /* Before and after. */

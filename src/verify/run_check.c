@@ -2,9 +2,10 @@
 #include "verify/memory.h"
 #include "verify/run.h"
 
-/* What the oracle cannot know. */
+/* Checks that the oracle cannot make. */
 
-/* Others' members may be anything: as much as they are at most, packed, is taken off. */
+/* Members of other producers may be anything. Therefore the most that they can take, packed, is
+ * subtracted. */
 static void check_compression(struct run *run)
 {
 	const struct oracle_tally *t = oracle_tally(run->oracle);
@@ -51,7 +52,8 @@ static void check_memory(struct run *run)
 			(unsigned long long)run->result.peak_bytes >> 20, RUNNER_MEMORY_MAX >> 20);
 }
 
-/* Whoever exceeds the limit with one file alone has no other way; with two or more there is one. */
+/* A bundle may exceed the limit with one file, because it cannot be divided; with two or more files
+ * it could. */
 static void check_bundle_sizes(struct run *run)
 {
 	const struct oracle_tally *t = oracle_tally(run->oracle);
@@ -68,7 +70,7 @@ static void check_bundle_sizes(struct run *run)
 			(unsigned long long)run->scenario->bundle_limit >> 20);
 }
 
-/* "processed_records" is told to other tools: it must be what has come out. */
+/* Other tools read "processed_records", so it must be the number of files that came out. */
 static void check_processed(struct run *run)
 {
 	uint64_t n = oracle_tally(run->oracle)->n_found;

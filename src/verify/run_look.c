@@ -46,7 +46,7 @@ static bool is_of_a_run(const char *name)
 	       strncmp(name, "direct-invoke-tests/e2e-test-", 29) == 0;
 }
 
-/* Whether a version of that key is there; true also when nobody tells. */
+/* Whether a version of that key exists; true also when the store does not answer. */
 static bool was_put_in(struct run *run, const char *name)
 {
 	struct os_list_query query = {

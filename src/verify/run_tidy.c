@@ -3,8 +3,8 @@
 #include "verify/bundles.h"
 #include "verify/run.h"
 
-/* contract.md: what these judge is what comes out from now on, and nothing older may be in the
- * way. */
+/* contract.md: these tests judge what comes out from now on, so nothing older may be in the
+ * bucket. */
 static bool deletes_all(enum scenario_type type)
 {
 	return type != SCENARIO_S3_TRIGGER && type != SCENARIO_DIRECT_INVOKE;

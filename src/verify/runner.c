@@ -10,7 +10,7 @@
 static const char *const sanitized_names[] = {"../../malicious_file.txt", "safe_file.txt"};
 #define MALICIOUS 0
 
-/* What must not arrive is waited for by a marker behind it. */
+/* A marker that is put later ends the wait for a file that must not arrive. */
 static bool has_marker(enum scenario_type type)
 {
 	return type == SCENARIO_FILE_NOT_FOUND || type == SCENARIO_KEY_SANITIZATION;
@@ -54,7 +54,7 @@ static void set_wants(struct run *run)
 		oracle_want(run->oracle, n, WANT_MAYBE); /* until it has been put in */
 }
 
-/* Of those that are to arrive, or may. */
+/* Files that are to arrive, or may arrive. */
 static uint64_t count_wanted(const struct run *run)
 {
 	const struct scenario *s = run->scenario;
@@ -118,7 +118,7 @@ static bool wait_for(struct run *run, bool (*is_done)(const struct run *run), ui
 	return false;
 }
 
-/* One round: in, and out again. False when it ended early; the oracle knows why. */
+/* One round: the files go in and come out. False when it ended early; then the oracle knows why. */
 static bool round_trip(struct run *run, unsigned round, size_t first, size_t end)
 {
 	struct err err = {0};
@@ -191,7 +191,7 @@ static bool invoke_trip(struct run *run)
 		return false;
 	}
 	run->result.invoke_ms = run_now_ms(run) - uploaded_ms;
-	run->result.arrival_ms = run->result.invoke_ms; /* for whoever settles after a stop */
+	run->result.arrival_ms = run->result.invoke_ms; /* for settling after a stop */
 	if (!judge_answer(run, &answer))
 		return false;
 	if (!wait_for(run,
@@ -216,8 +216,8 @@ static void look_last(struct run *run)
 	oracle_problem(run->oracle, "the last look failed: %s", run->look_err.text);
 }
 
-/* What is too much comes, if it comes, with a batch that begins after the one that had all:
- * about as long as that took. */
+/* Files that must not come would come with a batch that begins after the one that completed the
+ * set, so the wait is about as long as the arrival took. */
 static void settle(struct run *run)
 {
 	uint64_t deadline_ms = run->result.arrival_ms;
@@ -236,7 +236,7 @@ static void settle(struct run *run)
 	look_last(run);
 }
 
-/* All rounds of the type; false when one ended early. */
+/* All rounds of the test type; false when one ended early. */
 static bool rounds(struct run *run)
 {
 	size_t n = run_n_sources(run);

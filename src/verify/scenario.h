@@ -21,15 +21,16 @@
 enum scenario_type {
 	SCENARIO_S3_TRIGGER,        /* upload, and all arrive */
 	SCENARIO_IDEMPOTENCY_CHECK, /* upload twice under one key, and all arrive twice */
-	/* upload where no event comes of it, invoke: what fits one bundle arrives */
+	/* the keys make no event; an invocation bundles what fits one bundle */
 	SCENARIO_DIRECT_INVOKE,
 	/* the same, ended well or stopped early, within RUNNER_MEMORY_MAX */
 	SCENARIO_MEMORY_PRESSURE,
-	/* one version is deleted at once and never arrives, the others do */
+	/* one version is deleted at once and never arrives; the others do */
 	SCENARIO_FILE_NOT_FOUND,
 	/* "safe_file.txt" arrives, "../../malicious_file.txt" never does */
 	SCENARIO_KEY_SANITIZATION,
-	SCENARIO_PARTIAL_BATCH_FAILURE, /* all arrive, in as many bundles as the limit asks for */
+	/* all files arrive, in as many bundles as the limit requires */
+	SCENARIO_PARTIAL_BATCH_FAILURE,
 };
 
 struct scenario {

@@ -47,7 +47,7 @@ static bool read_octal(const unsigned char *p, size_t n, uint64_t *ret)
 	return i == n;
 }
 
-/* GNU's way beyond 8 GiB: the first bit set, then the number itself, big-endian. */
+/* GNU's form beyond 8 GiB: the first bit is set, then follows the number itself, big-endian. */
 static bool read_base_256(const unsigned char *p, size_t n, uint64_t *ret)
 {
 	uint64_t v = p[0] & 0x7f;
@@ -84,7 +84,7 @@ static bool is_checksum_right(const unsigned char *block)
 	       ((int64_t)told == plain || (int64_t)told == as_signed);
 }
 
-/* A pax header's records: "LEN KEY=VALUE\n", LEN counting all of it. */
+/* The records of a pax header: "LEN KEY=VALUE\n"; LEN counts the whole record. */
 
 static bool next_record(struct slice *rest, struct slice *ret_key, struct slice *ret_value)
 {

@@ -1,14 +1,14 @@
 /*
- * tar_walk: a second opinion on a tar, taken from its bytes as they stream by. A reader has to
- * decide much that the formats leave open, and two readers that decide differently see different
- * files in one archive. So what readers are known to differ about is refused: global headers,
- * sparse files, two names in front of one member (pax headers, GNU's long names), a pax header
- * or long name without a member, a pax name that is empty or has a NUL, a prefix where the
- * format has none, unknown kinds of header, anything but zeros behind the first zero block. What
- * is left is counted, to be compared with what libarchive has read.
+ * tar_walk: a second opinion about a tar, from its bytes as they stream by. The formats leave much
+ * open, and two readers that decide differently see different files in one archive. So everything
+ * that readers are known to treat differently is refused: global headers, sparse files, two names
+ * for one member (pax headers, GNU's long names), a pax header or long name without a member, a pax
+ * name that is empty or has a NUL, a prefix where the format has none, unknown kinds of header,
+ * anything but zeros behind the first zero block. The remaining members are counted, to be compared
+ * with what libarchive has read.
  *
- * Bounds: a pax header of TAR_PAX_MAX bytes; no other memory. Source: POSIX pax, "ustar
- * Interchange Format", "pax Header Block".
+ * Bounds: a pax header of TAR_PAX_MAX bytes; no other memory. Source: POSIX pax, "ustar Interchange
+ * Format", "pax Header Block".
  */
 #ifndef BALER_VERIFY_TAR_WALK_H
 #define BALER_VERIFY_TAR_WALK_H
@@ -26,7 +26,7 @@ struct tar_walk {
 	size_t n_block;
 	uint64_t left;      /* bytes of a body and its padding that are still to come */
 	uint64_t pax_left;  /* of these, to be collected */
-	uint64_t end_bytes; /* of zeros, from the end mark on */
+	uint64_t end_bytes; /* bytes of zeros, from the end mark on */
 	bool is_at_end;
 	/* a member no bundle may have; it is the reader's to name it, and nothing behind it
 	 * counts */

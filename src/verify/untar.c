@@ -12,7 +12,7 @@
 
 #define BLOCK_BYTES 65536
 
-/* What libarchive reads from, and why it ended. */
+/* The source that libarchive reads from, and why it ended. */
 struct source {
 	struct gunzip *gunzip;
 	struct tar_walk walk;
@@ -144,8 +144,8 @@ static la_ssize_t read_source(struct archive *archive, void *arg, const void **r
 	return (la_ssize_t)bytes.n;
 }
 
-/* What the tar reader had no need to look at: to the end of the gzip file, whose last checksum
- * is there. */
+/* The bytes that the tar reader did not need: up to the end of the gzip file, where its last
+ * checksum is. */
 static enum rc finish(struct source *s, struct err *err)
 {
 	struct slice bytes;
@@ -185,7 +185,7 @@ enum rc untar_fd(int fd, const struct untar_sink *sink, struct err *err)
 		rc = finish(&source, err);
 	archive_read_free(archive);
 	if (source.rc != RC_OK) {
-		/* What is in front of libarchive says it first, and better. */
+		/* The layers in front of libarchive report an error first, and more precisely. */
 		rc = source.rc;
 		if (err)
 			*err = source.err;

@@ -1,7 +1,8 @@
 /*
- * untar: what is inside a bundle, read as it streams by; nothing is written to disk. The one
- * door to libarchive, which is not what wrote the bundle: a judge of its own. gunzip (zlib) and
- * tar_walk, which refuses what readers of tar are known to differ about, are in front of it.
+ * untar: reads the members of a bundle as it streams by; nothing is written to disk. The only file
+ * that includes libarchive, which did not write the bundle and so is an independent judge. In front
+ * of it are gunzip (zlib) and tar_walk, which refuses what readers of tar are known to treat
+ * differently.
  */
 #ifndef BALER_VERIFY_UNTAR_H
 #define BALER_VERIFY_UNTAR_H

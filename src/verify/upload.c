@@ -4,8 +4,8 @@
 
 #include "base/sync.h"
 
-/* One thread: takes the next file until there is none. The first failure is kept; the others' go
- * on. */
+/* One thread: takes the next file until there is none. The first failure is kept; the other threads
+ * go on. */
 struct upload_thread {
 	struct work work;
 	struct upload *upload;
@@ -52,7 +52,7 @@ static enum rc look_up(struct upload_thread *t, const struct manifest_entry *e,
 	return err_ctx(err, RC_UNKNOWN, "perhaps applied, but not there");
 }
 
-/* The version itself, not a delete marker over it: its event names the version. */
+/* Deletes the version itself and adds no delete marker, because its event names the version. */
 static enum rc delete_victim(struct upload_thread *t, const struct manifest_entry *e,
 	struct slice version, struct err *err)
 {

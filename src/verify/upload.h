@@ -18,18 +18,19 @@ struct upload {
 	enum generator_kind kind;
 	unsigned n_threads;
 	size_t first, end; /* the entries to put in */
-	size_t victim;     /* whose version is deleted as soon as it is in; SIZE_MAX: none */
+	/* the entry whose version is deleted right after it was put; SIZE_MAX: none */
+	size_t victim;
 
 	/* Progress, readable at any time. */
 	atomic_size_t n_done;
 	atomic_ullong n_bytes; /* handed to the connections */
 
-	/* Of each file, once upload_wait has returned: the versionId it was given, empty without
-	 * one; its ETag. */
+	/* Of each file, once upload_wait has returned: its versionId, empty when there is none; its
+	 * ETag. */
 	struct slice *versions, *etags;
 
 	/* Its own. */
-	atomic_size_t next; /* file to be taken by a thread */
+	atomic_size_t next; /* the next file that a thread takes */
 	struct upload_thread *threads;
 	struct work_pool *pool;
 };
