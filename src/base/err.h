@@ -19,7 +19,7 @@ enum rc {
 	RC_CORRUPT,  /* the data are not what they claim to be */
 	RC_REFUSED,  /* will not be done, now or later: bad input, no permission */
 	RC_FATAL,    /* this process cannot go on (a failed fsync, no memory) */
-	RC_SKIP,     /* answered by a callback alone: leave this item out, and go on with the next */
+	RC_SKIP,     /* only from a callback: leave this item out and take the next one */
 };
 
 #define ERR_TEXT_MAX 512

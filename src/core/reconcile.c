@@ -9,9 +9,9 @@
 
 #define LOOK_MS 1000
 #define MESSAGE_BYTES_MAX (16u << 10)
+/* as the pipeline has it: with 45 days nothing older than 30 is believed */
 #define LEDGER_MARGIN_MS                                                                           \
-	(15ull *                                                                                   \
-		86400000) /* as the pipeline has it: with 45 days nothing older than 30 is believed */
+	(15ull * 86400000)
 
 struct reconcile {
 	struct reconcile_config cfg;

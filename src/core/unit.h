@@ -56,8 +56,8 @@ struct unit {
 	struct unit *next; /* in a list of the batcher's */
 
 	bool is_alone;     /* large or slow: no other object may wait for it */
-	/* Another plan has claimed it. To settle it needs calls about that plan, and any of them may
-	 * hang, so no object that nobody has claimed may wait for it. */
+	/* Another plan has claimed it. To settle it needs calls about that plan, and any of them
+	 * may hang, so no object that nobody has claimed may wait for it. */
 	bool is_contested;
 	uint32_t attempts; /* plans that have claimed it, as far as this worker knows */
 	/* its record was no first claim when it was found, for example after an operator's

@@ -3,7 +3,8 @@
 #include <math.h>
 
 #define DEVIATIONS 4.0
-/* an unusual value weighs this much less, so that a new normal is accepted after hours, not minutes */
+/* an unusual value weighs this much less, so that a new normal is accepted after hours, not
+ * minutes */
 #define RELUCTANCE 8
 
 static bool is_far(const struct baseline *b, double value, double floor)

@@ -73,8 +73,8 @@ struct os_object {
 };
 
 struct os_sink {
-	/* A result other than RC_OK and RC_SKIP stops get_many. Slices live until the call returns. i: index
-	 * into objects. */
+	/* A result other than RC_OK and RC_SKIP stops get_many. Slices live until the call returns.
+	 * i: index into objects. */
 	enum rc (*begin)(void *arg, size_t i, const struct os_object *info, struct err *err);
 	enum rc (*data)(void *arg, size_t i, struct slice bytes, struct err *err);
 	enum rc (*end)(void *arg, size_t i, enum rc outcome, const struct err *why, struct err *err);

@@ -11,8 +11,9 @@
 #define INVOKE_LIMIT_WORDS "Predicted disk usage exceeds limit"
 #define INVOKE_PROCESSED_WORDS "\"processed_records\":"
 
-/* {"e2e_test_direct_invoke":true,"records":[…]}: an S3 event record of each file of an upload that has ended, in order.
- * RC_REFUSED when that is longer than INVOKE_PAYLOAD_MAX. */
+/* Writes {"e2e_test_direct_invoke":true,"records":[…]}: one S3 event record for each file of an
+ * upload that has ended, in order. RC_REFUSED when the payload is longer than
+ * INVOKE_PAYLOAD_MAX. */
 enum rc invoke_payload(
 	struct buf *out, const struct upload *upload, const char *region, struct err *err);
 

@@ -201,8 +201,9 @@ static enum rc end_of_body(struct aws_chunked *c, struct err *err)
 	return RC_OK;
 }
 
-/* "name:value", "x-amz-trailer-signature:SIG", or the empty line that ends the body. minio-go and AWS's
- * own example put "\n\r\n" after the value: one empty line before the trailer's signature is let pass. */
+/* Takes "name:value", "x-amz-trailer-signature:SIG", or the empty line that ends the body. One
+ * empty line before the trailer's signature is accepted, because minio-go and AWS's own example put
+ * "\n\r\n" after the value. */
 static enum rc take_trailer_line(struct aws_chunked *c, struct slice line, struct err *err)
 {
 	const unsigned char *colon = line.n ? memchr(line.p, ':', line.n) : NULL;

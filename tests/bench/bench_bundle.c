@@ -1,13 +1,13 @@
 /*
- * bench_bundle: how fast one core turns objects into a bundle, in memory. bench_bundle.py makes the objects, calls it
- * and compares with Python's tarfile on the same objects.
+ * bench_bundle: how fast one core turns objects into a bundle, in memory. bench_bundle.py makes the
+ * objects, calls it and compares with Python's tarfile on the same objects.
  *
  *	bench_bundle FILE ROUNDS MODE...
  *
- * Reads the objects, one behind the other, from FILE and their sizes, one a line, from FILE.sizes, then bundles them
- * ROUNDS times in each MODE. Prints one line per mode: mode, objects, bytes in, bytes out, median seconds of CPU. CPU
- * time, because a benchmark of one core on a shared machine must not measure its neighbours; no thread is used beside
- * the main one.
+ * Reads the objects, one behind the other, from FILE and their sizes, one a line, from FILE.sizes,
+ * then bundles them ROUNDS times in each MODE. Prints one line per mode: mode, objects, bytes in,
+ * bytes out, median seconds of CPU. CPU time, because a benchmark of one core on a shared machine
+ * must not measure its neighbours; no thread is used beside the main one.
  */
 #include <sched.h>
 #include <stdio.h>

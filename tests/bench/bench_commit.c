@@ -1,6 +1,7 @@
 /*
- * Durable 4 KiB puts per second through the local bucket store: one submitting thread, 64 in flight, random keys under the notify rule, so that
- * each put is a version, a body and an event. Nothing of the network: this is what the disk side allows the gateway.
+ * Durable 4 KiB puts per second through the local bucket store: one submitting thread, 64 in
+ * flight, random keys under the notify rule, so that each put is a version, a body and an event.
+ * Nothing of the network: this is what the disk side allows the gateway.
  *
  *   bench_commit [SECONDS [IN_FLIGHT [BODY_BYTES]]]
  */

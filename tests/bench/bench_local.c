@@ -1,10 +1,12 @@
 /*
- * bench_local: what the data folder can do, without HTTP: the calls the aggregator makes, in batches of 1,000.
+ * bench_local: what the data folder can do, without HTTP: the calls the aggregator makes, in
+ * batches of 1,000.
  *
  *	bench_local FOLDER [OBJECTS]
  *
- * FOLDER must not exist and is removed at the end; it should lie on the disk that matters. Prints one line per measurement:
- * name, objects (or MB) per second, and the median milliseconds of a batch.
+ * FOLDER must not exist and is removed at the end; it should lie on the disk that matters. Prints
+ * one line per measurement: name, objects (or MB) per second, and the median milliseconds of a
+ * batch.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +147,8 @@ static void bench_receive_and_ack(struct bench *b)
 	free(acks);
 }
 
-/* Versions as our own buckets make them: ascending; keys at random. Claims of another store's bucket are found by their keys too. */
+/* Versions as our own buckets make them: ascending; keys at random. Claims of another store's
+ * bucket are found by their keys too. */
 static void bench_claim(struct bench *b, const char *name, const char *bucket, unsigned char plan_number)
 {
 	struct lg_plan plan = {.id = {{plan_number}}, .state = PLAN_OPEN};

@@ -1,5 +1,6 @@
 /*
- * bench_pipeline: what the core itself costs: objects a second from event to published bundle, over the ports in memory.
+ * bench_pipeline: what the core itself costs: objects a second from event to published bundle, over
+ * the ports in memory.
  *
  *	bench_pipeline [objects [bytes [mode]]]	defaults: 40000 1024 balanced; one thread, no pool
  */

@@ -1,5 +1,6 @@
-/* What the verification of one request costs: parse and verify of a typical signed PUT, with cached and with newly
- * derived keys, and of a presigned GET. Prints microseconds a request, the median of 5 rounds. */
+/* What the verification of one request costs: parse and verify of a typical signed PUT, with cached
+ * and with newly derived keys, and of a presigned GET. Prints microseconds a request, the median of
+ * 5 rounds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

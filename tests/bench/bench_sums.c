@@ -3,10 +3,12 @@
  *
  *	bench_sums FOLDER
  *
- * FOLDER must not exist and is removed at the end; it should lie on the disk that matters. First the checksums alone, in GB/s. Then bodies are
- * put into a data folder, and read back and sent over a loopback connection, both without HTTP and signatures, and the time that their
- * checksums take (measured alone, on bytes that are in no cache nearer than memory) is set against the processor time and the time of the
- * whole: so the shares are the most that a server's can be. Of a get only the sending thread's processor time counts.
+ * FOLDER must not exist and is removed at the end; it should lie on the disk that matters. First
+ * the checksums alone, in GB/s. Then bodies are put into a data folder, and read back and sent over
+ * a loopback connection, both without HTTP and signatures, and the time that their checksums take
+ * (measured alone, on bytes that are in no cache nearer than memory) is set against the processor
+ * time and the time of the whole: so the shares are the most that a server's can be. Of a get only
+ * the sending thread's processor time counts.
  */
 #include <arpa/inet.h>
 #include <pthread.h>

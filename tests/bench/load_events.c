@@ -1,5 +1,6 @@
 /*
- * load_events: POST /-/events on this machine, one event a request, from SENDERS threads that each wait for their answer.
+ * load_events: POST /-/events on this machine, one event a request, from SENDERS threads that each
+ * wait for their answer.
  *
  *	BALER_EVENTS_TOKEN=… load_events PORT SENDERS EVENTS
  *

@@ -1,9 +1,11 @@
 /*
- * load_put: signed PUTs against an S3 endpoint on this machine, as fast as it answers or at a steady rate.
+ * load_put: signed PUTs against an S3 endpoint on this machine, as fast as it answers or at a
+ * steady rate.
  *
- * One thread, epoll, keep-alive, every request signed and every payload hashed as an SDK does it. With --rate the clock runs on
- * whether or not the server keeps up (an open loop): latency counts from when a request was due. Prints one JSON object; --log FILE
- * writes "key due_us acked_us" (wall clock) per object, for whoever compares it with when bundles appeared.
+ * One thread, epoll, keep-alive, every request signed and every payload hashed as an SDK does it.
+ * With --rate the clock runs on whether or not the server keeps up (an open loop): latency counts
+ * from when a request was due. Prints one JSON object; --log FILE writes "key due_us acked_us"
+ * (wall clock) per object, for whoever compares it with when bundles appeared.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* Loaded before baler (LD_PRELOAD): the library finds no memory for one header of a response, FAIL_HEADER. */
+/* Loaded before baler (LD_PRELOAD): the library finds no memory for one header of a response,
+ * FAIL_HEADER. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>

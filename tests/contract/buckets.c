@@ -1,4 +1,5 @@
-/* Buckets, puts, versions, deletes. Listing and multipart uploads: buckets_list.c, buckets_multipart.c. */
+/* Buckets, puts, versions, deletes. Listing and multipart uploads: buckets_list.c,
+ * buckets_multipart.c. */
 #include "buckets.h"
 
 #include <stdio.h>

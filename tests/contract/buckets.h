@@ -1,6 +1,7 @@
 /*
- * buckets: the suite of port/bucket_store.h. An adapter's program gives a factory and calls contract_buckets; the result is the number
- * of failed tests. The helpers block until done has been called.
+ * buckets: the suite of port/bucket_store.h. An adapter's program gives a factory and calls
+ * contract_buckets; the result is the number of failed tests. The helpers block until done has been
+ * called.
  */
 #ifndef BALER_TESTS_CONTRACT_BUCKETS_H
 #define BALER_TESTS_CONTRACT_BUCKETS_H
@@ -25,7 +26,8 @@ struct bucket_world {
 	struct event_queue *queue; /* where the events go */
 	void (*reopen)(struct bucket_world *w); /* closed properly */
 	void (*crash)(struct bucket_world *w);  /* as kill -9 leaves it */
-	size_t (*files)(struct bucket_world *w); /* bodies kept outside the database, once removals have settled */
+	/* bodies kept outside the database, once removals have settled */
+	size_t (*files)(struct bucket_world *w);
 	void *own;
 };
 
@@ -56,7 +58,8 @@ struct written {
 struct pending;
 struct pending *pending_new(void);
 struct bs_done pending_done(struct pending *p);
-struct written *pending_wait(struct pending *p); /* frees p; the result lives until buckets_teardown */
+/* frees p; the result lives until buckets_teardown */
+struct written *pending_wait(struct pending *p);
 
 /* Patterned bytes, n of them, on the heap; kind makes them differ. */
 unsigned char *pattern(size_t n, unsigned kind);

@@ -123,7 +123,8 @@ static void bs_8_a_deleted_key_is_not_listed_but_its_versions_are(void **state)
 	arena_release(&a);
 }
 
-/* What a client does: pages of max, each resumed where the one before ended. Checks order and counts. */
+/* What a client does: pages of max, each resumed where the one before ended. Checks order and
+ * counts. */
 static size_t walk(
 	struct bucket_world *w, struct bs_list_query q, char (*seen)[BS_VERSION_MAX], size_t limit)
 {
@@ -281,8 +282,8 @@ static void is_cheap(struct bucket_world *w, struct bs_list_query q, const char 
 		fail_msg("a page with '%s' took %.1f ms", want, best * 1e3);
 }
 
-/* 9,000 keys below two prefixes and 9,000 versions of one key cost a page no more than a few seeks: well under the time of
- * walking 18,000 rows (about 20 ms). */
+/* 9,000 keys below two prefixes and 9,000 versions of one key cost a page no more than a few seeks:
+ * well under the time of walking 18,000 rows (about 20 ms). */
 static void bs_8_a_page_costs_what_it_shows(void **state)
 {
 	struct bucket_world *w = *state;
@@ -322,8 +323,9 @@ static void take_away(struct bucket_world *w, const char *fmt, int n)
 	free(d);
 }
 
-/* As the distribution bucket is after many bundles were taken: each is a delete marker with or without versions below. Only what is
- * left costs, wherever the page begins. Walking 20,000 rows takes some 10 ms. */
+/* As the distribution bucket is after many bundles were taken: each is a delete marker with or
+ * without versions below. Only what is left costs, wherever the page begins. Walking 20,000 rows
+ * takes some 10 ms. */
 static void bs_8_what_was_deleted_costs_a_page_nothing(void **state)
 {
 	struct bucket_world *w = *state;

@@ -1,7 +1,9 @@
 /*
- * contract: one suite per port, run over every adapter. A test's name begins with the clause it proves (os3_… proves [OS-3]).
+ * contract: one suite per port, run over every adapter. A test's name begins with the clause it
+ * proves (os3_… proves [OS-3]).
  *
- * An adapter's test program gives a factory and calls the suites of the ports it has; each returns the number of failed tests.
+ * An adapter's test program gives a factory and calls the suites of the ports it has; each returns
+ * the number of failed tests.
  */
 #ifndef BALER_TESTS_CONTRACT_H
 #define BALER_TESTS_CONTRACT_H
@@ -26,9 +28,11 @@ struct contract_world {
 	struct event_queue *queue;
 	struct ledger *ledger;
 	bool no_plain_bucket;
-	/* Lets that much boot and wall time pass for the adapter: a virtual clock moves, or the caller sleeps. */
+	/* Lets that much boot and wall time pass for the adapter: a virtual clock moves, or the
+	 * caller sleeps. */
 	void (*advance_ms)(struct contract_world *w, uint64_t ms);
-	/* Kills the adapter as kill -9 would and opens it again on the same data, with new ports in w. NULL: it survives nothing. */
+	/* Kills the adapter as kill -9 would and opens it again on the same data, with new ports in
+	 * w. NULL: it survives nothing. */
 	void (*crash)(struct contract_world *w);
 	void *own; /* the factory's */
 };

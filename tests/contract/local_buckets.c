@@ -45,8 +45,9 @@ static void reopen(struct bucket_world *w)
 	start(w);
 }
 
-/* What kill -9 leaves is what the kernel has: a copy taken while the adapter is open. Nothing is in hand, so nothing moves meanwhile but an
- * idle checkpoint, which writes into the database only what the log has too: so the log is copied last. */
+/* What kill -9 leaves is what the kernel has: a copy taken while the adapter is open. Nothing is in
+ * hand, so nothing moves meanwhile but an idle checkpoint, which writes into the database only what
+ * the log has too: so the log is copied last. */
 static void crash(struct bucket_world *w)
 {
 	struct own *own = w->own;

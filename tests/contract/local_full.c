@@ -1,6 +1,7 @@
 /*
- * [BS-7] on a disk that is really full: a small tmpfs in a mount namespace of our own, so nothing is left behind. Where a namespace or a
- * mount is not allowed the test says so and exits 77, which the runner shows as skipped.
+ * [BS-7] on a disk that is really full: a small tmpfs in a mount namespace of our own, so nothing
+ *        is left behind. Where a namespace or a mount is not allowed the test says so and exits 77,
+ *        which the runner shows as skipped.
  */
 #include "buckets.h"
 
@@ -246,7 +247,8 @@ static void delete_version(struct bucket_world *w, unsigned i, const char *versi
 	assert_int_equal(deletion.rc, RC_OK);
 }
 
-/* The way out of a full disk must not need room: everything can be deleted, and then there is some. */
+/* The way out of a full disk must not need room: everything can be deleted, and then there is
+ * some. */
 static void a_full_disk_can_be_emptied(void **state)
 {
 	struct bucket_world *w = *state;
@@ -341,7 +343,8 @@ static void delete_all_but_20(struct bucket_world *w, char versions[SMALL][BS_VE
 	free(bytes);
 }
 
-/* What is given up must move the log first, for the log would eat it and could never be moved again. */
+/* What is given up must move the log first, for the log would eat it and could never be moved
+ * again. */
 static void a_disk_that_others_filled_can_be_emptied(void **state)
 {
 	char versions[SMALL][BS_VERSION_MAX];
@@ -363,7 +366,8 @@ static void and_after_a_restart_too(void **state)
 	delete_all_but_20(w, versions);
 }
 
-/* An upload that is begun is the beginning of a put, and must not take what is held for deleting. */
+/* An upload that is begun is the beginning of a put, and must not take what is held for
+ * deleting. */
 static void an_upload_is_not_begun_on_a_full_disk(void **state)
 {
 	struct bucket_world *w = *state;

@@ -737,7 +737,8 @@ static void os13_a_discarded_copy_leaves_the_stage(void **state)
 	arena_release(&a);
 }
 
-/* Gives up the objects with an odd index: the first of them at begin, the others at their first bytes. */
+/* Gives up the objects with an odd index: the first of them at begin, the others at their first
+ * bytes. */
 static enum rc skip_begin(void *arg, size_t i, const struct os_object *info, struct err *err)
 {
 	enum rc rc = seen_begin(arg, i, info, err);
@@ -816,7 +817,8 @@ static void remove_all_versions(struct object_store *os, const char *key)
 	arena_release(&a);
 }
 
-/* A consumer removes the version that it has taken while the bundle's plan is sealed and not yet done. */
+/* A consumer removes the version that it has taken while the bundle's plan is sealed and not yet
+ * done. */
 static void os18_what_keeps_evidence_publishes_nothing_a_second_time(void **state)
 {
 	struct contract_world *w = *state;

@@ -1,5 +1,6 @@
-/* The object store over S3, against the endpoint and with the key of the environment (AWS_ENDPOINT_URL …): a server of the
- * launcher's, whose two buckets are emptied before each test. */
+/* The object store over S3, against the endpoint and with the key of the environment
+ * (AWS_ENDPOINT_URL …): a server of the launcher's, whose two buckets are emptied before each
+ * test. */
 #include "contract.h"
 
 #include <stdlib.h>

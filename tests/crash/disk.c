@@ -1,4 +1,5 @@
-/* What stands in front of libc: notes, fails, passes on. disk_replay.c makes folders of what was noted. */
+/* What stands in front of libc: notes, fails, passes on. disk_replay.c makes folders of what was
+ * noted. */
 #undef _FILE_OFFSET_BITS /* with it open would be another name for open64 */
 #include <errno.h>
 #include <fcntl.h>
@@ -220,8 +221,9 @@ int openat64(int folder, const char *path, int flags, ...)
 }
 
 /*
- * What is known of a descriptor, or NULL: not of this folder. libc closes some descriptors without calling close, and gives their
- * numbers to sockets and pipes, so the file that the number stands for now is compared with the file that was opened.
+ * What is known of a descriptor, or NULL: not of this folder. libc closes some descriptors without
+ * calling close, and gives their numbers to sockets and pipes, so the file that the number stands
+ * for now is compared with the file that was opened.
  */
 static struct disk_fd *fd_of_locked(int fd)
 {
@@ -236,7 +238,8 @@ static struct disk_fd *fd_of_locked(int fd)
 	return NULL;
 }
 
-/* As fd_of_locked, with the lock taken when there is something: the caller unlocks. A call that returns NULL holds nothing. */
+/* As fd_of_locked, with the lock taken when there is something: the caller unlocks. A call that
+ * returns NULL holds nothing. */
 static struct disk_fd *lock_fd_of(int fd)
 {
 	struct disk_fd *d;
@@ -498,7 +501,8 @@ int link(const char *from, const char *to)
 	return rc;
 }
 
-/* As a link and an unlink that may be parted: worse than what a file system does, and the data folder renames nothing that matters. */
+/* As a link and an unlink that may be parted: worse than what a file system does, and the data
+ * folder renames nothing that matters. */
 int rename(const char *from, const char *to)
 {
 	const char *old = ours(from), *name = ours(to);

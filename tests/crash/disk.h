@@ -39,8 +39,10 @@ enum disk_call {
 struct disk_fault {
 	enum disk_call call;
 	int error;     /* errno */
-	bool is_short; /* DISK_CALL_WRITE: half of the bytes are written, and the next write fails with `error` */
-	bool lasts;    /* every call of the kind fails from the at-th on; otherwise that one alone */
+	/* DISK_CALL_WRITE: half of the bytes are written, and the next write fails with `error` */
+	bool is_short;
+	/* every call of the kind fails from the at-th on; otherwise that one alone */
+	bool lasts;
 };
 
 /* Once, before any fork. */
@@ -63,7 +65,8 @@ void disk_closing(bool is_closing);
 
 /* How many changes and fsyncs are on record; also from a child that is no more. */
 size_t disk_n_recorded(void);
-/* Makes at `to`, which must be empty, what may be left of the folder after the first n of them. keep_percent: of what was not fsynced. */
+/* Makes at `to`, which must be empty, what may be left of the folder after the first n of them.
+ * keep_percent: of what was not fsynced. */
 void disk_after_power_loss(const char *to, size_t n, uint64_t seed, unsigned keep_percent);
 
 #endif

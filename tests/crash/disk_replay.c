@@ -119,7 +119,8 @@ static void path_of(const struct replay *r, const char *path, char out[1024])
 	snprintf(out, 1024, "%s%s%s", r->to, path[0] ? "/" : "", path);
 }
 
-/* Names first: a file holds its bytes whatever it is called. What lies in a folder that is lost is lost. */
+/* Names first: a file holds its bytes whatever it is called. What lies in a folder that is lost is
+ * lost. */
 static void replay_name(struct replay *r, const struct disk_event *e, bool synced)
 {
 	char path[1024], number[16];

@@ -1,6 +1,7 @@
 /*
- * Power loss, as opposed to kill -9: one small life is recorded, and judged (life.h) as it would be found after a loss of power at any moment
- * of it, when of everything that was not fsynced any part may be missing. BALER_POWER_RUNS: how many moments; BALER_SEED: which.
+ * Power loss, as opposed to kill -9: one small life is recorded, and judged (life.h) as it would be
+ * found after a loss of power at any moment of it, when of everything that was not fsynced any part
+ * may be missing. BALER_POWER_RUNS: how many moments; BALER_SEED: which.
  */
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /*
- * The head of an answer, as a server of somebody else sends it: what is kept of it is bounded, is read back whole, and what an object
- * is said to be comes from it alone.
+ * The head of an answer, as a server of somebody else sends it: what is kept of it is bounded, is
+ * read back whole, and what an object is said to be comes from it alone.
  */
 #include "adapter/aws/http/answer_head.h"
 #include "adapter/aws/http/http.h"

@@ -1,4 +1,5 @@
-/* The same body in one piece and in many: the same verdict, the same code, the same bytes handed out before it. */
+/* The same body in one piece and in many: the same verdict, the same code, the same bytes handed
+ * out before it. */
 #include "fuzz.h"
 #include "wire/aws_chunked.h"
 

@@ -1,5 +1,6 @@
-/* Range and If-* as anybody may write them. The first 8 bytes are the object's size. A part lies within the object; a condition that
- * is let through is one; and what is stored of headers is read as it was written. */
+/* Range and If-* as anybody may write them. The first 8 bytes are the object's size. A part lies
+ * within the object; a condition that is let through is one; and what is stored of headers is read
+ * as it was written. */
 #include "fuzz.h"
 #include "gateway/s3/conditions.h"
 #include "model/object_headers.h"

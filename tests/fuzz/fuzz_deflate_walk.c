@@ -1,5 +1,6 @@
-/* The walk and zlib agree on every string of bytes: whether it begins with a whole deflate stream, and where the last
- * block of it is. Without that block's bit it is no whole stream, or a longer one. */
+/* The walk and zlib agree on every string of bytes: whether it begins with a whole deflate stream,
+ * and where the last block of it is. Without that block's bit it is no whole stream, or a longer
+ * one. */
 #include "../kit/inflate_oracle.h"
 #include "fuzz.h"
 

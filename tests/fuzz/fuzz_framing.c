@@ -1,6 +1,7 @@
 /*
- * Where a request ends: heads, chunks and trailers as no client of good will sends them. A head that was put together by the rules is
- * plain, and one byte that breaks a rule makes it not plain; the lines of chunks are read within their bytes.
+ * Where a request ends: heads, chunks and trailers as no client of good will sends them. A head
+ * that was put together by the rules is plain, and one byte that breaks a rule makes it not plain;
+ * the lines of chunks are read within their bytes.
  */
 #include "fuzz.h"
 #include "gateway/http/framing.h"

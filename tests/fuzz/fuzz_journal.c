@@ -1,4 +1,5 @@
-/* A line of pull's journal: what is read comes back as it was once it is written; anything else is refused. */
+/* A line of pull's journal: what is read comes back as it was once it is written; anything else is
+ * refused. */
 #include "consumer/journal_line.h"
 #include "fuzz.h"
 #include "model/object_id.h"

@@ -1,4 +1,5 @@
-/* The payload of an invocation: whatever it is, the answer is JSON, and either an error of the function or what the contract says. */
+/* The payload of an invocation: whatever it is, the answer is JSON, and either an error of the
+ * function or what the contract says. */
 #include "base/json.h"
 #include "fuzz.h"
 #include "obs/log.h"

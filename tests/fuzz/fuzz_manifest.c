@@ -1,4 +1,5 @@
-/* A bundle's manifest as an archive holds it: read strictly or refused, and held against any bytes of a tar. */
+/* A bundle's manifest as an archive holds it: read strictly or refused, and held against any bytes
+ * of a tar. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-/* A message of whoever: an answer within bounds or a refusal; and each record that was read comes back as it was once it is
- * written. */
+/* A message of whoever: an answer within bounds or a refusal; and each record that was read comes
+ * back as it was once it is written. */
 #include "fuzz.h"
 #include "model/s3_event.h"
 

@@ -1,4 +1,5 @@
-/* The token between two pages: what was made is read again; whatever is read stays within the bytes; a listing never goes on for ever. */
+/* The token between two pages: what was made is read again; whatever is read stays within the
+ * bytes; a listing never goes on for ever. */
 #include "adapter/aws/s3/s3_token.h"
 #include "fuzz.h"
 
@@ -15,7 +16,8 @@ static struct slice take(struct slice *left, size_t max)
 	return s;
 }
 
-/* Pages as a server may send them: each is refused, or the key goes forward, or the count of pages that stand still does. */
+/* Pages as a server may send them: each is refused, or the key goes forward, or the count of pages
+ * that stand still does. */
 static void walk(struct slice pages)
 {
 	struct s3_token token = {0};

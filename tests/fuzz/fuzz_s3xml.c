@@ -1,5 +1,5 @@
-/* Any bytes to every reader: an answer within bounds, or a code. Any bytes as a text: legal XML, which comes back
- * unchanged when XML can hold it. */
+/* Any bytes to every reader: an answer within bounds, or a code. Any bytes as a text: legal XML,
+ * which comes back unchanged when XML can hold it. */
 #include "fuzz.h"
 #include "wire/s3xml_client.h"
 #include "wire/uri.h"

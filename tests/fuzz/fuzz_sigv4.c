@@ -1,5 +1,6 @@
-/* A request as text ("METHOD target", then "name: value" lines). Whatever it claims is parsed within bounds; nothing
- * is accepted, for nobody knows the secret; and what our signer signs, header or URL, our verifier accepts. */
+/* A request as text ("METHOD target", then "name: value" lines). Whatever it claims is parsed
+ * within bounds; nothing is accepted, for nobody knows the secret; and what our signer signs,
+ * header or URL, our verifier accepts. */
 #include "fuzz.h"
 #include "wire/sigv4.h"
 #include "wire/uri.h"

@@ -1,4 +1,5 @@
-/* The seal's record of stages: what is read stays within the bytes, and means the same when written again. */
+/* The seal's record of stages: what is read stays within the bytes, and means the same when written
+ * again. */
 #include "core/staged.h"
 #include "fuzz.h"
 

@@ -1,6 +1,7 @@
-/* Whatever comes, a bundle is taken or refused, and what is taken is plain: harmless names, no byte that is not in the
- * archive, the same for bytes that come one by one, and nothing may follow. The input is a tar (its headers' checksums are
- * put right, or hardly anything would get beyond them), and, as it stands, a gzip file. */
+/* Whatever comes, a bundle is taken or refused, and what is taken is plain: harmless names, no byte
+ * that is not in the archive, the same for bytes that come one by one, and nothing may follow. The
+ * input is a tar (its headers' checksums are put right, or hardly anything would get beyond them),
+ * and, as it stands, a gzip file. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>

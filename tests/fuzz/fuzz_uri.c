@@ -1,4 +1,5 @@
-/* Targets, queries, copy sources: decoded keys are UTF-8 within bounds, and encoding brings back what was decoded. */
+/* Targets, queries, copy sources: decoded keys are UTF-8 within bounds, and encoding brings back
+ * what was decoded. */
 #include "fuzz.h"
 #include "wire/uri.h"
 

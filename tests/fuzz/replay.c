@@ -1,6 +1,6 @@
 /*
- * replay: a small driver for machines without libFuzzer: runs the target over each seed, then over a fixed number of
- * mutations, the same at every run.
+ * replay: a small driver for machines without libFuzzer: runs the target over each seed, then over
+ * a fixed number of mutations, the same at every run.
  *
  *     fuzz_NAME MUTATIONS FOLDER
  */

@@ -1,9 +1,11 @@
 /*
- * fault: ports over ports that fail on purpose, at the call a test chooses. For tests and the simulator.
+ * fault: ports over ports that fail on purpose, at the call a test chooses. For tests and the
+ * simulator.
  *
- * Before each call of any of the three ports, decide is asked what shall happen. It may also do things of its own first: step
- * other workers, move the clock, look at the state of the world. After a crash every call is RC_FATAL and nothing is applied
- * any more, as if the process had died; the wrapped ports live on.
+ * Before each call of any of the three ports, decide is asked what shall happen. It may also do
+ * things of its own first: step other workers, move the clock, look at the state of the world.
+ * After a crash every call is RC_FATAL and nothing is applied any more, as if the process had died;
+ * the wrapped ports live on.
  */
 #ifndef BALER_TESTS_KIT_FAULT_H
 #define BALER_TESTS_KIT_FAULT_H
@@ -18,7 +20,9 @@ enum fault_action {
 	FAULT_LOST,    /* not applied: RC_UNKNOWN */
 	FAULT_APPLIED, /* applied: RC_UNKNOWN all the same */
 	FAULT_LATER, /* RC_UNKNOWN; applied by fault_land. Of what cannot be late: as FAULT_LOST */
-	FAULT_HALF, /* a batch: its first half is applied and answered, the rest is unknown and not applied. Else: as FAULT_LOST */
+	/* a batch: its first half is applied and answered, the rest is unknown and not applied.
+	 * Else: as FAULT_LOST */
+	FAULT_HALF,
 	FAULT_OBJECT,       /* get_many: one object breaks after begin. Else: as FAULT_AGAIN */
 	FAULT_DENY,         /* get_many: one object is denied. Else: as FAULT_AGAIN */
 	FAULT_REFUSE, /* not applied: RC_REFUSED, as of a policy that denies the call */
@@ -36,7 +40,8 @@ struct fault {
 	enum fault_action (*decide)(void *arg, const char *verb);
 	void *arg;
 	uint64_t n_calls;
-	/* While decide runs: what the call of an object store is about, where it is about one thing. Else empty. */
+	/* While decide runs: what the call of an object store is about, where it is about one
+	 * thing. Else empty. */
 	struct slice bucket, key;
 	bool dead;
 	struct fault_late *late;
@@ -48,7 +53,8 @@ struct event_queue *fault_event_queue_new(struct event_queue *inner, struct faul
 struct ledger *fault_ledger_new(struct ledger *inner, struct fault *f);
 /* Closing a wrapped port does not close the inner one. */
 
-/* Applies the oldest late write, if any: also of a worker that is dead. false when there was none. */
+/* Applies the oldest late write, if any: also of a worker that is dead. false when there was
+ * none. */
 bool fault_land(struct fault *f);
 /* Drops what is late. */
 void fault_release(struct fault *f);

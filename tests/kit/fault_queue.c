@@ -26,7 +26,8 @@ static enum rc fault_receive(struct event_queue *port, struct arena *a, size_t m
 	struct fault_gate g = fault_enter(f->fault, "receive", 1, true);
 	enum rc rc = RC_OK;
 
-	/* An answer that is lost after receiving: the messages are in flight, and nobody has them. */
+	/* An answer that is lost after receiving: the messages are in flight, and nobody has
+	 * them. */
 	if (g.apply)
 		rc = eq_receive(f->inner, a, max, wait_ms, visibility_ms, ret_messages, ret_n, err);
 	return g.answer == RC_UNKNOWN ? err_set(err, RC_AGAIN, "a fault on purpose")

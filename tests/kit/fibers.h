@@ -1,11 +1,13 @@
 /*
  * fibers: many threads of a program, run one at a time on the clock of a world, for tests.
  *
- * A fiber runs until it sleeps on the fibers' clock. Then the fiber whose time comes first goes on, and the clock moves to that
- * time. So a slow call of one thread takes virtual time only, the other threads go on meanwhile, and the order is the same in every
- * run. A ticker of this clock (base/ticker.h) is a fiber too.
+ * A fiber runs until it sleeps on the fibers' clock. Then the fiber whose time comes first goes on,
+ * and the clock moves to that time. So a slow call of one thread takes virtual time only, the other
+ * threads go on meanwhile, and the order is the same in every run. A ticker of this clock
+ * (base/ticker.h) is a fiber too.
  *
- * A fiber may not block on anything but this clock: there is one real thread, so a lock that another fiber holds is never released.
+ * A fiber may not block on anything but this clock: there is one real thread, so a lock that
+ * another fiber holds is never released.
  */
 #ifndef BALER_TESTS_KIT_FIBERS_H
 #define BALER_TESTS_KIT_FIBERS_H

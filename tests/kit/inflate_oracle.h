@@ -1,5 +1,5 @@
-/* What zlib says of a deflate stream: where its last block begins and ends, or that it is none. The second
- * opinion for pack/deflate_walk. */
+/* What zlib says of a deflate stream: where its last block begins and ends, or that it is none. The
+ * second opinion for pack/deflate_walk. */
 #ifndef BALER_TESTS_KIT_INFLATE_ORACLE_H
 #define BALER_TESTS_KIT_INFLATE_ORACLE_H
 

@@ -42,7 +42,8 @@ static enum rc after(
 	return victim_of(q)->after(victim_of(q)->arg, call, rc, err);
 }
 
-/* One answer for all that comes: no message can fail alone, because the caller does not know yet which there are. */
+/* One answer for all that comes: no message can fail alone, because the caller does not know yet
+ * which there are. */
 static enum rc victim_receive(struct event_queue *q, struct arena *a, size_t max, uint64_t wait_ms,
 	uint64_t visibility_ms, struct eq_message **ret_messages, size_t *ret_n, struct err *err)
 {

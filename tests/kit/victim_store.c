@@ -102,8 +102,8 @@ static enum rc wait_for_byte(struct watched *w, struct err *err)
 	return rc;
 }
 
-/* Each object has an end of its own [OS-2]. An object that is refused is not begun. One that is answered with RC_AGAIN or RC_CORRUPT
- * breaks after its begin. */
+/* Each object has an end of its own [OS-2]. An object that is refused is not begun. One that is
+ * answered with RC_AGAIN or RC_CORRUPT breaks after its begin. */
 static enum rc victim_get_many(struct object_store *os, const struct object_id *objects, size_t n,
 	const struct os_sink *sink, struct err *err)
 {

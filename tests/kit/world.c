@@ -78,7 +78,8 @@ static void move_to(struct world_clock *w, uint64_t boot_ms)
 	w->boot_ms = boot_ms;
 }
 
-/* A ticker may sleep too, in a port call that is slow: then the time that is asked for here has passed already. */
+/* A ticker may sleep too, in a port call that is slow: then the time that is asked for here has
+ * passed already. */
 static void sleep_ms(struct clock *c, uint64_t ms)
 {
 	struct world_clock *w = (struct world_clock *)c;

@@ -1,6 +1,7 @@
 /*
- * world: a landing, a distribution and an archive bucket, a queue and a ledger in memory, on a clock that moves only when told to; and
- * what a test does with them: put objects and announce them, run pipelines, take bundles out and look inside.
+ * world: a landing, a distribution and an archive bucket, a queue and a ledger in memory, on a
+ * clock that moves only when told to; and what a test does with them: put objects and announce
+ * them, run pipelines, take bundles out and look inside.
  */
 #ifndef BALER_TESTS_KIT_WORLD_H
 #define BALER_TESTS_KIT_WORLD_H
@@ -18,7 +19,8 @@
 struct world_ticker {
 	struct ticker *ticker;
 	uint64_t boot_offset_ms; /* how far the ticker's own clock is ahead of this one */
-	const bool *is_frozen;   /* while true the ticker does not run, as in a process that is suspended; NULL: never */
+	/* while true the ticker does not run, as in a process that is suspended; NULL: never */
+	const bool *is_frozen;
 };
 
 struct world_clock {
@@ -31,7 +33,8 @@ struct world_clock {
 void world_clock_add(struct world_clock *w, struct world_ticker t);
 void world_clock_remove(struct world_clock *w, const struct ticker *t);
 
-/* An object version that was put and, perhaps, announced. Its body is its own: no two versions share one. */
+/* An object version that was put and, perhaps, announced. Its body is its own: no two versions
+ * share one. */
 struct world_object {
 	struct object_id id;
 	struct slice body;
@@ -84,7 +87,8 @@ void world_send(struct world *w, const char *text);
 /* Removes the exact version. */
 void world_remove(struct world *w, size_t i);
 
-/* Steps until the queue is empty and nothing is in hand, or max steps; false when that was not enough. */
+/* Steps until the queue is empty and nothing is in hand, or max steps; false when that was not
+ * enough. */
 bool world_run(struct world *w, struct pipeline *p, size_t max_steps);
 
 /* The bytes of an object that is there. ret_headers may be NULL. */

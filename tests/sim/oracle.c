@@ -144,7 +144,8 @@ static bool check_bundle(struct world *w, size_t i, char *why)
 	return true;
 }
 
-/* I8's other side: what is left behind belongs to an aborted plan, staged by an owner that did not know and died. */
+/* I8's other side: what is left behind belongs to an aborted plan, staged by an owner that did not
+ * know and died. */
 static bool check_stage(struct world *w, struct slice key, bool zombies, char *why)
 {
 	struct slice prefix = slice_str("manifests/");

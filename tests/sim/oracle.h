@@ -1,6 +1,6 @@
 /*
- * oracle: what must be true of a world once it is quiet, and what must be true at every moment. Knows the promise, the ledger's
- * records and the bundles' bytes; nothing of core/.
+ * oracle: what must be true of a world once it is quiet, and what must be true at every moment.
+ * Knows the promise, the ledger's records and the bundles' bytes; nothing of core/.
  */
 #ifndef BALER_TESTS_SIM_ORACLE_H
 #define BALER_TESTS_SIM_ORACLE_H
@@ -9,13 +9,16 @@
 
 #define ORACLE_WHY_MAX 512
 
-/* All objects of the world were announced, all faults are over, the queue has been worked off. Harvests. false: why says which
- * invariant is broken. zombies: workers may have been overtaken, and have died after. */
+/* All objects of the world were announced, all faults are over, the queue has been worked off.
+ * Harvests. false: why says which invariant is broken. zombies: workers may have been overtaken,
+ * and have died after. */
 bool oracle_final(struct world *w, bool zombies, char why[ORACLE_WHY_MAX]);
 
-/* The archive of a harvested world: exactly the published bundles, each with its manifest. Part of oracle_final. */
+/* The archive of a harvested world: exactly the published bundles, each with its manifest. Part of
+ * oracle_final. */
 bool oracle_archive(struct world *w, char why[ORACLE_WHY_MAX]);
-/* Whether a plan's bundle is in the archive with its manifest, if a consumer can see it. Part of oracle_look. */
+/* Whether a plan's bundle is in the archive with its manifest, if a consumer can see it. Part of
+ * oracle_look. */
 bool oracle_archived(struct world *w, const struct lg_plan *plan);
 
 /* Whether there is no message, and no plan that is not at its end. */

@@ -1,4 +1,5 @@
-/* The oracle can say no: it is shown a loss, a duplicate, foreign bytes, a stuck plan and every forbidden move. */
+/* The oracle can say no: it is shown a loss, a duplicate, foreign bytes, a stuck plan and every
+ * forbidden move. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,10 @@
 /*
- * sim: workers over one world, in one thread, on one virtual clock, with faults at chosen port calls.
+ * sim: workers over one world, in one thread, on one virtual clock, with faults at chosen port
+ * calls.
  *
- * Before each port call of a worker the watch looks at the ledger, other workers may be stepped in between (so a worker can be
- * overtaken in the middle of a plan: a zombie), and a fault may be chosen. All from one seed.
+ * Before each port call of a worker the watch looks at the ledger, other workers may be stepped in
+ * between (so a worker can be overtaken in the middle of a plan: a zombie), and a fault may be
+ * chosen. All from one seed.
  */
 #ifndef BALER_TESTS_SIM_SIM_H
 #define BALER_TESTS_SIM_SIM_H
@@ -56,7 +58,8 @@ void sim_open(struct sim *s, uint64_t seed, size_t n_workers);
 void sim_close(struct sim *s);
 /* One step; a worker that dies is replaced. */
 void sim_step(struct sim *s, struct sim_worker *worker);
-/* No more faults: lands what is late, steps everybody until all is quiet. false when it does not become so. */
+/* No more faults: lands what is late, steps everybody until all is quiet. false when it does not
+ * become so. */
 bool sim_settle(struct sim *s);
 /* A graceful stop, and a new worker in its place. */
 void sim_restart(struct sim *s, struct sim_worker *worker);

@@ -1,15 +1,18 @@
 /*
- * sim_slow: for every call of the ports: the calls about one victim take half a lease to ten leases. Nothing is lost, nothing is
- * published twice, no attempt is counted against what is healthy, and everything else comes out in time.
+ * sim_slow: for every call of the ports: the calls about one victim take half a lease to ten
+ * leases. Nothing is lost, nothing is published twice, no attempt is counted against what is
+ * healthy, and everything else comes out in time.
  *
  *	SIM_VERB=publish sim_slow	only the cases of this verb, each with its figures
  *
- * The time passes before the call has its effect, or between the effect and the answer. Meanwhile all other threads go on: those of
- * the other worker, and the intake, the scanner, the other makers and the heartbeat of the same one. Of one worker and two, each length is
- * tried with one of these two, in turn, because all combinations would take a minute.
+ * The time passes before the call has its effect, or between the effect and the answer. Meanwhile
+ * all other threads go on: those of the other worker, and the intake, the scanner, the other makers
+ * and the heartbeat of the same one. Of one worker and two, each length is tried with one of these
+ * two, in turn, because all combinations would take a minute.
  *
- * The bound of the others is the window and 2 s, as in sim_stuck. Only what shares the call with the victim is slower, and the table says
- * where: a plan is opened and claimed for all objects of a batch together, and receive gives many messages in one answer.
+ * The bound of the others is the window and 2 s, as in sim_stuck. Only what shares the call with
+ * the victim is slower, and the table says where: a plan is opened and claimed for all objects of a
+ * batch together, and receive gives many messages in one answer.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +30,8 @@ struct slowness {
 	const char *verbs;
 	enum trickle_story story;
 	enum waits others;
-	uint32_t attempts; /* counted against the victim and its company, at most; against others: 1, the first */
+	/* counted against the victim and its company, at most; against others: 1, the first */
+	uint32_t attempts;
 };
 
 static const struct slowness all[] = {

@@ -1,5 +1,6 @@
 /*
- * sim_storm: seeds 1 … SIM_SEEDS (500): some workers, some objects, every kind of trouble, then calm; then the oracle.
+ * sim_storm: seeds 1 … SIM_SEEDS (500): some workers, some objects, every kind of trouble, then
+ * calm; then the oracle.
  *
  *	SIM_SEEDS=100000 sim_storm	more of them
  *	SIM_SEED=4711 sim_storm		one of them; SIM_TRACE=1 shows its port calls
@@ -18,7 +19,8 @@ static const char *const keys[] = {"data/a", "data/a", "data/b", "data//b", "dat
 	"data/c+d", "data/e=", "data/../../evil", "data/\xe2\x80\xaetxt", "data/f", "data/g",
 	"data/h", "data/i", "data/j", "data/k"};
 
-/* Draws are statements of their own: the order in which arguments are evaluated is the compiler's choice. */
+/* Draws are statements of their own: the order in which arguments are evaluated is the compiler's
+ * choice. */
 static void put_one(struct sim *s)
 {
 	size_t key = prng_below(&s->r, sizeof(keys) / sizeof(*keys));

@@ -1,6 +1,6 @@
 /*
- * sim_strike: one run with some of everything, repeated with each kind of fault at port call 1, 2, 3 … until no call is left;
- * with one worker (which knows that it is alone) and with two.
+ * sim_strike: one run with some of everything, repeated with each kind of fault at port call 1, 2,
+ * 3 … until no call is left; with one worker (which knows that it is alone) and with two.
  */
 #include <stdio.h>
 

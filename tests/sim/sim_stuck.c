@@ -1,16 +1,18 @@
 /*
- * sim_stuck: for every call of the ports: while the calls about one victim fail for ever, everything else comes out in time, and
- * nothing is lost or published twice; when the failure ends, the victim comes out too.
+ * sim_stuck: for every call of the ports: while the calls about one victim fail for ever,
+ * everything else comes out in time, and nothing is lost or published twice; when the failure ends,
+ * the victim comes out too.
  *
  *	SIM_VERB=publish sim_stuck	only the cases of this verb, each with its figures
  *
- * The bound of the others is the window and 2 s. Without any failure an object takes the window, up to 0.2 s until an idle intake and
- * an idle maker look again, and about 0.05 s for the calls of its bundle. A victim in the same batch can add the time in which the
- * ledger's calls are settled (PLAN_SETTLE_TRIES and CLAIM_ROUNDS: 0.62 s each), once for the claim and once for another plan.
+ * The bound of the others is the window and 2 s. Without any failure an object takes the window, up
+ * to 0.2 s until an idle intake and an idle maker look again, and about 0.05 s for the calls of its
+ * bundle. A victim in the same batch can add the time in which the ledger's calls are settled
+ * (PLAN_SETTLE_TRIES and CLAIM_ROUNDS: 0.62 s each), once for the claim and once for another plan.
  *
  * What a failure cannot be confined to one item for, and why:
- * receive and scan have one answer for all items: they fail for one worker, and another worker does its work. put, list, copy,
- * bucket_region, send and stat are called by no pipeline.
+ * receive and scan have one answer for all items: they fail for one worker, and another worker does
+ * its work. put, list, copy, bucket_region, send and stat are called by no pipeline.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,8 @@
 #define SCAN_MAX_MS (TRICKLE_SCAN_MS * 3 / 2)
 /* A lease until the plan is judged, the scan that notices, and a new bundle. */
 #define FENCED_MS (TRICKLE_LEASE_MS + 2 * SCAN_MAX_MS + IN_TIME_MS)
-/* The waiting time of a void is two leases here; then the message, which is looked at once a lease. */
+/* The waiting time of a void is two leases here; then the message, which is looked at once a
+ * lease. */
 #define VOIDED_MS (2 * TRICKLE_LEASE_MS + 2 * SCAN_MAX_MS + TRICKLE_LEASE_MS + IN_TIME_MS)
 #define WAITS TRICKLE_NEVER_MS /* it may wait until the failure ends */
 
@@ -50,19 +53,22 @@ struct strike {
 	uint64_t company_ms;
 	bool victim_waits; /* else it comes out as its company does */
 	bool has_alarm;    /* stuck-plan names the bundle */
-	uint32_t attempts; /* counted against the victim and its company, at most; against others: 1, the first */
+	/* counted against the victim and its company, at most; against others: 1, the first */
+	uint32_t attempts;
 };
 
 static const struct strike strikes[] = {
 	/* ledger, about a plan. The owner gives such a plan up, and makes another. */
 	{"plan_open", NULL, STORY_NONE, WRITE | CORRUPT, IN_TIME_MS, false, false, 1},
 	{"plan_seal", NULL, STORY_NONE, WRITE | CORRUPT, IN_TIME_MS, false, false, 1},
-	/* The plan does not beat, so that it is taken for dead: that counts, as of a process that lost its ledger. */
+	/* The plan does not beat, so that it is taken for dead: that counts, as of a process that
+	 * lost its ledger. */
 	{"plan_beat", NULL, STORY_LONG, REFUSED | AGAIN | UNKNOWN, TRICKLE_LONG_MS + FENCED_MS, false, false, 2},
 	/* Published, and never recorded so: I5 holds, and an operator is told. */
 	{"plan_done", NULL, STORY_NONE, REFUSED | AGAIN | UNKNOWN | CORRUPT, IN_TIME_MS, false, true, 1},
 	{"plan_done", NULL, STORY_NONE, APPLIED, IN_TIME_MS, false, false, 1},
-	/* Claims are freed by the abort alone: while it fails, all that the plan has claimed waits. */
+	/* Claims are freed by the abort alone: while it fails, all that the plan has claimed
+	 * waits. */
 	{"plan_abort", NULL, STORY_GHOST, REFUSED | AGAIN | UNKNOWN, WAITS, true, false, 2},
 	{"plan_abort", NULL, STORY_GIVE_UP, REFUSED | AGAIN | UNKNOWN, WAITS, true, false, 1},
 	{"plan_abort", NULL, STORY_GIVE_UP, APPLIED, FENCED_MS, false, false, 1},
@@ -97,7 +103,8 @@ static const struct strike strikes[] = {
 	{"publish", WORLD_DISTRIBUTION, STORY_NONE, APPLIED, IN_TIME_MS, false, true, 1},
 	{"publish", WORLD_DISTRIBUTION, STORY_NONE, DAMAGED, VOIDED_MS, false, false, 2},
 	{"discard", NULL, STORY_GIVE_UP, WRITE | CORRUPT, IN_TIME_MS, false, false, 1},
-	/* A void needs the discard, because what is left of the stage must not be published later. */
+	/* A void needs the discard, because what is left of the stage must not be published
+	 * later. */
 	{"discard", NULL, STORY_VOID, REFUSED | AGAIN | UNKNOWN | CORRUPT, WAITS, true, true, 2},
 	{"head", NULL, STORY_VOID, READ | CORRUPT, VOIDED_MS, false, false, 2},
 	{"delete_many", NULL, STORY_VOID, WRITE | CORRUPT, VOIDED_MS, false, false, 2},
@@ -115,7 +122,8 @@ static const struct strike whole_calls[] = {
 	{"scan", NULL, STORY_NONE, READ | CORRUPT, IN_TIME_MS, false, false, 1},
 };
 
-/* The ledger says that a record is damaged. That does not end: its objects become dead letters, because nobody can tell whether they were bundled. */
+/* The ledger says that a record is damaged. That does not end: its objects become dead letters,
+ * because nobody can tell whether they were bundled. */
 static const struct strike damaged_records[] = {
 	{"claim", NULL, STORY_NONE, CORRUPT, WAITS, true, false, 1},
 	{"swap", NULL, STORY_GHOST, CORRUPT, WAITS, true, false, 2},

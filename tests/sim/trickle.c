@@ -10,7 +10,8 @@
 #define BURST 3
 #define BURST_EVERY_MS 1500
 #define VICTIM 9    /* the first of the fourth burst */
-/* A thread that had nothing to do looks again after this: while objects are announced, and later. */
+/* A thread that had nothing to do looks again after this: while objects are announced, and
+ * later. */
 #define IDLE_MS 100
 #define IDLE_LATER_MS 500
 #define CALL_MS 1   /* that each call of a port takes */
@@ -59,7 +60,8 @@ struct trickle {
 	uint64_t start_boot_ms, announced_wall_ms[BURSTS * BURST];
 	uint64_t idle_ms;
 	unsigned n_long;
-	bool is_over, has_plan, told; /* the failure has ended; plan is known; the story has happened */
+	/* the failure has ended; plan is known; the story has happened */
+	bool is_over, has_plan, told;
 	struct plan_id plan;          /* the victim plan */
 	char key[BUNDLE_KEY_MAX];     /* and its bundle */
 	struct claimed claims[CLAIMS_MAX];
@@ -131,7 +133,8 @@ static bool is_about_victim(struct worker *worker, const struct victim_call *cal
 	return call->object ? is_victim_object(t, call->object) : is_plan(t, call->plan);
 }
 
-/* The call takes so long. While a heartbeat's call is under way, whoever wants to remove that plan from the heartbeat waits. */
+/* The call takes so long. While a heartbeat's call is under way, whoever wants to remove that plan
+ * from the heartbeat waits. */
 static void pass_time(struct trickle *t, const struct victim_call *call, uint64_t ms)
 {
 	struct fiber *me = fibers_current(t->fibers), *owner = NULL;
@@ -283,7 +286,8 @@ static void start_worker(struct trickle *t, struct worker *worker)
 	cfg.visibility_ms = TRICKLE_VISIBILITY_MS;
 	cfg.lease_ms = TRICKLE_LEASE_MS;
 	cfg.scan_interval_ms = TRICKLE_SCAN_MS;
-	/* A thread that waits sleeps on the fibers' clock (IDLE_MS), because a fiber may not block. */
+	/* A thread that waits sleeps on the fibers' clock (IDLE_MS), because a fiber may not
+	 * block. */
 	cfg.receive_wait_ms = 0;
 	cfg.receive_pause_ms = 0;
 	cfg.retry_base_ms = 100;
@@ -439,7 +443,8 @@ static void play(struct trickle *t)
 		run(t, 1000);
 }
 
-/* Where the failure says something that cannot end (a record that is damaged), only the others are judged. */
+/* Where the failure says something that cannot end (a record that is damaged), only the others are
+ * judged. */
 static bool judge_others(struct trickle *t)
 {
 	for (size_t i = 0; i < t->w.n_objects; i++) {

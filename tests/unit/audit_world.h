@@ -1,9 +1,9 @@
 /*
- * audit_world: an audit source made by hand, for the tests of the judge. Sound as audit_world_new makes it, in every bucket; a test then breaks
- * one thing.
+ * audit_world: an audit source made by hand, for the tests of the judge. Sound as audit_world_new
+ * makes it, in every bucket; a test then breaks one thing.
  *
- * Plan 0 is done with objects 0 and 1: its bundle is in distribution and in the archive, with its manifest. Plan 1 is open and has
- * object 2. The message of object 3 waits.
+ * Plan 0 is done with objects 0 and 1: its bundle is in distribution and in the archive, with its
+ * manifest. Plan 1 is open and has object 2. The message of object 3 waits.
  */
 #ifndef BALER_TESTS_AUDIT_WORLD_H
 #define BALER_TESTS_AUDIT_WORLD_H
@@ -248,7 +248,8 @@ static inline enum rc check_body(struct audit_source *s, const struct audit_body
 	bool *ret_has_sums, struct err *err)
 {
 	*ret_has_sums = !of(s)->has_no_sums;
-	if (body->handle[0] >= N) /* what is in distribution and archive under a name that is none of ours */
+	/* what is in distribution and archive under a name that is none of ours */
+	if (body->handle[0] >= N)
 		return RC_OK;
 	return err_set(err, of(s)->checks[body->handle[0]], "as the test says");
 }
@@ -396,7 +397,8 @@ static inline struct stored *store(struct audit_world *w, const char *bucket, co
 	return o;
 }
 
-/* The bundle of objects first … last under a plan's key, in the archive, with its manifest, and in distribution. */
+/* The bundle of objects first … last under a plan's key, in the archive, with its manifest, and in
+ * distribution. */
 static inline void store_bundle(
 	struct audit_world *w, unsigned plan, size_t first, size_t last, bool is_direct)
 {

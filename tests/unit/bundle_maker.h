@@ -1,4 +1,5 @@
-/* Bundles for tests, made by libarchive's writer: also such as baler never makes. In memory, on a file descriptor. */
+/* Bundles for tests, made by libarchive's writer: also such as baler never makes. In memory, on a
+ * file descriptor. */
 #ifndef BALER_TESTS_UNIT_BUNDLE_MAKER_H
 #define BALER_TESTS_UNIT_BUNDLE_MAKER_H
 

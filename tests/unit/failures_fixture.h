@@ -1,6 +1,6 @@
 /*
- * The pipeline over a real data folder, with faults at its ports and an operator beside it: what the tests of failures and of dead
- * letters share.
+ * The pipeline over a real data folder, with faults at its ports and an operator beside it: what
+ * the tests of failures and of dead letters share.
  */
 #ifndef BALER_TESTS_UNIT_FAILURES_FIXTURE_H
 #define BALER_TESTS_UNIT_FAILURES_FIXTURE_H
@@ -324,7 +324,8 @@ static inline struct op_dead the_dead(struct fixture *f)
 	return page.dead[0];
 }
 
-/* Exactly one dead letter, with the original message, this code, a reason that says this, the time and so many attempts. */
+/* Exactly one dead letter, with the original message, this code, a reason that says this, the time
+ * and so many attempts. */
 static inline void assert_dead(struct fixture *f, struct slice message, const char *code,
 	const char *reason, uint32_t attempts)
 {

@@ -1,8 +1,10 @@
 /*
- * A data folder for tests of adapter/local: made, crashed, opened again, removed. On a clock that is the machine's plus jumps.
+ * A data folder for tests of adapter/local: made, crashed, opened again, removed. On a clock that
+ * is the machine's plus jumps.
  *
- * A crash is a copy of the folder as the kernel has it, taken while the adapter runs: what kill -9 leaves. The log is copied after the
- * database: a checkpoint meanwhile writes only what the log has too.
+ * A crash is a copy of the folder as the kernel has it, taken while the adapter runs: what kill -9
+ * leaves. The log is copied after the database: a checkpoint meanwhile writes only what the log has
+ * too.
  */
 #ifndef BALER_TESTS_UNIT_LOCAL_FIXTURE_H
 #define BALER_TESTS_UNIT_LOCAL_FIXTURE_H
@@ -59,7 +61,8 @@ static inline void fixture_start(struct local_fixture *f)
 		die("open '%s': %s", f->folder, err.text);
 }
 
-/* In memory where there is some (a container may have 64 MiB): no test here is about the disk's own promises. */
+/* In memory where there is some (a container may have 64 MiB): no test here is about the disk's own
+ * promises. */
 static inline const char *fixture_place(void)
 {
 	struct statvfs fs;

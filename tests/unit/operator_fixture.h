@@ -1,4 +1,5 @@
-/* What the tests of operator and retention share: objects, plans and dead letters in a data folder of their own. */
+/* What the tests of operator and retention share: objects, plans and dead letters in a data folder
+ * of their own. */
 #ifndef BALER_TESTS_UNIT_OPERATOR_FIXTURE_H
 #define BALER_TESTS_UNIT_OPERATOR_FIXTURE_H
 

@@ -1,4 +1,5 @@
-/* A fixed set of members that touches every path of the tar writer; for test_pack and test_pack_readers. */
+/* A fixed set of members that touches every path of the tar writer; for test_pack and
+ * test_pack_readers. */
 #ifndef BALER_TESTS_UNIT_PACK_SAMPLES_H
 #define BALER_TESTS_UNIT_PACK_SAMPLES_H
 

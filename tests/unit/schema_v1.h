@@ -1,4 +1,5 @@
-/* schema_v1: the tables of a data folder as the first release of baler made them. Never change it: upgrades are tested from here. */
+/* schema_v1: the tables of a data folder as the first release of baler made them. Never change it:
+ * upgrades are tested from here. */
 #ifndef BALER_TESTS_UNIT_SCHEMA_V1_H
 #define BALER_TESTS_UNIT_SCHEMA_V1_H
 

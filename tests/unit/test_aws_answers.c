@@ -1,6 +1,6 @@
 /*
- * What answers, and answers that break off, mean to the caller: wire.md section 4.6 and the table of base/err.h, over a server
- * on loopback that says exactly what it is told.
+ * What answers, and answers that break off, mean to the caller: wire.md section 4.6 and the table
+ * of base/err.h, over a server on loopback that says exactly what it is told.
  */
 #include "check.h"
 
@@ -19,7 +19,8 @@
 #define ANY UINT64_MAX
 #define HUGE_ANSWER (1u << 20)
 
-/* One connection's worth: how much of the request's body is read, what is sent, then it is closed. */
+/* One connection's worth: how much of the request's body is read, what is sent, then it is
+ * closed. */
 struct act {
 	const char *answer; /* NULL: closed without a word */
 	uint64_t read_body; /* bytes at least; ANY: all that Content-Length says */
@@ -318,7 +319,8 @@ static void a_body_cut_short_is_told_after_begin(void **state)
 	finish(p);
 }
 
-/* S3 always tells the length of an object. Without it, or with one that is no number, the body could have no end. */
+/* S3 always tells the length of an object. Without it, or with one that is no number, the body
+ * could have no end. */
 static void a_body_without_a_length_is_corrupt(void **state)
 {
 	struct act acts[] = {{"HTTP/1.1 200 OK\r\n\r\nhello", 0},
@@ -593,7 +595,8 @@ static void a_record_that_is_none_is_corrupt(void **state)
 	finish(p);
 }
 
-/* What goes out: long bodies stream as aws-chunked with a trailer, short ones are signed whole; nothing collapses "/../". */
+/* What goes out: long bodies stream as aws-chunked with a trailer, short ones are signed whole;
+ * nothing collapses "/../". */
 static void what_a_put_looks_like(void **state)
 {
 	struct act acts[] = {{"HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 0\r\n"
@@ -624,7 +627,8 @@ static void what_a_put_looks_like(void **state)
 	finish(p);
 }
 
-/* The largest stage that stage_max allows has a record that fits, for the sizes that core asks with. */
+/* The largest stage that stage_max allows has a record that fits, for the sizes that core asks
+ * with. */
 static void a_record_fits_what_stage_max_promises(void **state)
 {
 	static const size_t sizes[] = {256 * 1024 - 4096, (256 * 1024 - 4096) / 2, 4096, 100};

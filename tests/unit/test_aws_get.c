@@ -1,6 +1,7 @@
 /*
- * get_many over S3, object by object: a request that fails is made again alone [OS-17], an object that the sink gives up stops
- * no other [OS-16]. The store is a server on loopback that counts requests and answers each connection from a thread of its own.
+ * get_many over S3, object by object: a request that fails is made again alone [OS-17], an object
+ * that the sink gives up stops no other [OS-16]. The store is a server on loopback that counts
+ * requests and answers each connection from a thread of its own.
  */
 #include "check.h"
 

@@ -153,7 +153,8 @@ static void endpoints_in_their_order(void **state)
 }
 
 /* What cannot work is said in one sentence that names the culprit. */
-/* The SDKs' reference guide, "Service-specific endpoints": variables, then the services section, then the profile. */
+/* The SDKs' reference guide, "Service-specific endpoints": variables, then the services section,
+ * then the profile. */
 static void endpoints_of_one_service(void **state)
 {
 	static const char config[] =

@@ -1,4 +1,5 @@
-/* budget: what fits is granted, what is large is refused before what is small, and what is given back is free again. */
+/* budget: what fits is granted, what is large is refused before what is small, and what is given
+ * back is free again. */
 #include "check.h"
 
 #include "base/budget.h"
@@ -35,7 +36,8 @@ static void what_is_added_passes_the_limit(void **state)
 	budget_give(&b, 100);
 }
 
-/* A hundred that each want all there is: together they never use it up, and one that wants little still gets in. */
+/* A hundred that each want all there is: together they never use it up, and one that wants little
+ * still gets in. */
 static void large_ones_leave_room_for_small_ones(void **state)
 {
 	uint64_t holds[100] = {0}, sum = 0;

@@ -151,7 +151,8 @@ static void control_characters_do_not_reach_a_terminal(void **state)
 	(void)state;
 	text_printable(slice_str("a\x1b[1m\x7f\n-long"), out, sizeof(out));
 	assert_string_equal(out, "a?[1m??");
-	text_printable(slice_str("\xc3\xa9\xc2\x9b\xc4\x80"), wide, sizeof(wide)); /* U+009B: CSI in one */
+	/* U+009B: CSI in one */
+	text_printable(slice_str("\xc3\xa9\xc2\x9b\xc4\x80"), wide, sizeof(wide));
 	assert_string_equal(wide, "\xc3\xa9??\xc4\x80");
 }
 

@@ -122,7 +122,8 @@ static uint64_t crc_of(enum digest_alg alg, struct slice s)
 	}
 }
 
-/* The definition, bit by bit, beside the fast forms: lengths around their strides, every alignment. */
+/* The definition, bit by bit, beside the fast forms: lengths around their strides, every
+ * alignment. */
 static uint64_t slow_crc(uint64_t poly, uint64_t all_ones, struct slice s)
 {
 	uint64_t crc = all_ones;

@@ -1,4 +1,5 @@
-/* JSON from a peer: bounded and refused with a sentence. JSON of ours: escapes that any parser reads back. */
+/* JSON from a peer: bounded and refused with a sentence. JSON of ours: escapes that any parser
+ * reads back. */
 #include "check.h"
 
 #include <malloc.h>
@@ -7,7 +8,8 @@
 #include "base/json.h"
 #include "base/json_write.h"
 
-/* The linker puts these in the place of malloc (--wrap): the n-th allocation from now on fails, or none when n is 0. */
+/* The linker puts these in the place of malloc (--wrap): the n-th allocation from now on fails, or
+ * none when n is 0. */
 static size_t fail_at;
 void *__real_malloc(size_t n);
 void *__wrap_malloc(size_t n);
@@ -133,7 +135,8 @@ static void strings_are_escaped(void **state)
 	written_is(slice_str("\xc3\xbc\xf0\x9f\x9a\x80"), "\"\xc3\xbc\xf0\x9f\x9a\x80\"");
 }
 
-/* Overlong forms, surrogates, values beyond U+10FFFF, cut sequences: each bad byte is one U+FFFD. */
+/* Overlong forms, surrogates, values beyond U+10FFFF, cut sequences: each bad byte is one
+ * U+FFFD. */
 static void invalid_utf8_is_replaced(void **state)
 {
 	(void)state;
@@ -195,7 +198,8 @@ static void count_free(void *p)
 	free(p);
 }
 
-/* Documents that are all of one kind of value: what they are read into never passes the estimate. */
+/* Documents that are all of one kind of value: what they are read into never passes the
+ * estimate. */
 static void memory_is_bounded_beforehand(void **state)
 {
 	static const char *const values[] = {"{}", "[]", "1", "\"\"", "\"abcdefghijklmnopqrstuvwxyz\"",

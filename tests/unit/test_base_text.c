@@ -48,7 +48,8 @@ static void test_a_text_is_cut_between_characters(void **state)
 	assert_string_equal(out, "");
 }
 
-/* Both writers of JSON, over every character of the basic plane: what comes out is shown as it is, and means the same. */
+/* Both writers of JSON, over every character of the basic plane: what comes out is shown as it is,
+ * and means the same. */
 static void test_json_has_no_hidden_character_and_means_the_same(void **state)
 {
 	(void)state;

@@ -1,4 +1,5 @@
-/* base/ticker: periodic functions, on threads of the system clock and inside a clock that a test moves. */
+/* base/ticker: periodic functions, on threads of the system clock and inside a clock that a test
+ * moves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +107,8 @@ static void a_clock_that_is_moved_runs_what_is_due_on_the_way(void **state)
 	world_close(&w);
 }
 
-/* A run that sleeps moves the clock too; another ticker runs meanwhile, this one does not run inside itself. */
+/* A run that sleeps moves the clock too; another ticker runs meanwhile, this one does not run
+ * inside itself. */
 static void a_slow_run_holds_up_only_itself(void **state)
 {
 	struct world w;

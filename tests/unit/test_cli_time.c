@@ -50,7 +50,8 @@ static void show(bool is_live, uint64_t elapsed_ms, char *ret, size_t max)
 	FILE *out = fmemopen(ret, max, "w");
 	struct meter m;
 
-	setenv("TERM", "xterm", 1); /* a dumb terminal gets no line, and whoever runs the tests may have one */
+	/* a dumb terminal gets no line, and whoever runs the tests may have one */
+	setenv("TERM", "xterm", 1);
 	memset(ret, 0, max);
 	meter_init(&m, &still, out, is_live, "bundles");
 	meter_show(&m, &(struct meter_reading){10, 5, 2048, 1024, elapsed_ms});

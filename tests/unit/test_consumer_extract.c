@@ -1,4 +1,5 @@
-/* consumer/extract and place: what comes to lie in the folder, what never does, and whose version wins. */
+/* consumer/extract and place: what comes to lie in the folder, what never does, and whose version
+ * wins. */
 #include "bundle_maker.h"
 #include "folder_fixture.h"
 

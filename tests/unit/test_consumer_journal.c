@@ -1,4 +1,5 @@
-/* consumer/journal: what was extracted stays so, also after a torn line; a replayed bundle is another. */
+/* consumer/journal: what was extracted stays so, also after a torn line; a replayed bundle is
+ * another. */
 #include "folder_fixture.h"
 
 #include <fcntl.h>
@@ -182,7 +183,8 @@ static void limit_files(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* A full disk, say: what could not be noted is not there, neither now nor in a file that is made anew later. */
+/* A full disk, say: what could not be noted is not there, neither now nor in a file that is made
+ * anew later. */
 static void what_could_not_be_added_leaves_no_trace(void **state)
 {
 	struct world *w = *state;

@@ -1,5 +1,6 @@
-/* consumer/pull: a bundle is deleted only when every file of it, every folder on the way and the journal are on disk. The calls
- * that put them there are watched (the linker's --wrap); what each deletion finds undone fails the test. */
+/* consumer/pull: a bundle is deleted only when every file of it, every folder on the way and the
+ * journal are on disk. The calls that put them there are watched (the linker's --wrap); what each
+ * deletion finds undone fails the test. */
 #include "bundle_maker.h"
 #include "folder_fixture.h"
 
@@ -218,7 +219,8 @@ static void tell(void *arg, const struct pull_result *r)
 		fail_msg("%s: %s", r->bundle, r->err->text);
 }
 
-/* One after the other: with several at a time a folder may be waiting for its sync by another bundle's job. */
+/* One after the other: with several at a time a folder may be waiting for its sync by another
+ * bundle's job. */
 static void what_is_deleted_is_on_disk(void **state)
 {
 	static const char *const bundles[][7] = {{"a/b/c", "1", "a/d", "2", "e", "3", NULL},
@@ -264,7 +266,8 @@ static void count_failure(void *arg, const struct pull_result *r)
 	*(unsigned *)arg += r->rc != RC_OK;
 }
 
-/* Else a run that was killed before the folders were on disk would find the bundle neither in the bucket nor in the journal. */
+/* Else a run that was killed before the folders were on disk would find the bundle neither in the
+ * bucket nor in the journal. */
 static void what_the_journal_does_not_have_is_not_deleted(void **state)
 {
 	static const char *const files[] = {"a", "1", NULL};

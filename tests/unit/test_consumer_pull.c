@@ -1,4 +1,5 @@
-/* consumer/fetch, pull and replay over adapter/mem: downloads that break off, the order of delete and extract. */
+/* consumer/fetch, pull and replay over adapter/mem: downloads that break off, the order of delete
+ * and extract. */
 #include "bundle_maker.h"
 #include "folder_fixture.h"
 

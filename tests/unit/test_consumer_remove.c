@@ -178,7 +178,8 @@ static void one_that_is_gone_already_is_no_failure(void **state)
 	assert_int_equal(count(f, NULL), 0);
 }
 
-/* More versions than a page holds. A failure leaves the taken version, so that the next run finds it. */
+/* More versions than a page holds. A failure leaves the taken version, so that the next run finds
+ * it. */
 static void the_taken_version_goes_last(void **state)
 {
 	struct fixture *f = *state;

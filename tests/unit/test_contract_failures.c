@@ -1,6 +1,7 @@
 /*
- * The table of what each failure does, a test a row, end to end: the pipeline over a real data folder, its faults at the ports,
- * its dead letters as an operator sees them. docs/failures.md says which row is which test.
+ * The table of what each failure does, a test a row, end to end: the pipeline over a real data
+ * folder, its faults at the ports, its dead letters as an operator sees them. docs/failures.md says
+ * which row is which test.
  */
 #include "failures_fixture.h"
 
@@ -60,7 +61,8 @@ static void row_an_event_that_created_nothing_is_acknowledged(void **state)
 	assert_shown(f, 0, 0, NULL, 0);
 }
 
-/* The worker dies right before or right after it sends the dead letter: there is one, with the reason. */
+/* The worker dies right before or right after it sends the dead letter: there is one, with the
+ * reason. */
 static void row_a_death_around_the_dead_letter_makes_exactly_one(void **state)
 {
 	static const enum fault_action actions[] = {FAULT_CRASH_BEFORE, FAULT_CRASH_AFTER};
@@ -91,7 +93,8 @@ static void row_a_death_around_the_dead_letter_makes_exactly_one(void **state)
 	}
 }
 
-/* Also when the worker that claimed it first has died with it: the second claim vouches for no more than the first. */
+/* Also when the worker that claimed it first has died with it: the second claim vouches for no more
+ * than the first. */
 static void row_too_old_for_the_ledger_is_a_dead_letter(void **state)
 {
 	static const char *const verbs[] = {NULL, "claim", "get_many"};
@@ -128,11 +131,13 @@ static void row_too_old_for_the_ledger_is_a_dead_letter(void **state)
 static uint64_t stage_max_of_a_store_with_small_records(struct object_store *os, size_t record_bytes)
 {
 	(void)os;
-	assert_true(record_bytes > 100000 && record_bytes < LG_STAGED_MAX / 2); /* an archive's copy has a record too */
+	/* an archive's copy has a record too */
+	assert_true(record_bytes > 100000 && record_bytes < LG_STAGED_MAX / 2);
 	return STAGE_LIMIT;
 }
 
-/* What can never be staged is not fetched again and again: with its size announced it is not even read. Others ship. */
+/* What can never be staged is not fetched again and again: with its size announced it is not even
+ * read. Others ship. */
 static void row_too_large_for_any_stage_is_a_dead_letter(void **state)
 {
 	for (int announced = 0; announced < 2; announced++) {
@@ -279,8 +284,8 @@ static void row_denied_for_a_while_ships_when_the_policy_is_there(void **state)
 	assert_none_dead(f);
 }
 
-/* Far more often than max_receives: an outage makes no dead letters. Each pause is longer, and while it lasts the message is visible
- * to nobody and after it to anybody. */
+/* Far more often than max_receives: an outage makes no dead letters. Each pause is longer, and
+ * while it lasts the message is visible to nobody and after it to anybody. */
 static void row_throttled_is_retried_with_backoff_and_not_counted(void **state)
 {
 	struct fixture *f = *state;
@@ -318,7 +323,8 @@ static void row_the_byte_limit_closes_the_bundle_and_the_rest_is_not_counted(voi
 	assert_int_equal(pipeline_stats(f->p).retries, 0);
 }
 
-/* Two of three are begun before the guard; the third is left, and nothing of it is in the bundle. */
+/* Two of three are begun before the guard; the third is left, and nothing of it is in the
+ * bundle. */
 static void row_the_time_guard_closes_the_bundle_with_what_it_holds(void **state)
 {
 	struct fixture *f = *state;

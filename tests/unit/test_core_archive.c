@@ -1,4 +1,5 @@
-/* The archive: the manifest to the byte, the order of publishing, what is done when the archive or the bundle is denied. */
+/* The archive: the manifest to the byte, the order of publishing, what is done when the archive or
+ * the bundle is denied. */
 #include "check.h"
 
 #include <stdio.h>
@@ -174,7 +175,8 @@ static bool says_direct(struct fixture *f, const char *bucket, struct slice key)
 		object_headers_get(info.headers, "x-amz-meta-baler-origin"), "direct-invocation");
 }
 
-/* The ledger has no plan of a direct invocation's bundle: it must say so itself, and no other may. */
+/* The ledger has no plan of a direct invocation's bundle: it must say so itself, and no other
+ * may. */
 static void what_a_direct_invocation_made_says_so(void **state)
 {
 	struct fixture *f = *state;
@@ -224,7 +226,8 @@ static void without_an_archive_bucket_there_is_none(void **state)
 	assert_false(is_there(f, WORLD_ARCHIVE, f->w.bundles[0].key));
 }
 
-/* Dies after each of the three publishes: what is visible then, and that the next process finishes it. */
+/* Dies after each of the three publishes: what is visible then, and that the next process finishes
+ * it. */
 static void a_death_between_the_publishes_is_finished(void **state)
 {
 	for (int published = 0; published < 3; published++) {
@@ -300,7 +303,8 @@ static void a_lost_stage_voids_the_plan_and_clears_the_archive(void **state)
 	}
 }
 
-/* The owner published and died; then the archive forgot. The bundle is out: the plan is done, nothing ships again. */
+/* The owner published and died; then the archive forgot. The bundle is out: the plan is done,
+ * nothing ships again. */
 static void a_published_bundle_is_never_voided_for_its_archive(void **state)
 {
 	struct fixture *f = *state;

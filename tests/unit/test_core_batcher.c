@@ -251,7 +251,8 @@ static void the_graver_verdict_wins_when_all_are_in(void **state)
 	end(&h);
 }
 
-/* At its last receive a fault of its own buries it with its reason; one that is not its own does not. */
+/* At its last receive a fault of its own buries it with its reason; one that is not its own does
+ * not. */
 static void the_last_failure_of_its_own_is_a_dead_letter_with_the_reason(void **state)
 {
 	static const struct verdict own = {.kind = VERDICT_RETRY,

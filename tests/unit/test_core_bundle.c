@@ -167,7 +167,8 @@ static void size_or_etag_that_differ_keep_it_out(void **state)
 	f->units[0].size++;
 	f->units[2].etag = slice_str("00112233445566778899aabbccddeeff");
 	f->units[3].etag = slice_str(
-		"00112233445566778899aabbccddeeff-2"); /* the store's is plain: nothing to compare */
+		/* the store's is plain: nothing to compare */
+		"00112233445566778899aabbccddeeff-2");
 	assert_int_equal(make(f), RC_OK);
 	assert_int_equal(f->units[0].fetch, FETCH_MISMATCH);
 	assert_int_equal(f->units[2].fetch, FETCH_MISMATCH);

@@ -75,7 +75,8 @@ static struct lg_plan other_plan(struct fixture *f, uint32_t slot)
 	return q;
 }
 
-/* Stages a bundle for q and seals it: n_slots slots, `excluded` not a member (UINT32_MAX: all are). */
+/* Stages a bundle for q and seals it: n_slots slots, `excluded` not a member (UINT32_MAX: all
+ * are). */
 static void seal(struct fixture *f, struct lg_plan *q, uint32_t n_slots, uint32_t excluded)
 {
 	unsigned char bits[8] = {0};
@@ -153,7 +154,8 @@ static void rule_b_mine_already(void **state)
 	assert_int_equal(f->unit.attempts, 1);
 }
 
-/* The second record of one object in one plan: the slot that the ledger has is packed, the other is not. */
+/* The second record of one object in one plan: the slot that the ledger has is packed, the other is
+ * not. */
 static void rule_b_one_slot_for_one_object(void **state)
 {
 	struct fixture *f = *state;
@@ -275,7 +277,8 @@ static enum fault_action no_abort(void *arg, const char *verb)
 	return FAULT_AGAIN;
 }
 
-/* The ledger does not let the dead plan be aborted. The batch waits for one settling of that write, not for one in each of its rounds. */
+/* The ledger does not let the dead plan be aborted. The batch waits for one settling of that write,
+ * not for one in each of its rounds. */
 static void rule_f_a_plan_that_cannot_be_aborted_is_tried_once(void **state)
 {
 	struct fixture *f = *state;

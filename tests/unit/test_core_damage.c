@@ -1,4 +1,5 @@
-/* The pipeline over a data folder whose disk did not keep what it was given: who is set aside, what is made again, what is said. */
+/* The pipeline over a data folder whose disk did not keep what it was given: who is set aside, what
+ * is made again, what is said. */
 #include "failures_fixture.h"
 
 #include <sys/stat.h>
@@ -188,7 +189,8 @@ static void os14_a_damaged_stage_is_not_published_its_members_are_bundled_again(
 	}
 }
 
-/* Of its object nobody can be sure: it is neither delivered nor lost, and cannot be redriven. The others are. */
+/* Of its object nobody can be sure: it is neither delivered nor lost, and cannot be redriven. The
+ * others are. */
 static void a_damaged_message_is_a_dead_letter_and_the_others_are_delivered(void **state)
 {
 	struct fixture *f = *state;
@@ -237,7 +239,8 @@ static void a_dead_letter_that_is_damaged_says_so_and_is_not_put_back(void **sta
 	assert_int_equal(queue(f).dead, 1);
 }
 
-/* Whether the object was bundled cannot be told any more: it is not bundled again, and the others are. */
+/* Whether the object was bundled cannot be told any more: it is not bundled again, and the others
+ * are. */
 static void a_damaged_record_is_never_guessed(void **state)
 {
 	struct fixture *f = *state;
@@ -263,7 +266,8 @@ static void a_damaged_record_is_never_guessed(void **state)
 	assert_non_null(strstr(err.text, "data/bad"));
 }
 
-/* A sealed plan that is not what was sealed is neither published nor undone; the others are looked after. */
+/* A sealed plan that is not what was sealed is neither published nor undone; the others are looked
+ * after. */
 static void a_damaged_plan_stays_and_holds_up_nobody(void **state)
 {
 	struct s3_event_record bad, good;

@@ -106,7 +106,8 @@ static void the_limit_takes_the_first_that_fit(void **state)
 	assert_int_equal(mem_object_store_n_stages(f->w.store), 0);
 }
 
-/* It stops at the first that does not fit, though a later one would; one that is larger than the limit ships alone. */
+/* It stops at the first that does not fit, though a later one would; one that is larger than the
+ * limit ships alone. */
 static void the_order_decides_and_a_large_one_ships_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -283,7 +284,8 @@ static void all_messages_come_back_of_a_worker_that_dies(void **state)
 		assert_true(f->messages[i].must_come_back);
 }
 
-/* Some were shipped and acknowledged before it died: whoever sent them hears nothing of it, and the ledger knows them. */
+/* Some were shipped and acknowledged before it died: whoever sent them hears nothing of it, and the
+ * ledger knows them. */
 static void also_those_come_back_that_were_done_before_it_died(void **state)
 {
 	struct fixture *f = *state;

@@ -1,4 +1,5 @@
-/* The pipeline when things go wrong around it: outages, deaths, long bundles, a stop in the middle. */
+/* The pipeline when things go wrong around it: outages, deaths, long bundles, a stop in the
+ * middle. */
 #include "check.h"
 
 #include <stdio.h>
@@ -87,7 +88,8 @@ static void announce(struct fixture *f, size_t n, size_t bytes)
 	}
 }
 
-/* Steps until all is done; a dead pipeline is replaced, as a supervisor would. Returns how many died. */
+/* Steps until all is done; a dead pipeline is replaced, as a supervisor would. Returns how many
+ * died. */
 static int run(struct fixture *f)
 {
 	int deaths = 0;
@@ -160,7 +162,8 @@ static void an_outage_makes_no_object_poison(void **state)
 	check_outage_counts_nothing(*state, "stage_begin", FAULT_AGAIN);
 }
 
-/* The owner of a plan that cannot be sealed gives it up at once. Left open it would be taken for a dead process's. */
+/* The owner of a plan that cannot be sealed gives it up at once. Left open it would be taken for a
+ * dead process's. */
 static void a_ledger_that_refuses_every_seal_makes_no_object_poison(void **state)
 {
 	check_outage_counts_nothing(*state, "plan_seal", FAULT_REFUSE);

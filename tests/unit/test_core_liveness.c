@@ -1,6 +1,7 @@
 /*
- * One bad thing stops nothing (docs/protocol.md 2.7, docs/failures.md): while one plan, one object or one call fails for ever or is
- * slow, all other objects come out within their window and 2 s, and nothing healthy becomes a dead letter.
+ * One bad thing stops nothing (docs/protocol.md 2.7, docs/failures.md): while one plan, one object
+ * or one call fails for ever or is slow, all other objects come out within their window and 2 s,
+ * and nothing healthy becomes a dead letter.
  */
 #include "check.h"
 
@@ -173,7 +174,8 @@ static void a_bundle_whose_publishing_never_gets_an_answer_stops_no_other(void *
 	check_one_refused_bundle(*state, WORLD_DISTRIBUTION, FAULT_LOST);
 }
 
-/* Every bundle stays sealed while the archive denies all of them; when it is mended, each comes out once. */
+/* Every bundle stays sealed while the archive denies all of them; when it is mended, each comes out
+ * once. */
 static void an_archive_that_refuses_everything_loses_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -198,7 +200,8 @@ static void an_archive_that_refuses_everything_loses_nothing(void **state)
 	assert_int_equal(n_dead(f), 0);
 }
 
-/* A duplicate event of a member of the stuck plan brings its batch no delay, and asks the store no more often. */
+/* A duplicate event of a member of the stuck plan brings its batch no delay, and asks the store no
+ * more often. */
 static void a_duplicate_of_a_stuck_plans_member_does_not_help_it_again_and_again(void **state)
 {
 	struct fixture *f = *state;
@@ -317,7 +320,8 @@ static void a_beat_that_hangs_holds_up_no_other_plan(void **state)
 	sem_destroy(&h.released);
 }
 
-/* Two workers over one world. While one waits for its slow call, the other goes on, and the clock with it. */
+/* Two workers over one world. While one waits for its slow call, the other goes on, and the clock
+ * with it. */
 struct pair;
 
 struct worker {
@@ -439,7 +443,8 @@ static void check_slow(const char *verb, uint64_t slow_ms)
 	pair_close(&pair);
 }
 
-/* A lease is 60 s. Exactly one bundle, one upload, no dead letter, one attempt, however long a call takes (docs/protocol.md, step 5). */
+/* A lease is 60 s. Exactly one bundle, one upload, no dead letter, one attempt, however long a call
+ * takes (docs/protocol.md, step 5). */
 static void a_slow_upload_outlasts_the_lease(void **state)
 {
 	(void)state;
@@ -475,8 +480,9 @@ static void a_slow_write_of_the_stage_outlasts_the_lease(void **state)
 		check_slow("stage_write", (uint64_t[]){30, 65, 90, 300}[i] * 1000);
 }
 
-/* A round that hangs beats no longer than plan_max_open_ms. Its owner gives it up alive: another worker ships its objects, no attempt
- * is counted, and when the round comes back it publishes nothing. */
+/* A round that hangs beats no longer than plan_max_open_ms. Its owner gives it up alive: another
+ * worker ships its objects, no attempt is counted, and when the round comes back it publishes
+ * nothing. */
 static void a_round_that_hangs_is_given_up_after_its_time(void **state)
 {
 	struct pair pair = {.slow_verb = "stage_finish", .slow_ms = 5 * 3600 * 1000};

@@ -1,4 +1,5 @@
-/* Memory that runs out while an event is read says nothing about the event: it is received again. */
+/* Memory that runs out while an event is read says nothing about the event: it is received
+ * again. */
 #include "check.h"
 
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static void events_that_no_memory_was_there_for_ship_later(void **state)
 	p = pipeline_new(&cfg);
 	for (size_t i = 0; i < 20; i++)
 		world_announce(&w, world_put(&w, i % 2 ? "data/a" : "data/b", 10));
-	n_failing = 35; /* some messages more than once, and more often than a queue would deliver a poisonous one */
+	/* some messages come more than once, and more often than a queue would deliver poison */
+	n_failing = 35;
 	assert_true(world_run(&w, p, 5000));
 	world_harvest(&w);
 	for (size_t i = 0; i < 20; i++)

@@ -1,4 +1,5 @@
-/* The whole path over the ports in memory: events in, bundles out; and contract.md's failure table, row by row. */
+/* The whole path over the ports in memory: events in, bundles out; and contract.md's failure table,
+ * row by row. */
 #include "check.h"
 
 #include <stdio.h>
@@ -134,7 +135,8 @@ static void wait_an_hour(struct pipeline_config *cfg)
 	cfg->memory = &hand_memory;
 }
 
-/* Messages that come one by one, each received alone. What they hold is theirs, whatever a receive takes meanwhile. */
+/* Messages that come one by one, each received alone. What they hold is theirs, whatever a receive
+ * takes meanwhile. */
 static void a_trickle_holds_what_its_messages_hold(void **state)
 {
 	struct fixture *f = open_with(wait_an_hour);
@@ -152,7 +154,8 @@ static void a_trickle_holds_what_its_messages_hold(void **state)
 	end(f);
 }
 
-/* Long before its window is over: memory is what closes it. Nothing is lost or sent back for that. */
+/* Long before its window is over: memory is what closes it. Nothing is lost or sent back for
+ * that. */
 static void a_batch_that_fills_its_memory_closes_early(void **state)
 {
 	struct fixture *f = open_with(wait_an_hour);
@@ -446,7 +449,8 @@ static void what_differs_from_its_event_is_never_bundled(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct fixture *f = open_with(NULL);
 
-		/* The queue's own limit makes the dead letter; here, only that every try is counted. */
+		/* The queue's own limit makes the dead letter; here, only that every try is
+		 * counted. */
 		lying_event(f, lies[i][0], lies[i][1]);
 		world_announce(&f->w, world_put(&f->w, "data/honest", 10));
 		for (int step = 0; step < 300; step++)
@@ -465,7 +469,8 @@ static void a_multipart_etag_is_compared_as_text(void **state)
 
 	(void)state;
 	lying_event(f, "eTag",
-		"\"00000000000000000000000000000000-3\""); /* not comparable with the store's plain one */
+		/* not comparable with the store's plain one */
+		"\"00000000000000000000000000000000-3\"");
 	run(f);
 	assert_int_equal(world_times_shipped(&f->w, 0), 1);
 	end(f);

@@ -298,7 +298,8 @@ static void a_void_takes_its_whole_wait(void **state)
 	assert_int_equal(n_bundles(f), 0);
 }
 
-/* A store that denies a stage twice and then has it after all: a completion of an upload was on its way. */
+/* A store that denies a stage twice and then has it after all: a completion of an upload was on its
+ * way. */
 static int n_denied;
 
 static enum rc late_publish(struct object_store *os, struct slice bucket, struct slice key,

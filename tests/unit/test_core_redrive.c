@@ -1,6 +1,7 @@
 /*
- * The second trip of a dead letter: redriven, it ends in exactly one bundle or dies again with what it died of then, whatever dies
- * on the way and however often it is asked for. After each the auditor finds nothing.
+ * The second trip of a dead letter: redriven, it ends in exactly one bundle or dies again with what
+ * it died of then, whatever dies on the way and however often it is asked for. After each the
+ * auditor finds nothing.
  */
 #define SHOWN_MAX 100
 #include "failures_fixture.h"
@@ -107,7 +108,8 @@ static void mended_it_ships_once_however_often_it_is_redriven(void **state)
 	}
 }
 
-/* The message names no version: what is there under the key by then. (Where nothing is watched: the event is another store's.) */
+/* The message names no version: what is there under the key by then. (Where nothing is watched: the
+ * event is another store's.) */
 static void what_was_missing_and_came_ships_once(void **state)
 {
 	struct fixture *f = *state;
@@ -206,7 +208,8 @@ static void two_dead_letters_of_one_object_ship_it_once(void **state)
 	assert_sound(f);
 }
 
-/* An operator mends a policy after a month: the ledger knows the object, so its age is no reason against it. */
+/* An operator mends a policy after a month: the ledger knows the object, so its age is no reason
+ * against it. */
 static void a_month_later_it_ships(void **state)
 {
 	struct fixture *f = *state;
@@ -257,7 +260,8 @@ static enum fault_action die_after(void *arg, const char *verb)
 	return *n_left && --*n_left == 0 ? FAULT_CRASH_AFTER : FAULT_PASS;
 }
 
-/* The worker dies once the n-th call of a port has had its effect. false: it was through before that. */
+/* The worker dies once the n-th call of a port has had its effect. false: it was through before
+ * that. */
 static bool dies_after(struct fixture *f, const char *id, uint64_t n)
 {
 	uint64_t n_left = n;

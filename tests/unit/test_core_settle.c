@@ -1,4 +1,5 @@
-/* What is settled with the queue and the ledger when they do not take all of it: doubles of both that refuse what they are told to. */
+/* What is settled with the queue and the ledger when they do not take all of it: doubles of both
+ * that refuse what they are told to. */
 #include "check.h"
 
 #include <stdio.h>
@@ -37,7 +38,8 @@ static enum rc hide(struct event_queue *q, const struct eq_hide *hides, size_t n
 	return answer(q, n, results);
 }
 
-/* A message that the queue would not bury comes back and is buried then: counting it now would count it twice. */
+/* A message that the queue would not bury comes back and is buried then: counting it now would
+ * count it twice. */
 static void only_what_the_queue_took_is_counted(void **state)
 {
 	static const struct event_queue_ops ops = {.dead_letter = bury, .hide = hide};
@@ -96,7 +98,8 @@ static void no_pause(struct clock *c, uint64_t ms)
 	(void)ms;
 }
 
-/* Whoever called marks each of them as recorded: none may be there twice, and none may be missing. */
+/* Whoever called marks each of them as recorded: none may be there twice, and none may be
+ * missing. */
 static void rejections_that_take_two_tries_leave_the_list_as_it_was(void **state)
 {
 	static const struct ledger_ops ops = {.reject = reject, .object_get = not_yet};

@@ -1,6 +1,7 @@
 /*
- * Who has to go when there is no room, and whose time is over: the rules on a clock of the test's own; then the same at a server
- * that listens, with people who dribble, fall silent, or just sit there (docs/security.md, 24 and 25).
+ * Who has to go when there is no room, and whose time is over: the rules on a clock of the test's
+ * own; then the same at a server that listens, with people who dribble, fall silent, or just sit
+ * there (docs/security.md, 24 and 25).
  */
 #include "check.h"
 
@@ -215,7 +216,8 @@ static void who_works_stays_and_the_silent_go(void **state)
 	peers_free(&p);
 }
 
-/* Also known ones: who takes nothing of an answer holds its place no longer than who sends nothing. */
+/* Also known ones: who takes nothing of an answer holds its place no longer than who sends
+ * nothing. */
 static void who_does_not_read_makes_room(void **state)
 {
 	struct peers p = peers_new(2);
@@ -237,7 +239,8 @@ static void who_does_not_read_makes_room(void **state)
 	peers_free(&p);
 }
 
-/* What came in at the last moment is not begun: its answer would reach nobody, and its PUT would be done all the same. */
+/* What came in at the last moment is not begun: its answer would reach nobody, and its PUT would be
+ * done all the same. */
 static void who_was_ended_begins_nothing_more(void **state)
 {
 	struct peers p = peers_new(2);
@@ -357,7 +360,8 @@ static void a_refused_body_is_drained_for_a_while(void **state)
 	peers_free(&p);
 }
 
-/* Also where the answer is long: 256 bytes a second on average, once idle_ms are over, and only while the answer waits for the peer. */
+/* Also where the answer is long: 256 bytes a second on average, once idle_ms are over, and only
+ * while the answer waits for the peer. */
 static void a_reader_must_take_bytes(void **state)
 {
 	struct peers p = peers_new(N_PEERS);

@@ -1,6 +1,7 @@
 /*
- * What if a request never ends? The requests of its kind wait, a bounded number of them; all other kinds go on; and the pool that stands
- * still is named with how long it has (containment of the gateway's threads).
+ * What if a request never ends? The requests of its kind wait, a bounded number of them; all other
+ * kinds go on; and the pool that stands still is named with how long it has (containment of the
+ * gateway's threads).
  */
 #include "check.h"
 

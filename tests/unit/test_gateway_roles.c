@@ -1,13 +1,15 @@
 /*
- * Every S3 action × every role × every kind of bucket, written down a second time from the contract, by name: what differs from
- * roles.c is a mistake in one of the two. And each denial comes before the store is touched: the store here has no operations.
+ * Every S3 action × every role × every kind of bucket, written down a second time from the
+ * contract, by name: what differs from roles.c is a mistake in one of the two. And each denial
+ * comes before the store is touched: the store here has no operations.
  */
 #include "check.h"
 #include "gateway/access/roles.h"
 #include "gateway/http/request.h"
 #include "gateway/s3/route.h"
 
-/* Where each role may do it: L(anding) D(istribution) A(rchive) O(ther). Admin: wherever it applies. */
+/* Where each role may do it: L(anding) D(istribution) A(rchive) O(ther). Admin: wherever it
+ * applies. */
 struct expectation {
 	const char *name, *supplier, *consumer, *processor;
 };

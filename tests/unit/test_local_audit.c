@@ -1,4 +1,5 @@
-/* adapter/local/local_audit: what an auditor of a stopped server's folder is told when a server starts in the middle. */
+/* adapter/local/local_audit: what an auditor of a stopped server's folder is told when a server
+ * starts in the middle. */
 #include "check.h"
 
 #include "adapter/local/audit/local_audit.h"
@@ -16,7 +17,8 @@ static void remove_version(
 	assert_int_equal(d.rc, RC_OK);
 }
 
-/* Its file is gone while the database that the auditor reads has the row still: that is no damage. */
+/* Its file is gone while the database that the auditor reads has the row still: that is no
+ * damage. */
 static void what_a_new_server_removes_is_not_called_damaged(void **state)
 {
 	struct local_fixture f;

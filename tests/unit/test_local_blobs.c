@@ -182,7 +182,8 @@ static void fsync_run(struct work *w)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* Retention drops files by the hundred; the fsync of a PUT does not stand behind them in a queue. */
+/* Retention drops files by the hundred; the fsync of a PUT does not stand behind them in a
+ * queue. */
 static void removals_do_not_hold_up_other_work(void **state)
 {
 	enum { N = 100 };

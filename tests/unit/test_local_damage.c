@@ -1,4 +1,5 @@
-/* Bytes that the disk did not keep: what of a body is still given, and what is said of the rest. [BS-10] */
+/* Bytes that the disk did not keep: what of a body is still given, and what is said of the rest.
+ * [BS-10] */
 #include "check.h"
 
 #include "damage_help.h"
@@ -51,7 +52,8 @@ static enum rc open_it(struct local_fixture *f, struct bs_reader **ret_reader, s
 		slice_str(""), ret_reader, NULL, err);
 }
 
-/* Reads [offset, offset + n) in pieces of step; returns how many bytes came, all of which must be right. */
+/* Reads [offset, offset + n) in pieces of step; returns how many bytes came, all of which must be
+ * right. */
 static uint64_t read_span(struct local_fixture *f, const unsigned char *want, uint64_t offset,
 	uint64_t n, size_t step, enum rc *ret_rc)
 {

@@ -114,7 +114,8 @@ static void *let_go_soon(void *arg)
 	return NULL;
 }
 
-/* As `baler verify --ledger` does when it looks whether a server is there: a start at that moment must not fail for it. */
+/* As `baler verify --ledger` does when it looks whether a server is there: a start at that moment
+ * must not fail for it. */
 static void a_look_at_the_lock_does_not_hinder_a_start(void **state)
 {
 	struct fixture *f = *state;
@@ -246,7 +247,8 @@ static void the_logs_index_has_its_room_from_the_start(void **state)
 	}
 }
 
-/* A start that died between making the file and allocating it, or a disk that was full when a server stopped, leaves a smaller one. */
+/* A start that died between making the file and allocating it, or a disk that was full when a
+ * server stopped, leaves a smaller one. */
 static void a_reserve_that_is_too_small_is_made_whole(void **state)
 {
 	static const off_t sizes[] = {0, 1 << 20};
@@ -378,7 +380,8 @@ static void a_reader_for_whom_there_is_no_descriptor_waits_for_one_that_is_lent(
 	alarm(0);
 }
 
-/* Every column, index and trigger of the folder's database, in an order that does not depend on how they were made. */
+/* Every column, index and trigger of the folder's database, in an order that does not depend on how
+ * they were made. */
 static char *schema_of(const char *path)
 {
 	static const char sql[] =
@@ -460,7 +463,8 @@ static void an_upgraded_folder_knows_what_is_current(void **state)
 	db_close(db);
 }
 
-/* Slots 1, 5 and 100,000 of a long list; a list without entries; a plan that is open and has none. */
+/* Slots 1, 5 and 100,000 of a long list; a list without entries; a plan that is open and has
+ * none. */
 static void an_upgraded_folder_has_its_excluded_slots_as_bitmaps(void **state)
 {
 	static const char rows[] =

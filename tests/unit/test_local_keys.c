@@ -154,7 +154,8 @@ static void ks1_what_cannot_be_a_key_is_refused(void **state)
 		RC_REFUSED);
 	assert_int_equal(
 		ks_add(w->ks, ROLE_ADMIN, slice_str("a\nb"), &info, secret, NULL), RC_REFUSED);
-	/* Not UTF-8: a lone byte, a sequence cut off, an overlong one, a surrogate. Hidden: C1, a bidirectional control, DEL. */
+	/* Not UTF-8: a lone byte, a sequence cut off, an overlong one, a surrogate. Hidden: C1, a
+	 * bidirectional control, DEL. */
 	for (const char *const *bad = (const char *const[]){"caf\xe9", "caf\xc3", "\xc0\xaf", "\xed\xa0\x80",
 		     "a\xc2\x9b" "1m", "\xe2\x80\xaegpj.exe", "a\x7f", NULL};
 		*bad; bad++)

@@ -1,4 +1,5 @@
-/* What the local queue promises beyond the contract's suite: restarts, forged receipts, clocks, sums. */
+/* What the local queue promises beyond the contract's suite: restarts, forged receipts, clocks,
+ * sums. */
 #include "local_queue_help.h"
 
 #include "adapter/local/queue/event_queue.h"
@@ -181,7 +182,8 @@ static void nothing_behind_the_cursor_is_missed(void **state)
 }
 
 /* Somebody sets the clock, by a day, either way: deadlines, order and delivery do not notice. */
-/* A receive asks for thousands and mostly gets few: what it takes of the caller's arena follows what it brings. */
+/* A receive asks for thousands and mostly gets few: what it takes of the caller's arena follows
+ * what it brings. */
 static void a_receive_takes_memory_for_what_it_brings(void **state)
 {
 	struct event_queue *q = queue_of(*state);
@@ -236,7 +238,8 @@ static void the_oldest_message_ages_after_a_clock_that_was_ahead(void **state)
 	assert_in_range(stat_of(queue_of(f)).oldest_age_ms, 7200000, 7300000);
 }
 
-/* stat counts rows once and keeps the sum: over random operations and restarts it must be what a fresh count finds. */
+/* stat counts rows once and keeps the sum: over random operations and restarts it must be what a
+ * fresh count finds. */
 static void stat_keeps_its_sum(void **state)
 {
 	enum { STEPS = 300 };
@@ -262,7 +265,8 @@ static void stat_keeps_its_sum(void **state)
 			uint64_t before =
 				stat_of(queue_of(f)).visible + stat_of(queue_of(f)).in_flight;
 
-			/* Whether it was there to be removed, the truth before and after a fresh look decides. */
+			/* Whether it was there to be removed, the truth before and after a fresh
+			 * look decides. */
 			ack(queue_of(f), receipts[i]);
 			left = stat_of(queue_of(f)).visible + stat_of(queue_of(f)).in_flight;
 			assert_in_range(before - left, 0, 1);
@@ -315,7 +319,8 @@ static void was_sent(void *arg, enum rc rc, const struct err *err)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* One fsync an event would be 600. One that is too long takes none of the others with it, nor of its own call any. */
+/* One fsync an event would be 600. One that is too long takes none of the others with it, nor of
+ * its own call any. */
 static void eq12_sends_that_are_started_share_commits(void **state)
 {
 	enum { N = 600 };

@@ -88,7 +88,8 @@ static void *listen_once(void *arg)
 	return NULL;
 }
 
-/* [EQ-8] A receiver that waits has the message within 20 ms of its commit: the median of eleven, for the machine is shared. */
+/* [EQ-8] A receiver that waits has the message within 20 ms of its commit: the median of eleven,
+ *        for the machine is shared. */
 static void eq8_a_waiting_receiver_wakes_at_once(void **state)
 {
 	enum { N = 11 };

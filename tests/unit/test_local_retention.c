@@ -1,4 +1,5 @@
-/* adapter/local/retention: what is old goes, what is needed stays, nobody waits, the disk gets its space back. */
+/* adapter/local/retention: what is old goes, what is needed stays, nobody waits, the disk gets its
+ * space back. */
 #include "check.h"
 
 #include <sys/stat.h>
@@ -131,7 +132,8 @@ static void what_is_rejected_stays_as_long_as_its_dead_letter(void **state)
 	assert_int_equal(w->did.versions, 1);
 }
 
-/* A bundle that is being published may have to be looked at again; a version in it is nobody's to remove. */
+/* A bundle that is being published may have to be looked at again; a version in it is nobody's to
+ * remove. */
 static void what_is_in_a_sealed_bundle_stays_until_it_is_published(void **state)
 {
 	static const unsigned char nonce[LG_NONCE_BYTES];
@@ -154,7 +156,8 @@ static void what_is_in_a_sealed_bundle_stays_until_it_is_published(void **state)
 	assert_int_equal(w->did.versions, 1);
 }
 
-/* Stands in the committer's way until retention has chosen what to remove, then does what a redrive does. */
+/* Stands in the committer's way until retention has chosen what to remove, then does what a redrive
+ * does. */
 struct late_redrive {
 	struct commit_op op;
 	bool slept;
@@ -226,7 +229,8 @@ static void markers_go_with_the_last_version_under_them(void **state)
 	assert_int_equal(number_of(&w->f, "SELECT count(*) FROM version"), 0);
 }
 
-/* A deleted object that is not bundled yet stays, and so must the marker: without it the object would be there again. */
+/* A deleted object that is not bundled yet stays, and so must the marker: without it the object
+ * would be there again. */
 static void a_marker_stays_as_long_as_what_it_hides(void **state)
 {
 	struct world *w = *state;
@@ -332,7 +336,8 @@ static void records_of_many_chunks(void **state)
 	arena_release(&a);
 }
 
-/* Plans whose objects are kept for ever, more than are looked at at a time, and behind them one that is over. */
+/* Plans whose objects are kept for ever, more than are looked at at a time, and behind them one
+ * that is over. */
 static void what_is_kept_hides_nothing_behind_it(void **state)
 {
 	static const char sql[] =
@@ -478,7 +483,8 @@ static void space_goes_back_to_the_file_system(void **state)
 	after = database_pages(w);
 	assert_true(after < before / 10);
 	assert_true(number_of(&w->f, "PRAGMA freelist_count") <= after / 10 + 1);
-	/* files are removed on another thread, the database is cut when the log is moved; of the log 16 MiB stay */
+	/* files are removed on another thread, the database is cut when the log is moved; of the
+	 * log 16 MiB stay */
 	for (i = 0; i < 100 && folder_kib(w) > 20000; i++)
 		clock_sleep_ms(clock_system(), 100);
 	assert_true(folder_kib(w) <= 20000);
@@ -493,8 +499,8 @@ static uint64_t log_bytes(struct world *w)
 	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-/* While somebody looks at one moment, a backup or an audit, the log can only grow; afterwards it is what it was, though nothing more is
- * written. */
+/* While somebody looks at one moment, a backup or an audit, the log can only grow; afterwards it is
+ * what it was, though nothing more is written. */
 static void the_log_is_short_again_after_a_long_reader(void **state)
 {
 	struct world *w = *state;
@@ -532,7 +538,8 @@ static void transactions_are_short(void **state)
 	pass_days(w, 8);
 	run(w);
 	assert_int_equal(w->did.versions, 1200);
-	/* the work of one, fsync included, on a busy machine; all at once took many times as long */
+	/* the work of one, fsync included, on a busy machine; all at once took many times as
+	 * long */
 	assert_true(w->did.longest_ms < 1000);
 }
 

@@ -96,7 +96,8 @@ static void os5_what_a_crash_leaves_of_an_unfinished_stage_is_swept(void **state
 	struct os_stage *st = begin(f, "half a bundle");
 	char copy[256];
 
-	/* The crash closes the store it copied, which must not have stages in hand: copy first, then give up the stage. */
+	/* The crash closes the store it copied, which must not have stages in hand: copy first,
+	 * then give up the stage. */
 	assert_int_equal(count_files(f), 1);
 	snprintf(copy, sizeof(copy), "cp -a %s %s/keep", f->folder, f->root);
 	assert_int_equal(system(copy), 0);

@@ -238,7 +238,8 @@ static struct slice version_in(const char *object, const char *record)
 	return e.records[0].object.version;
 }
 
-/* What tells one put of a key from the next where there are no versions; a repeated event says the same again. */
+/* What tells one put of a key from the next where there are no versions; a repeated event says the
+ * same again. */
 static void an_identity_without_a_version(void **state)
 {
 	(void)state;
@@ -351,7 +352,8 @@ static void odd_values_are_refused_or_ignored(void **state)
 	refuse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"k\","
 	       "\"key\":\"l\"}}}]}",
 		"not-json");
-	/* bytes that are no UTF-8 can be in a key, encoded: it is the member's name that is refused then */
+	/* bytes that are no UTF-8 can be in a key, encoded: it is the member's name that is refused
+	 * then */
 	e = parse("{\"Records\":[{\"s3\":{\"bucket\":{\"name\":\"b\"},\"object\":{\"key\":\"a%FF%"
 		  "00\"}}}]}");
 	assert_true(slice_eq(e.records[0].object.key, slice_of("a\xff\0", 3)));
@@ -385,7 +387,8 @@ static void other_bodies_are_refused(void **state)
 	refuse(deep, "not-json");
 }
 
-/* A message may have a mebibyte: of brackets it would be read into 100. A thousand records of the usual length are no trouble. */
+/* A message may have a mebibyte: of brackets it would be read into 100. A thousand records of the
+ * usual length are no trouble. */
 static void a_message_of_nothing_but_values_is_refused(void **state)
 {
 	static const char *const pieces[] = {"{},", "[],", "[[],{}],", "{\"a\":1},"};

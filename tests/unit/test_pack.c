@@ -1,5 +1,5 @@
-/* A whole bundle: the same members give the same bytes, its size and hash are told truly, a member that is not
- * what it was declared to be ends it. */
+/* A whole bundle: the same members give the same bytes, its size and hash are told truly, a member
+ * that is not what it was declared to be ends it. */
 #include "check.h"
 
 #include "pack/pack.h"
@@ -81,10 +81,10 @@ static void size_and_sha256_are_those_of_the_bytes(void **state)
 	buf_release(&b.bytes);
 }
 
-/* Pinned: a change of one of these changes every bundle. "none" and with it the tar inside change only when
- * this project means them to. The others are libdeflate 1.14's and ISA-L 2.30's and change with those
- * libraries: then look at the readers' test, and pin the new value. ISA-L's level 1 gives these bytes on every
- * x86 with SSE4.2; its portable C gives others. */
+/* Pinned: a change of one of these changes every bundle. "none" and with it the tar inside change
+ * only when this project means them to. The others are libdeflate 1.14's and ISA-L 2.30's and
+ * change with those libraries: then look at the readers' test, and pin the new value. ISA-L's level
+ * 1 gives these bytes on every x86 with SSE4.2; its portable C gives others. */
 static void bytes_are_pinned(void **state)
 {
 	static const char *const want[GZIP_MODES] = {

@@ -1,5 +1,5 @@
-/* The walk finds the last block where zlib finds it, in streams of every kind of block that zlib and libdeflate make,
- * and refuses what is damaged, as zlib does. */
+/* The walk finds the last block where zlib finds it, in streams of every kind of block that zlib
+ * and libdeflate make, and refuses what is damaged, as zlib does. */
 #include "check.h"
 
 #include <libdeflate.h>

@@ -1,5 +1,5 @@
-/* The compressing sink: every mode reads back, bytes depend on mode and input alone, memory is bounded,
- * a failed write ends the stream. Read back by gzip(1). */
+/* The compressing sink: every mode reads back, bytes depend on mode and input alone, memory is
+ * bounded, a failed write ends the stream. Read back by gzip(1). */
 #include "check.h"
 
 #include <stdio.h>
@@ -260,7 +260,8 @@ static void slicing_and_threads_do_not_matter(void **state)
 	buf_release(&in);
 }
 
-/* An encoder that carried anything over would compress the second block differently after another first. */
+/* An encoder that carried anything over would compress the second block differently after another
+ * first. */
 static void a_block_does_not_see_the_one_before(void **state)
 {
 	struct buf a = sample(MIB), b = sample(MIB - 1), both;
@@ -386,7 +387,8 @@ static void mode_names_go_both_ways(void **state)
 	assert_int_equal(mode, GZIP_NONE); /* written only on success */
 }
 
-/* Fewer blocks, the same bytes: with room for one more block than the one that a stream always has, and with none. */
+/* Fewer blocks, the same bytes: with room for one more block than the one that a stream always has,
+ * and with none. */
 static void little_memory_changes_no_byte(void **state)
 {
 	struct buf in = sample(11 * MIB + 7), want = gzip_of(GZIP_FAST, 3, buf_slice(&in), 100000);

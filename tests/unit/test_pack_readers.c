@@ -1,5 +1,6 @@
-/* Security item 36: what GNU tar, bsdtar, Python's tarfile (data filter; from a file and streaming) and busybox extract from a bundle is
- * the members, byte for byte, and nothing else, in every mode. A reader that is not installed is a failure. */
+/* Security item 36: what GNU tar, bsdtar, Python's tarfile (data filter; from a file and streaming)
+ * and busybox extract from a bundle is the members, byte for byte, and nothing else, in every mode.
+ * A reader that is not installed is a failure. */
 #include "check.h"
 
 #include <ftw.h>

@@ -75,7 +75,8 @@ static void a_name_that_fits_ustar_takes_one_block(void **state)
 	header_is(101, true, 512);
 	header_is(200, true, 512);
 	header_is(255, true,
-		3 * 512); /* slashes at 99 and 199: 155 behind the first, 199 in front of the second */
+		/* slashes at 99 and 199: 155 behind the first, 199 in front of the second */
+		3 * 512);
 }
 
 static void the_split_uses_all_of_155_and_100_bytes(void **state)

@@ -1,5 +1,5 @@
-/* The judge over a small world made by hand: sound as it is, and one test for each breach of the records. Bundles and the archive:
- * test_verify_ledger_audit_archive.c. */
+/* The judge over a small world made by hand: sound as it is, and one test for each breach of the
+ * records. Bundles and the archive: test_verify_ledger_audit_archive.c. */
 #include "audit_world.h"
 
 static void a_sound_world_counts_what_there_is(void **state)
@@ -115,7 +115,8 @@ static void i5_done_and_never_published(void **state)
 	expect(w, FINDING_ORPHAN, "I5", "never was published");
 }
 
-/* Retention took the bundle, and then what the store remembered of it; the plan stays as long as a source does. */
+/* Retention took the bundle, and then what the store remembered of it; the plan stays as long as a
+ * source does. */
 static void i5_nothing_is_left_of_an_old_bundle(void **state)
 {
 	struct audit_world *w = audit_world_new();
@@ -191,7 +192,8 @@ static void i8_a_stage_of_an_invocation(void **state)
 	expect(w, FINDING_ORPHAN, "I8", "a stage of a direct invocation");
 }
 
-/* The claim left a plan that has it as a member: for one that has it again, or for one that never will. */
+/* The claim left a plan that has it as a member: for one that has it again, or for one that never
+ * will. */
 static void i9_a_claim_that_left_its_bundle(void **state)
 {
 	struct audit_world *w = audit_world_new();
@@ -201,7 +203,8 @@ static void i9_a_claim_that_left_its_bundle(void **state)
 	expect(w, FINDING_ORPHAN, "I4", "its member 'data/1' is not what its slot's record names");
 }
 
-/* Nobody but an operator's command may change a terminal record: what is seen is that it is gone. */
+/* Nobody but an operator's command may change a terminal record: what is seen is that it is
+ * gone. */
 static void i10_a_members_record_that_is_gone(void **state)
 {
 	struct audit_world *w = audit_world_new();

@@ -1,4 +1,5 @@
-/* The judge over a small world made by hand: bundles, the archive and its manifests (I12), what a live server looks like. */
+/* The judge over a small world made by hand: bundles, the archive and its manifests (I12), what a
+ * live server looks like. */
 #include "audit_world.h"
 
 /* The only thing that the manifest says otherwise. */

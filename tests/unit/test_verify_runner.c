@@ -1,6 +1,6 @@
 /*
- * The runner over ports in memory, on a virtual clock, with a bundler that works while the runner looks and can be told to
- * do wrong: each wrong must fail the run, and nothing else may.
+ * The runner over ports in memory, on a virtual clock, with a bundler that works while the runner
+ * looks and can be told to do wrong: each wrong must fail the run, and nothing else may.
  */
 #include "check.h"
 
@@ -28,7 +28,8 @@ enum wrong {
 	DAMAGES_ONE,
 	ADDS_ONE,
 	SHIPS_AN_EMPTY_BUNDLE, /* too */
-	SHIPS_ONE_TWICE_LATE, /* with a batch window of three seconds, two seconds after the first */
+	/* with a batch window of three seconds, two seconds after the first */
+	SHIPS_ONE_TWICE_LATE,
 	ADDS_A_STRAY,         /* that is nobody's */
 	DROPS_THE_PREFIX,     /* of the members' names */
 	LIES_ABOUT_THE_HASH,
@@ -631,7 +632,8 @@ static void idempotency_fails_on_a_bundle_shipped_twice(void **state)
 	}
 }
 
-/* contract.md: runs in quick succession never see each other's bundles, also when each leaves its files behind. */
+/* contract.md: runs in quick succession never see each other's bundles, also when each leaves its
+ * files behind. */
 static void runs_in_succession_do_not_disturb_each_other(void **state)
 {
 	struct world *w = *state;

@@ -1,4 +1,5 @@
-/* contract.md, "The end-to-end scenarios": the members of a scenario file, their defaults and bounds. */
+/* contract.md, "The end-to-end scenarios": the members of a scenario file, their defaults and
+ * bounds. */
 #include "check.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* aws-chunked: AWS's published examples (sigv4-streaming, sigv4-streaming-trailers), fed in pieces of every kind; then
- * what must be refused (security facts, section 3, cases 18 to 22). */
+/* aws-chunked: AWS's published examples (sigv4-streaming, sigv4-streaming-trailers), fed in pieces
+ * of every kind; then what must be refused (security facts, section 3, cases 18 to 22). */
 #include "check.h"
 
 #include <stdio.h>
@@ -329,7 +329,8 @@ static void every_signature_counts(void **state)
 	buf_release(&b);
 }
 
-/* Chunks cannot be exchanged, left out, or end early: each signature continues from the one before. */
+/* Chunks cannot be exchanged, left out, or end early: each signature continues from the one
+ * before. */
 static void the_chain_holds(void **state)
 {
 	const char *bad = "SignatureDoesNotMatch";

@@ -1,6 +1,6 @@
-/* SigV4: AWS's published S3 examples as referees ("Signature Calculations … Examples: Signature Calculations in
- * AWS Signature Version 4"), made by our signer and accepted by our verifier; then every rule of the verifier with its
- * exact code (security facts, section 3, cases 1 to 17). */
+/* SigV4: AWS's published S3 examples as referees ("Signature Calculations … Examples: Signature
+ * Calculations in AWS Signature Version 4"), made by our signer and accepted by our verifier; then
+ * every rule of the verifier with its exact code (security facts, section 3, cases 1 to 17). */
 #include "check.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Request targets: decoded once, nothing normalised, every malformed one refused with its code (security
- * facts, section 3, cases 26 to 28 and 32). */
+/* Request targets: decoded once, nothing normalised, every malformed one refused with its code
+ * (security facts, section 3, cases 26 to 28 and 32). */
 #include "check.h"
 
 #include <stdlib.h>

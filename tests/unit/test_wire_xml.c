@@ -1,5 +1,5 @@
-/* S3's XML: what clients send, what servers answer, and what must be refused (security facts, section 3, case
- * 30). Every bad document is MalformedXML and leaves nothing behind. */
+/* S3's XML: what clients send, what servers answer, and what must be refused (security facts,
+ * section 3, case 30). Every bad document is MalformedXML and leaves nothing behind. */
 #include "check.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* adapter/wrap/retry.h: what is tried again, how often, and what never is. On a virtual clock, over a store that does as told. */
+/* adapter/wrap/retry.h: what is tried again, how often, and what never is. On a virtual clock, over
+ * a store that does as told. */
 #include "check.h"
 
 #include "adapter/wrap/retry.h"
@@ -203,7 +204,8 @@ static void the_budget_is_shared(void **state)
 	assert_int_equal(f->calls, 16);
 }
 
-/* What the deadline forbids takes nothing from the others: of 5 tokens four calls that are too slow take one each. */
+/* What the deadline forbids takes nothing from the others: of 5 tokens four calls that are too slow
+ * take one each. */
 static void a_repetition_that_does_not_take_place_costs_no_budget(void **state)
 {
 	struct fake *f = *state;

@@ -8,7 +8,8 @@
  *   DELETE /-/api/v1/deadletters/ID
  *   POST   /-/api/v1/deadletters/redrive         {"ids":[…]}, at most 500
  *   GET    /-/api/v1/where?bucket=B&key=K&version=V
- *   POST   /-/api/v1/keys                        {"role":R,"note":N}; only this answer has the secret
+ *   POST   /-/api/v1/keys                        {"role":R,"note":N}; only this answer has the
+ *          secret
  *   GET    /-/api/v1/keys
  *   DELETE /-/api/v1/keys/ACCESS_KEY             revokes it
  *   GET    /-/metrics                            Prometheus' text format

@@ -8,7 +8,8 @@
 #include "base/buf.h"
 
 struct answer_head {
-	struct buf *headers; /* as model/object_headers.h; of the last head when there are several */
+	/* as model/object_headers.h; of the last head when there are several */
+	struct buf *headers;
 	unsigned status;     /* 0: the line has none */
 	size_t n_bytes;      /* of all heads of this request */
 	bool is_whole;       /* the empty line has come */

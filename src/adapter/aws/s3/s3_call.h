@@ -30,7 +30,8 @@ struct s3 {
 	struct http_client *http;
 	struct clock *clock;
 	struct budget *memory; /* of get_many; NULL: no limit */
-	atomic_bool is_baler;  /* the server has said that it is baler, which keeps evidence [OS-18] */
+	/* the server has said that it is baler, which keeps evidence [OS-18] */
+	atomic_bool is_baler;
 };
 
 struct s3_call {

@@ -1,9 +1,9 @@
 /*
- * get_many: up to S3_GET_WINDOW GETs are in flight, and the objects are delivered in the order
- * of the request. The object whose turn it is (the head) goes to the sink as it arrives. Each
- * object after it fills a buffer of S3_GET_BUFFER bytes and is then paused until its turn. A request
- * that failed before its object began is made again by itself, if the sink says so, while all others
- * go on [OS-17].
+ * get_many: up to S3_GET_WINDOW GETs are in flight, and the objects are delivered in the order of
+ * the request. The object whose turn it is (the head) goes to the sink as it arrives. Each object
+ * after it fills a buffer of S3_GET_BUFFER bytes and is then paused until its turn. A request that
+ * failed before its object began is made again by itself, if the sink says so, while all others go
+ * on [OS-17].
  */
 #include <stdlib.h>
 #include <string.h>

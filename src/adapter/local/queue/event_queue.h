@@ -13,8 +13,8 @@
 #include "port/event_queue.h"
 
 #define QUEUE_RECEIVE_BYTES (4u << 20)
-#define QUEUE_BODY_MAX                                                                             \
-	(256u << 10) /* bytes; longer is RC_REFUSED. SQS's limit for long; an S3 event is below 4 KiB */
+/* bytes; longer is RC_REFUSED. SQS's limit for long; an S3 event is below 4 KiB */
+#define QUEUE_BODY_MAX (256u << 10)
 
 /* Part of local_open, before anything can be put: sets local->event_queue and ->queue_wake.
  * RC_AGAIN: no room. */

@@ -113,7 +113,8 @@ static enum rc remove_messages(struct local_queue *q, struct queue_change *chang
 	if (!all) {
 		queue_reading_begin_locked(q);
 		claim_flights_locked(
-			/* a message may have been delivered while this thread waited for the turn */
+			/* a message may have been delivered while this thread waited for the
+			 * turn */
 			q, changes, n);
 	}
 	pthread_mutex_unlock(&q->lock);
