@@ -111,8 +111,8 @@ static const char *wait_for_end(const sigset_t *set, bool hangup_is_end, struct 
 	return number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGHUP";
 }
 
-/* A call to another store may hang for minutes. The end may be cut off: all that was
- * acknowledged is on disk. */
+/* A call to another store may hang for minutes. Shutdown may be interrupted safely, because
+ * everything that was acknowledged is already on disk. */
 static void *end_anyway(void *status)
 {
 	clock_sleep_ms(clock_system(), END_ANYWAY_MS);

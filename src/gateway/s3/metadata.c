@@ -11,7 +11,7 @@
 static const char *const kept[] = {"content-type", "content-encoding", "cache-control",
 	"content-disposition", "content-language", "expires", NULL};
 
-/* The x-amz-* headers that mean something here, or mean nothing that could be missed. */
+/* The x-amz-* headers that baler implements, and those that are safe to ignore. */
 static const char *const known[] = {"x-amz-date", "x-amz-content-sha256", "x-amz-security-token",
 	"x-amz-decoded-content-length", "x-amz-trailer", "x-amz-sdk-checksum-algorithm",
 	"x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-checksum-type",

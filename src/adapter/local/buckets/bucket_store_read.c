@@ -253,8 +253,8 @@ enum rc local_reader_open(struct bucket_store *bs, struct slice bucket, struct s
 	if (rc != RC_OK && err)
 		*err = why;
 	if (rc == RC_OK && !sure)
-		rc = err_set(err, RC_AGAIN, "'" SLICE_FMT "' changes too fast to be read",
-			SLICE_ARG(key));
+		rc = err_set(err, RC_AGAIN, "'" SLICE_FMT "' was overwritten %d times while it was being read; try again later",
+			SLICE_ARG(key), OPEN_TRIES_MAX);
 	return rc;
 }
 
